@@ -1,0 +1,40 @@
+# make demo and make test are all that a bare machine with Python >= 3.11 needs.
+PYTHON ?= python3
+BIN := .venv/bin
+LAUNCH := $(BIN)/accelerate launch --config_file recipes/accelerate/single.yaml train_hf.py
+DEMO := recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --resume_from_checkpoint latest
+
+.PHONY: help setup demo test lint clean
+
+help:
+	@echo "make demo   set up, make the synthetic demo corpus, train audio, video and gated on it, compare"
+	@echo "make test   set up, run all tests"
+	@echo "make lint   set up, run ruff and mypy"
+	@echo "make clean  remove runs/ (demo corpus, checkpoints, decoded clips)"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "emofusion needs Python >= 3.11; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m emofusion.data.demo_corpus runs/demo_corpus
+	$(LAUNCH) $(DEMO) --fusion audio --output_dir runs/demo_audio
+	$(LAUNCH) $(DEMO) --fusion video --output_dir runs/demo_video
+	$(LAUNCH) $(DEMO) --fusion gated --output_dir runs/demo
+	$(BIN)/python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf runs

@@ -1,0 +1,226 @@
+"""What every clip of the demo corpus acts: which expression and delivery, when it speaks, what goes wrong.
+
+Drawing (`demo_face`) and sound (`demo_voice`) only carry out what is drawn here from (seed, performance). Three
+things keep one modality from being enough, so that a broken branch or a broken fusion shows in the scores:
+
+1. Each modality has neighbours of its own (`FACE_NEIGHBOUR`, `VOICE_NEIGHBOUR`). A clip leans towards the
+   neighbour by a share drawn from 0..`MAX_BLEND`; with 0.8, a perfect reader of one modality names the right one of
+   two neighbours in 5 of 8 clips. No two emotions are neighbours in both modalities: together they are clear.
+2. Every clip has its own strength and its own noise in each parameter (`FACE_NOISE`, `VOICE_NOISE`).
+3. In `HIDDEN_SHARE` of the clips the face is covered or turned away, in `NOISY_SHARE` others the sound is drowned.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")  # codes 01-08
+FACE_NEIGHBOUR = {"neutral": "calm", "angry": "disgust", "fearful": "surprised"}
+VOICE_NEIGHBOUR = {"neutral": "disgust", "calm": "sad", "happy": "surprised", "angry": "fearful"}
+MAX_BLEND = 0.8
+HIDDEN_SHARE = 0.13
+NOISY_SHARE = 0.13
+NUM_SYLLABLES = 7  # "Kids are talking by the door", "Dogs are sitting by the door"
+
+Trouble = Literal["none", "hand", "sheet", "turned", "noise"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Performance:
+    """One RAVDESS performance; every field is the code in the file name.
+
+    Args:
+        emotion (`int`): 1..8, in the order of `EMOTIONS`.
+        intensity (`int`): 1 normal, 2 strong (never for neutral).
+        statement (`int`): 1 or 2.
+        repetition (`int`): 1 or 2.
+        actor (`int`): 1..24; odd ones are male, even ones female.
+    """
+
+    emotion: int
+    intensity: int
+    statement: int
+    repetition: int
+    actor: int
+
+    @property
+    def file_name(self) -> str:
+        """Name of the audio-visual speech clip, e.g. `01-01-06-01-02-01-07.mp4`."""
+        codes = (1, 1, self.emotion, self.intensity, self.statement, self.repetition, self.actor)
+        return "-".join(f"{code:02d}" for code in codes) + ".mp4"
+
+
+class Expression(NamedTuple):
+    """A facial expression; lengths in head heights from centre to chin, 0 everywhere is the resting face."""
+
+    brow_inner: float  # inner ends of the brows, up
+    brow_outer: float  # outer ends of the brows, up
+    brow_knit: float  # inner ends, towards the nose
+    eyes: float  # opening, as a share of the resting one: -1 shut, +0.6 staring
+    cheeks: float  # lower lids pushed up, 0..1
+    nose: float  # wrinkles on the nose, 0..1
+    corners: float  # mouth corners, up
+    width: float  # half width of the mouth
+    jaw: float  # opening of the mouth while silent
+    upper_lip: float  # middle of the upper lip, up (bares the teeth)
+    bow: float  # head bowed, radians
+    lean: float  # head closer to the camera, as a share of its size
+
+
+class Delivery(NamedTuple):
+    """A way of speaking, relative to the habit of the actor."""
+
+    pitch: float  # semitones
+    accents: float  # semitones by which stressed syllables rise
+    slope: float  # semitones over the whole utterance
+    final: float  # semitones by which the last syllable rises
+    tempo: float  # share by which it is faster
+    level: float  # dB
+    bright: float  # dB per octave above 500 Hz
+    breath: float  # share of noise in the source, 0..1
+    tremor: float  # depth of a 6.5 Hz shake in pitch and level, 0..1
+    attack: float  # how abruptly syllables start, 0..1
+
+
+FACES = {
+    #                        inner  outer  knit   eyes  cheeks nose corners width  jaw    lip    bow   lean
+    "neutral": Expression(0.00, 0.00, 0.00, 0.00, 0.0, 0.0, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
+    "calm": Expression(0.02, 0.02, 0.00, -0.38, 0.2, 0.0, 0.08, 0.03, 0.00, 0.00, 0.06, 0.00),
+    "happy": Expression(0.05, 0.05, 0.00, -0.15, 0.8, 0.0, 0.17, 0.10, 0.10, 0.00, -0.06, 0.01),
+    "sad": Expression(0.13, -0.13, 0.03, -0.42, 0.0, 0.0, -0.17, -0.04, 0.00, 0.00, 0.20, -0.03),
+    "angry": Expression(-0.18, 0.07, 0.07, 0.10, 0.1, 0.1, -0.09, 0.04, 0.09, 0.03, 0.08, 0.05),
+    "fearful": Expression(0.17, -0.01, 0.04, 0.45, 0.0, 0.0, -0.11, 0.10, 0.10, 0.00, -0.02, -0.03),
+    "disgust": Expression(-0.12, -0.03, 0.04, -0.50, 0.7, 1.0, -0.13, -0.05, 0.03, 0.10, -0.08, -0.02),
+    "surprised": Expression(0.18, 0.19, -0.02, 0.55, 0.0, 0.0, -0.02, -0.13, 0.26, 0.00, -0.08, 0.00),
+}
+FACE_NOISE = Expression(0.022, 0.022, 0.012, 0.10, 0.1, 0.08, 0.028, 0.022, 0.022, 0.012, 0.05, 0.015)
+
+VOICES = {
+    #                     pitch accents slope final tempo level bright breath tremor attack
+    "neutral": Delivery(0.0, 2.0, -2.0, 0.0, 0.00, 0.0, 0.0, 0.06, 0.0, 0.40),
+    "calm": Delivery(-2.0, 1.0, -1.0, 0.0, -0.16, -7.0, -3.0, 0.22, 0.0, 0.05),
+    "happy": Delivery(4.5, 6.5, 0.0, 0.0, 0.09, 5.0, 2.0, 0.04, 0.0, 0.60),
+    "sad": Delivery(-1.0, 2.0, -5.0, -2.0, -0.20, -9.0, -4.0, 0.40, 0.4, 0.10),
+    "angry": Delivery(1.5, 4.0, -4.0, -3.0, 0.09, 12.0, 4.5, 0.10, 0.0, 1.00),
+    "fearful": Delivery(4.0, 2.0, 1.0, 1.0, 0.19, 9.0, 3.0, 0.26, 1.0, 0.70),
+    "disgust": Delivery(-2.5, 3.5, -4.0, -3.0, -0.11, 1.5, -0.5, 0.14, 0.1, 0.55),
+    "surprised": Delivery(5.5, 5.0, 5.0, 8.0, 0.03, 4.0, 1.0, 0.14, 0.0, 0.60),
+}
+VOICE_NOISE = Delivery(0.9, 0.7, 0.9, 0.8, 0.05, 1.6, 0.6, 0.03, 0.08, 0.08)
+
+Parameters = TypeVar("Parameters", Expression, Delivery)
+
+
+@dataclasses.dataclass(frozen=True)
+class Acting:
+    """All that a clip shows and says.
+
+    Args:
+        performance (`Performance`): Which clip this is.
+        expression (`Expression`): Face at its peak.
+        delivery (`Delivery`): Voice.
+        trouble (`Trouble`): What hides the face (`hand`, `sheet`, `turned`) or drowns the voice (`noise`).
+        duration_s (`float`): Length of the clip in seconds.
+        onsets_s (`tuple[float, ...]`): Start of each of the 7 syllables in seconds.
+        syllable_s (`float`): Length of a syllable in seconds.
+    """
+
+    performance: Performance
+    expression: Expression
+    delivery: Delivery
+    trouble: Trouble
+    duration_s: float
+    onsets_s: tuple[float, ...]
+    syllable_s: float
+
+    @property
+    def speech_s(self) -> tuple[float, float]:
+        """Seconds at which the voice starts and ends."""
+        return self.onsets_s[0], self.onsets_s[-1] + self.syllable_s
+
+    def mouth_opening(self, times_s: np.ndarray) -> np.ndarray:
+        """How far the voice opens the mouth.
+
+        Args:
+            times_s (`np.ndarray`): Moments, float [times], in seconds.
+
+        Returns:
+            `np.ndarray`: float [times], 0 closed to about 1 wide open.
+        """
+        phase = (times_s[:, None] - np.array(self.onsets_s)) / self.syllable_s
+        bumps = np.where((phase > 0) & (phase < 1), np.sin(np.pi * np.clip(phase, 0, 1)), 0.0)
+        return bumps.max(axis=1)
+
+    def involvement(self, times_s: np.ndarray) -> np.ndarray:
+        """How much of the expression shows: it comes before the voice and goes after it.
+
+        Args:
+            times_s (`np.ndarray`): Moments, float [times], in seconds.
+
+        Returns:
+            `np.ndarray`: float [times], 0 resting face to 1 full expression.
+        """
+        start, end = self.speech_s
+        rise = np.clip((times_s - start + 0.45) / 0.4, 0, 1)
+        fall = np.clip((end + 0.55 - times_s) / 0.4, 0, 1)
+        ramp = np.minimum(rise, fall)
+        return ramp * ramp * (3 - 2 * ramp)
+
+
+def _generator(seed: int, performance: Performance, purpose: int) -> np.random.Generator:
+    """Give every clip and purpose a stream of its own, so that no draw depends on what else is made."""
+    return np.random.default_rng([seed, purpose, *dataclasses.astuple(performance)])
+
+
+def draw_acting(seed: int, performance: Performance, fps: int) -> Acting:
+    """Draw how a performance turns out.
+
+    Args:
+        seed (`int`): Seed of the corpus, >= 0.
+        performance (`Performance`): Clip to draw.
+        fps (`int`): Frames per second; the clip lasts a whole number of frames.
+
+    Returns:
+        `Acting`: Always the same for the same arguments.
+    """
+    emotion = EMOTIONS[performance.emotion - 1]
+    strong = performance.intensity == 2
+    face = _mix(_generator(seed, performance, 1), FACES, FACE_NEIGHBOUR, emotion, FACE_NOISE, strong)
+    voice = _mix(_generator(seed, performance, 2), VOICES, VOICE_NEIGHBOUR, emotion, VOICE_NOISE, strong)
+    generator = _generator(seed, performance, 3)
+    speech = float(np.clip(2.0 / (1 + voice.tempo) * generator.uniform(0.96, 1.04), 1.6, 2.5))
+    lead, tail = generator.uniform(0.7, 0.85, size=2)
+    duration = round((lead + speech + tail) * fps) / fps
+    pace = speech / (NUM_SYLLABLES + 0.1)
+    onsets = lead + pace * (np.arange(NUM_SYLLABLES) + generator.uniform(0, 0.1, size=NUM_SYLLABLES))
+    return Acting(performance, face, voice, _draw_trouble(generator), duration, tuple(onsets.tolist()), 0.95 * pace)
+
+
+def _draw_trouble(generator: np.random.Generator) -> Trouble:
+    """Decide whether the face is hidden, the voice drowned, or (mostly) neither; never both."""
+    draw = generator.random()
+    hidden: Sequence[Trouble] = ("hand", "sheet", "turned")
+    if draw < HIDDEN_SHARE:
+        return hidden[int(draw / HIDDEN_SHARE * len(hidden))]
+    return "noise" if draw < HIDDEN_SHARE + NOISY_SHARE else "none"
+
+
+def _mix(
+    generator: np.random.Generator,
+    prototypes: dict[str, Parameters],
+    neighbours: dict[str, str],
+    emotion: str,
+    noise: Parameters,
+    strong: bool,
+) -> Parameters:
+    """Draw the parameters of one clip in one modality: prototype, lean towards the neighbour, strength, noise."""
+    both_ways = neighbours | {other: one for one, other in neighbours.items()}
+    own = np.array(prototypes[emotion])
+    other = np.array(prototypes[both_ways.get(emotion, emotion)])
+    rest = np.array(prototypes["neutral"])
+    blend = generator.uniform(0, MAX_BLEND)
+    strength = generator.uniform(1.0, 1.25) if strong else generator.uniform(0.75, 1.0)
+    peak = rest + strength * ((1 - blend) * own + blend * other - rest)
+    return type(noise)(*(peak + np.array(noise) * generator.standard_normal(len(noise))).tolist())

@@ -1,0 +1,56 @@
+"""Label sets: which RAVDESS emotions are told apart, and under which names."""
+
+from dataclasses import dataclass
+
+from emofusion.modeling import EMOTIONS
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """A mapping from RAVDESS emotions to classes.
+
+    Attributes:
+        name (`str`): What flags, cards and configs call it.
+        mapping (`dict[str, str]`): Class of each emotion; an emotion that is not in it is left out.
+    """
+
+    name: str
+    mapping: dict[str, str]
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names; their ids follow the RAVDESS code of the first emotion of each class."""
+        return list(dict.fromkeys(self.mapping[emotion] for emotion in EMOTIONS if emotion in self.mapping))
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Class names by id, as a model config has them."""
+        return dict(enumerate(self.labels))
+
+
+_FOUR = {emotion: emotion for emotion in ("neutral", "happy", "sad", "angry")}
+
+LABEL_SETS = {
+    label_set.name: label_set
+    for label_set in (
+        LabelSet("emotions8", {emotion: emotion for emotion in EMOTIONS}),
+        LabelSet("emotions4", _FOUR),
+        LabelSet("emotions4_calm", _FOUR | {"calm": "neutral"}),
+        LabelSet(
+            "groups4",
+            {"neutral": "neutral", "calm": "neutral", "happy": "happy", "surprised": "surprised"}
+            | dict.fromkeys(("sad", "angry", "fearful", "disgust"), "negative"),
+        ),
+    )
+}
+
+
+def label_set(name: str) -> LabelSet:
+    """Look up a label set.
+
+    Raises:
+        ValueError: Unknown name; the message lists the choices.
+    """
+    if name not in LABEL_SETS:
+        raise ValueError(f"label_set: unknown {name!r}; the choices are {', '.join(LABEL_SETS)}")
+    return LABEL_SETS[name]

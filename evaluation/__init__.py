@@ -1,0 +1,1 @@
+"""Scores and what a run leaves behind: metrics, predictions, plots, card."""

@@ -1,0 +1,37 @@
+"""Model, config and processor; importing this registers them with transformers' Auto classes."""
+
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForAudioClassification,
+    AutoModelForVideoClassification,
+    AutoProcessor,
+    AutoVideoProcessor,
+)
+
+from .configuration_emofusion import EMOTIONS, EmoFusionConfig
+from .feature_extraction_emofusion import EmoFusionFeatureExtractor
+from .media_emofusion import MediaError, read_clip
+from .modeling_emofusion import EmoFusionModel, EmoFusionOutput
+from .processing_emofusion import EmoFusionProcessor
+from .video_processing_emofusion import EmoFusionVideoProcessor
+
+AutoConfig.register(EmoFusionConfig.model_type, EmoFusionConfig, exist_ok=True)
+for _auto_class in (AutoModel, AutoModelForAudioClassification, AutoModelForVideoClassification):
+    _auto_class.register(EmoFusionConfig, EmoFusionModel, exist_ok=True)
+AutoProcessor.register(EmoFusionConfig, EmoFusionProcessor, exist_ok=True)
+AutoFeatureExtractor.register(EmoFusionConfig, EmoFusionFeatureExtractor, exist_ok=True)
+AutoVideoProcessor.register(EmoFusionConfig, EmoFusionVideoProcessor, exist_ok=True)
+
+__all__ = [
+    "EMOTIONS",
+    "EmoFusionConfig",
+    "EmoFusionFeatureExtractor",
+    "EmoFusionModel",
+    "EmoFusionOutput",
+    "EmoFusionProcessor",
+    "EmoFusionVideoProcessor",
+    "MediaError",
+    "read_clip",
+]

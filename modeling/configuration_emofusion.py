@@ -1,0 +1,166 @@
+"""Configuration of the emofusion model: what it hears, what it sees and how it joins the two."""
+
+import difflib
+from dataclasses import fields
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+"""The eight RAVDESS emotions in code order: code 01 has id 0."""
+
+# What transformers itself hands to a config beside its fields.
+_KNOWN_KEYWORDS = {
+    "attn_implementation",
+    "auto_map",
+    "custom_pipelines",
+    "experts_implementation",
+    "model_type",
+    "name_or_path",
+    "num_labels",
+    "output_attentions",
+    "per_layer_config",
+    "torch_dtype",
+}
+
+
+@strict
+class EmoFusionConfig(PreTrainedConfig):
+    r"""Everything that defines an [`EmoFusionModel`]; `EmoFusionConfig()` is the full-size gated model of 8 classes.
+
+    The config is flat and strict: a misspelt field or a value that is not among the choices is an error that names it.
+
+    Args:
+        fusion (`str`): `"gated"`, `"audio"`, `"video"`, `"late"`, `"concat"` or `"xattn"`.
+        audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 154 thousand parameters.
+        gate (`str`): `"mlp"`, or `"simple"` for one linear layer (kept for the ablation).
+        gate_bias (`float`): Bias of the gate's last layer; -1 starts every clip at sigmoid(-1) = 0.2689 for audio.
+        modality_dropout_p (`float`): Share of training clips that lose their sound, and as many their picture: 0..0.5.
+        encoder_width (`int`): Channels of the first ResNet stage; 64 is ResNet18, tests use 8.
+        audio_embedding_size (`int`): Length of the audio embedding.
+        hidden_size (`int`): Common size to which the gated and cross-modal heads project both modalities.
+        gate_hidden_size (`int`, *optional*): Hidden units of the gate's MLP; by default 192, for `"xattn"` 64.
+        concat_hidden_size (`int`): Hidden units of the `"concat"` head.
+        num_attention_heads (`int`): Heads of the cross-modal attention.
+        label_smoothing (`float`): Label smoothing of the model's own loss, 0..1.
+        class_weights (`list[float]`, *optional*): Weight of each class in the model's own loss.
+        label_set (`str`, *optional*): Name of the label set that `id2label` came from; nothing computes with it.
+        num_frames (`int`): Frames that the model looks at.
+        image_size (`int`): Height and width of a frame in pixels.
+        num_mel_bins (`int`): Mel bands of the spectrogram.
+        sampling_rate (`int`): Hz.
+        n_fft (`int`): Samples of one spectrogram frame.
+        hop_length (`int`): Samples between spectrogram frames.
+        clip_duration (`float`): Seconds of a clip that the model takes in, for frames and sound alike.
+        window (`str`): Which seconds of a longer clip these are: `"voice"`, `"center"` or `"start"`.
+
+    Raises:
+        TypeError, ValueError: (as `huggingface_hub`'s strict-dataclass errors) naming the field.
+    """
+
+    model_type = "emofusion"
+    # Unannotated, so that it stays out of the JSON: predictions of Trainer are the logits and the gate.
+    keys_to_ignore_at_inference = ["audio_embeds", "video_embeds", "audio_logits", "video_logits"]
+
+    fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] = "gated"
+    audio_encoder: Literal["resnet18", "cnn"] = "resnet18"
+    gate: Literal["mlp", "simple"] = "mlp"
+    gate_bias: float | int = -1.0
+    modality_dropout_p: float | int = 0.2
+
+    encoder_width: int = 64
+    audio_embedding_size: int = 128
+    hidden_size: int = 128
+    gate_hidden_size: int | None = None
+    concat_hidden_size: int = 440
+    num_attention_heads: int = 4
+
+    id2label: dict[int, str] | dict[str, str] | None = None
+    label_smoothing: float | int = 0.0
+    class_weights: list[float] | None = None
+    label_set: str | None = None
+
+    num_frames: int = 8
+    image_size: int = 112
+    num_mel_bins: int = 64
+    sampling_rate: int = 16_000
+    n_fft: int = 1024
+    hop_length: int = 256
+    clip_duration: float | int = 3.0
+    window: Literal["voice", "center", "start"] = "voice"
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self._refuse_unknown(kwargs)
+        if self.id2label is None and kwargs.get("num_labels") in (None, len(EMOTIONS)):
+            self.id2label = dict(enumerate(EMOTIONS))
+        super().__post_init__(**kwargs)
+        # Derived, never taken over: an override of id2label alone would leave the file's label2id behind.
+        self.label2id = {name: int(index) for index, name in (self.id2label or {}).items()}
+
+    def _refuse_unknown(self, kwargs: dict[str, Any]) -> None:
+        """Transformers turns any unknown keyword into an attribute; a misspelt field must not go unnoticed."""
+        names = [field.name for field in fields(self)]
+        for key in kwargs:
+            if not key.startswith("_") and key not in _KNOWN_KEYWORDS:
+                close = difflib.get_close_matches(key, names, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(sorted(names))}"
+                raise ValueError(f"EmoFusionConfig has no field {key!r}; {hint}")
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that this model reads: `("audio", "video")`, or one of them."""
+        return (self.fusion,) if self.fusion in ("audio", "video") else ("audio", "video")
+
+    @property
+    def video_embedding_size(self) -> int:
+        """Length of the video embedding: channels of the last ResNet stage (512 at full width)."""
+        return 8 * self.encoder_width
+
+    def validate_ranges(self) -> None:
+        """Refuse numbers that no model can be built with."""
+        for name in _POSITIVE:
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, found {getattr(self, name)}")
+        if not 0 <= self.modality_dropout_p <= 0.5:
+            raise ValueError(
+                f"modality_dropout_p is the share of clips that lose their sound, and as many their picture: "
+                f"it must lie in 0..0.5, found {self.modality_dropout_p}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must lie in 0..1, found {self.label_smoothing}")
+        if self.encoder_width % 4:
+            raise ValueError(f"encoder_width must be a multiple of 4, found {self.encoder_width}")
+
+    def validate_divisibility(self) -> None:
+        """Attention splits `hidden_size` among its heads."""
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+
+    def validate_class_weights(self) -> None:
+        """One weight per class."""
+        if self.class_weights is not None and len(self.class_weights) != self.num_labels:
+            raise ValueError(f"class_weights has {len(self.class_weights)} entries for {self.num_labels} classes")
+
+
+_POSITIVE = (
+    "encoder_width",
+    "audio_embedding_size",
+    "hidden_size",
+    "gate_hidden_size",
+    "concat_hidden_size",
+    "num_attention_heads",
+    "num_frames",
+    "image_size",
+    "num_mel_bins",
+    "sampling_rate",
+    "n_fft",
+    "hop_length",
+    "clip_duration",
+)
+
+EmoFusionConfig.register_for_auto_class()
+
+__all__ = ["EMOTIONS", "EmoFusionConfig"]

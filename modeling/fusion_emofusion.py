@@ -1,0 +1,216 @@
+"""Fusion heads: from the tokens of both modalities to class logits.
+
+A head sees tokens that are zero wherever a modality is missing, and masks that say so. Whatever it computes from the
+missing side must not reach the logits.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .configuration_emofusion import EmoFusionConfig
+
+DEFAULT_GATE_HIDDEN_SIZE = {"gated": 192, "xattn": 64}
+"""Hidden units of the gate's MLP where the config leaves them open."""
+
+
+@dataclass
+class Modalities:
+    """Both modalities of a batch as a head sees them.
+
+    Attributes:
+        audio (`torch.Tensor`): `[batch, steps, audio size]`, zero where missing.
+        video (`torch.Tensor`): `[batch, frames, video size]`, zero where missing.
+        audio_mask (`torch.Tensor`): bool `[batch]`, True where there is sound.
+        video_mask (`torch.Tensor`): bool `[batch]`, True where there is a picture.
+    """
+
+    audio: torch.Tensor
+    video: torch.Tensor
+    audio_mask: torch.Tensor
+    video_mask: torch.Tensor
+
+
+@dataclass
+class HeadOutput:
+    """What a head returns: logits `[batch, classes]`; where it has them, the gate `[batch]` and logits of each branch."""
+
+    logits: torch.Tensor
+    gate: torch.Tensor | None = None
+    audio_logits: torch.Tensor | None = None
+    video_logits: torch.Tensor | None = None
+
+
+class SingleHead(nn.Module):
+    """A linear classifier on one modality; the other one is ignored."""
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.modality = config.fusion
+        size = config.audio_embedding_size if config.fusion == "audio" else config.video_embedding_size
+        self.classifier = nn.Linear(size, config.num_labels)
+
+    def forward(self, inputs: Modalities) -> HeadOutput:
+        """Classify the embedding of the one modality."""
+        tokens = inputs.audio if self.modality == "audio" else inputs.video
+        return HeadOutput(self.classifier(tokens.mean(1)))
+
+
+class LateHead(nn.Module):
+    """Late fusion: the mean of both branches' probabilities; where one is missing, the other's alone.
+
+    Its logits are the log of that mean, so softmax gives the mean back. Source: Kittler et al. 1998, On Combining
+    Classifiers (the sum rule).
+    """
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.audio_classifier = nn.Linear(config.audio_embedding_size, config.num_labels)
+        self.video_classifier = nn.Linear(config.video_embedding_size, config.num_labels)
+
+    def forward(self, inputs: Modalities) -> HeadOutput:
+        """Average the probabilities of the branches that are there."""
+        audio_logits = self.audio_classifier(inputs.audio.mean(1)).float()
+        video_logits = self.video_classifier(inputs.video.mean(1)).float()
+        present = torch.stack(branches_present(inputs.audio_mask, inputs.video_mask), dim=1).unsqueeze(2)
+        log_probs = F.log_softmax(torch.stack([audio_logits, video_logits], dim=1), dim=2)
+        log_probs = torch.where(present, log_probs, torch.finfo(log_probs.dtype).min)
+        logits = torch.logsumexp(log_probs, dim=1) - present.sum(1).to(log_probs.dtype).log()
+        return HeadOutput(logits, audio_logits=audio_logits, video_logits=video_logits)
+
+
+class ConcatHead(nn.Module):
+    """Both embeddings side by side through a two-layer classifier (640-440-classes at full size)."""
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(config.audio_embedding_size + config.video_embedding_size, config.concat_hidden_size)
+        self.classifier = nn.Linear(config.concat_hidden_size, config.num_labels)
+
+    def forward(self, inputs: Modalities) -> HeadOutput:
+        """Classify the joined embeddings; a missing one is zero."""
+        joined = torch.cat([inputs.audio.mean(1), inputs.video.mean(1)], dim=1)
+        return HeadOutput(self.classifier(F.relu(self.hidden(joined))))
+
+
+class GateOutput(nn.Linear):
+    """Last layer of the gate: starts at weight 0 and bias `gate_bias` (set in [`EmoFusionModel._init_weights`]).
+
+    A class of its own, because transformers asks to initialise only modules that hold parameters themselves.
+    """
+
+
+class Gate(nn.Module):
+    """The weight of the audio, from both embeddings: `sigmoid(MLP([audio, video]))`.
+
+    Every clip with both modalities starts at the same weight, the sigmoid of `gate_bias`. A clip that lacks one gets
+    exactly 0 or 1.
+
+    Source: Arevalo et al. 2017, Gated Multimodal Units (arXiv:1702.01992).
+    """
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        size = 2 * config.hidden_size
+        if config.gate == "mlp":
+            hidden_size = config.gate_hidden_size or DEFAULT_GATE_HIDDEN_SIZE[config.fusion]
+            self.hidden: nn.Module = nn.Sequential(nn.Linear(size, hidden_size), nn.ReLU())
+            self.output = GateOutput(hidden_size, 1)
+        else:
+            self.hidden = nn.Identity()
+            self.output = GateOutput(size, 1)
+
+    def forward(
+        self, audio: torch.Tensor, video: torch.Tensor, audio_mask: torch.Tensor, video_mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Weight of the audio `[batch]` from embeddings `[batch, hidden]`, 0..1."""
+        gate = torch.sigmoid(self.output(self.hidden(torch.cat([audio, video], dim=1)))).squeeze(1)
+        return torch.where(audio_mask & video_mask, gate, audio_mask.to(gate.dtype))
+
+
+def fuse(gate: torch.Tensor, audio: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
+    """`gate * audio + (1 - gate) * video` for embeddings `[batch, hidden]`."""
+    weight = gate.unsqueeze(1)
+    return weight * audio + (1 - weight) * video
+
+
+class GatedHead(nn.Module):
+    """Both embeddings projected to `hidden_size`, mixed by the gate, classified."""
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.audio_projection = nn.Linear(config.audio_embedding_size, config.hidden_size)
+        self.video_projection = nn.Linear(config.video_embedding_size, config.hidden_size)
+        self.gate = Gate(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, inputs: Modalities) -> HeadOutput:
+        """Mix, then classify."""
+        audio = F.relu(self.audio_projection(inputs.audio.mean(1)))
+        video = F.relu(self.video_projection(inputs.video.mean(1)))
+        gate = self.gate(audio, video, inputs.audio_mask, inputs.video_mask)
+        return HeadOutput(self.classifier(fuse(gate, audio, video)), gate=gate)
+
+
+class CrossAttentionBlock(nn.Module):
+    """One post-norm transformer block in which the tokens of one modality look at those of the other.
+
+    Source: Tsai et al. 2019, Multimodal Transformer (arXiv:1906.00295).
+    """
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.attention = nn.MultiheadAttention(size, config.num_attention_heads, batch_first=True)
+        self.attention_norm = nn.LayerNorm(size)
+        self.feed_forward = nn.Sequential(nn.Linear(size, 4 * size), nn.ReLU(), nn.Linear(4 * size, size))
+        self.feed_forward_norm = nn.LayerNorm(size)
+
+    def forward(self, tokens: torch.Tensor, other: torch.Tensor, other_mask: torch.Tensor) -> torch.Tensor:
+        """Let `tokens [batch, n, hidden]` look at `other [batch, m, hidden]` where `other_mask [batch]` is True.
+
+        A missing side is not masked key by key, which would leave a softmax over nothing: what was seen there is
+        dropped as a whole instead.
+        """
+        seen, _ = self.attention(tokens, other, other, need_weights=False)
+        seen = torch.where(other_mask[:, None, None], seen, 0.0)
+        tokens = self.attention_norm(tokens + seen)
+        return self.feed_forward_norm(tokens + self.feed_forward(tokens))
+
+
+class CrossAttentionHead(nn.Module):
+    """Cross-modal attention both ways between frames and time steps of the sound, then the gate."""
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.audio_projection = nn.Linear(config.audio_embedding_size, config.hidden_size)
+        self.video_projection = nn.Linear(config.video_embedding_size, config.hidden_size)
+        self.audio_block = CrossAttentionBlock(config)
+        self.video_block = CrossAttentionBlock(config)
+        self.gate = Gate(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, inputs: Modalities) -> HeadOutput:
+        """Attend both ways, average the tokens, mix, classify."""
+        audio, video = self.audio_projection(inputs.audio), self.video_projection(inputs.video)
+        audio_mean = self.audio_block(audio, video, inputs.video_mask).mean(1)
+        video_mean = self.video_block(video, audio, inputs.audio_mask).mean(1)
+        gate = self.gate(audio_mean, video_mean, inputs.audio_mask, inputs.video_mask)
+        return HeadOutput(self.classifier(fuse(gate, audio_mean, video_mean)), gate=gate)
+
+
+def branches_present(audio_mask: torch.Tensor, video_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which branches count for each clip; a clip with neither modality falls back on both (their priors)."""
+    return audio_mask | ~video_mask, video_mask | ~audio_mask
+
+
+HEADS: dict[str, type[nn.Module]] = {
+    "audio": SingleHead,
+    "video": SingleHead,
+    "late": LateHead,
+    "concat": ConcatHead,
+    "gated": GatedHead,
+    "xattn": CrossAttentionHead,
+}

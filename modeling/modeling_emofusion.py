@@ -1,0 +1,277 @@
+"""The emofusion model: two encoders, modality dropout, a fusion head and its own loss."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import ModelOutput
+
+from .configuration_emofusion import EmoFusionConfig
+from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
+from .fusion_emofusion import HEADS, GateOutput, HeadOutput, Modalities, branches_present
+
+
+@dataclass
+class EmoFusionOutput(ModelOutput):
+    """Output of [`EmoFusionModel`]; what a fusion does not have is None.
+
+    Attributes:
+        loss (`torch.FloatTensor`): scalar, where labels were given.
+        logits (`torch.FloatTensor`): `[batch, classes]`; their softmax are the probabilities.
+        gate (`torch.FloatTensor`): `[batch]`, weight of the audio 0..1 (`"gated"`, `"xattn"`).
+        audio_embeds (`torch.FloatTensor`): `[batch, 128]`, zero where there is no sound.
+        video_embeds (`torch.FloatTensor`): `[batch, 512]`, zero where there is no picture.
+        audio_logits (`torch.FloatTensor`): `[batch, classes]` of the audio branch alone (`"late"`).
+        video_logits (`torch.FloatTensor`): `[batch, classes]` of the video branch alone (`"late"`).
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    gate: torch.Tensor | None = None
+    audio_embeds: torch.Tensor | None = None
+    video_embeds: torch.Tensor | None = None
+    audio_logits: torch.Tensor | None = None
+    video_logits: torch.Tensor | None = None
+
+
+class EmotionLoss(nn.Module):
+    """Cross-entropy with class weights and label smoothing; the mean over the branches for late fusion."""
+
+    class_weights: torch.Tensor
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        weights = config.class_weights or [1.0] * config.num_labels
+        self.register_buffer("class_weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
+
+    def forward(self, head: HeadOutput, labels: torch.Tensor, inputs: Modalities) -> torch.Tensor:
+        """Scalar loss for labels `[batch]`; -100 marks a clip without a label."""
+        if head.audio_logits is None or head.video_logits is None:
+            per_clip = self._cross_entropy(head.logits, labels)
+        else:
+            audio_there, video_there = branches_present(inputs.audio_mask, inputs.video_mask)
+            audio_loss = self._cross_entropy(head.audio_logits, labels)
+            video_loss = self._cross_entropy(head.video_logits, labels)
+            per_clip = (audio_loss * audio_there + video_loss * video_there) / (audio_there.int() + video_there.int())
+        # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips.
+        counted = labels != -100
+        weights = torch.where(counted, self.class_weights.float()[labels.clamp(min=0)], 0.0)
+        return per_clip.sum() / weights.sum()
+
+    def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(
+            logits.float(),
+            labels,
+            weight=self.class_weights.float(),
+            label_smoothing=self.config.label_smoothing,
+            reduction="none",
+        )
+
+
+class EmoFusionPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and the ties to transformers."""
+
+    config_class = EmoFusionConfig
+    base_model_prefix = "emofusion"
+    main_input_name = "pixel_values"
+    input_modalities = ("video", "audio")
+    # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
+    accepts_loss_kwargs = False
+    _no_split_modules = ["VideoEncoder", "AudioResNet", "AudioCNN"]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise one module; children come before their parents, and what a checkpoint gave is left alone.
+
+        The ResNets are models of their own and initialise themselves.
+        """
+        super()._init_weights(module)
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, GateOutput):
+            init.zeros_(module.weight)
+            init.constant_(module.bias, float(self.config.gate_bias))
+        elif isinstance(module, nn.Linear):
+            # transformers' N(0, 0.02) is made for transformers; these are small heads on positive features.
+            init.kaiming_uniform_(module.weight, a=5**0.5)
+            init.zeros_(module.bias)
+        elif isinstance(module, EmotionLoss):
+            weights = self.config.class_weights or [1.0] * self.config.num_labels
+            init.copy_(module.class_weights, torch.tensor(weights, dtype=torch.float32))
+
+
+class EmoFusionModel(EmoFusionPreTrainedModel):
+    """Emotion from 8 frames and 3 seconds of sound, where either may be missing.
+
+    `audio_encoder` and `video_encoder` are None where the fusion does not use them.
+
+    Example:
+        ```python
+        >>> from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+        >>> model = EmoFusionModel.from_pretrained("runs/demo")
+        >>> processor = EmoFusionProcessor.from_pretrained("runs/demo")
+        >>> logits = model(**processor("clip.mp4", return_tensors="pt")).logits
+        >>> model.config.id2label[logits.argmax(-1).item()]
+        ```
+    """
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__(config)
+        # save_pretrained adds AutoConfig and AutoModel by itself (see the end of this file).
+        config.auto_map = {**(getattr(config, "auto_map", None) or {}), **AUTO_MAP}
+        reads_audio, reads_video = "audio" in config.modalities, "video" in config.modalities
+        self.audio_encoder = AUDIO_ENCODERS[config.audio_encoder](config) if reads_audio else None
+        self.video_encoder = VideoEncoder(config) if reads_video else None
+        self.head = HEADS[config.fusion](config)
+        self.loss = EmotionLoss(config)
+        if not reads_video:
+            self.main_input_name = "input_features"
+        self._frozen: list[nn.Module] = []
+        self.post_init()
+
+    def freeze_audio_encoder(self) -> None:
+        """Stop training the audio encoder, its BatchNorm statistics included."""
+        self._freeze(self.audio_encoder, "audio")
+
+    def freeze_video_encoder(self) -> None:
+        """Stop training the video encoder, its BatchNorm statistics included."""
+        self._freeze(self.video_encoder, "video")
+
+    def _freeze(self, encoder: nn.Module | None, modality: str) -> None:
+        if encoder is None:
+            raise ValueError(f"a model with fusion={self.config.fusion!r} has no {modality} encoder to freeze")
+        self._frozen.append(encoder.requires_grad_(False).eval())
+
+    def train(self, mode: bool = True) -> "EmoFusionModel":
+        """Set training mode, but leave frozen encoders in evaluation mode."""
+        super().train(mode)
+        for encoder in self._frozen:
+            encoder.eval()
+        return self
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        video_mask: torch.Tensor | None = None,
+        audio_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> EmoFusionOutput | tuple[torch.Tensor, ...]:
+        """Classify a batch of clips.
+
+        Args:
+            pixel_values (`torch.FloatTensor`, *optional*): `[batch, frames, 3, height, width]`, normalised RGB.
+            input_features (`torch.FloatTensor`, *optional*): `[batch, mels, time]`, normalised log-mel.
+            video_mask (`torch.BoolTensor`, *optional*): `[batch]`, True where there is a picture; all by default.
+            audio_mask (`torch.BoolTensor`, *optional*): `[batch]`, True where there is sound; all by default.
+            labels (`torch.LongTensor`, *optional*): `[batch]`, class ids.
+            return_dict (`bool`, *optional*): False for a plain tuple without the fields that are None.
+
+        Returns:
+            `EmoFusionOutput`.
+
+        Raises:
+            ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
+        """
+        self._check(pixel_values, input_features)
+        audio_there, video_there = self._masks(pixel_values, input_features, video_mask, audio_mask)
+        if self.training and len(self.config.modalities) == 2:
+            audio_there, video_there = drop_modalities(audio_there, video_there, self.config.modality_dropout_p)
+        sizes = self.config.audio_embedding_size, self.config.video_embedding_size
+        inputs = Modalities(
+            audio=self._encode(self.audio_encoder, input_features, audio_there, sizes[0]),
+            video=self._encode(self.video_encoder, pixel_values, video_there, sizes[1]),
+            audio_mask=audio_there,
+            video_mask=video_there,
+        )
+        head = self.head(inputs)
+        output = EmoFusionOutput(
+            loss=self.loss(head, labels, inputs) if labels is not None else None,
+            logits=head.logits,
+            gate=head.gate,
+            audio_embeds=inputs.audio.mean(1) if self.audio_encoder is not None else None,
+            video_embeds=inputs.video.mean(1) if self.video_encoder is not None else None,
+            audio_logits=head.audio_logits,
+            video_logits=head.video_logits,
+        )
+        return output.to_tuple() if return_dict is False else output
+
+    def _check(self, pixel_values: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
+        """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""
+        needed = {"audio": ("input_features", input_features), "video": ("pixel_values", pixel_values)}
+        given = [name for name in self.config.modalities if needed[name][1] is not None]
+        if not given:
+            names = " or ".join(needed[name][0] for name in self.config.modalities)
+            raise ValueError(f"a model with fusion={self.config.fusion!r} needs {names}, found None")
+        if pixel_values is not None and (pixel_values.ndim != 5 or pixel_values.shape[2] != 3):
+            raise ValueError(
+                f"pixel_values: expected [batch, frames, 3, height, width], found {list(pixel_values.shape)}"
+            )
+        mels = self.config.num_mel_bins
+        if input_features is not None and (input_features.ndim != 3 or input_features.shape[1] != mels):
+            raise ValueError(f"input_features: expected [batch, {mels}, time], found {list(input_features.shape)}")
+        if pixel_values is not None and input_features is not None and len(pixel_values) != len(input_features):
+            raise ValueError(
+                f"pixel_values has {len(pixel_values)} clips and input_features {len(input_features)}: "
+                "give both for every clip, and masks that say what is missing"
+            )
+
+    def _masks(
+        self,
+        pixel_values: torch.Tensor | None,
+        input_features: torch.Tensor | None,
+        video_mask: torch.Tensor | None,
+        audio_mask: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Audio and video mask `[batch]` for the inputs given."""
+        given = pixel_values if pixel_values is not None else input_features
+        assert given is not None  # _check saw to it
+        nothing = torch.zeros(given.shape[0], dtype=torch.bool, device=given.device)
+
+        def mask_of(tensor: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor:
+            if tensor is None:
+                return nothing
+            return ~nothing if mask is None else mask.to(device=given.device, dtype=torch.bool)
+
+        return mask_of(input_features, audio_mask), mask_of(pixel_values, video_mask)
+
+    def _encode(
+        self, encoder: nn.Module | None, tensor: torch.Tensor | None, mask: torch.Tensor, size: int
+    ) -> torch.Tensor:
+        """Tokens `[batch, n, size]`, zero where the modality is missing.
+
+        The input of a missing modality is replaced before the encoder too: BatchNorm sees the whole batch, and a NaN
+        would spread through it.
+        """
+        if encoder is None or tensor is None:
+            return torch.zeros(mask.shape[0], 1, size, dtype=self.dtype, device=mask.device)
+        there = mask.view(-1, *(1,) * (tensor.ndim - 1))
+        tokens = encoder(torch.where(there, tensor, 0.0).to(self.dtype))
+        return torch.where(mask[:, None, None], tokens, 0.0)
+
+
+def drop_modalities(audio_mask: torch.Tensor, video_mask: torch.Tensor, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Modality dropout: one draw per clip takes the sound away with probability `p`, the picture with `p`, or neither.
+
+    A clip that has only one modality keeps it.
+
+    Source: Neverova et al. 2016, ModDrop (arXiv:1501.00102).
+    """
+    draw = torch.rand(audio_mask.shape, device=audio_mask.device)
+    both = audio_mask & video_mask
+    return audio_mask & ~(both & (draw < p)), video_mask & ~(both & (draw >= 1 - p))
+
+
+AUTO_MAP = {
+    "AutoModelForVideoClassification": "modeling_emofusion.EmoFusionModel",
+    "AutoModelForAudioClassification": "modeling_emofusion.EmoFusionModel",
+}
+
+EmoFusionModel.register_for_auto_class("AutoModel")
+
+__all__ = ["EmoFusionModel", "EmoFusionOutput", "EmoFusionPreTrainedModel"]

@@ -1,0 +1,1 @@
+"""One run of `train_hf.py`: arguments, recipes, setup and trainer."""

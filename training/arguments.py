@@ -1,0 +1,137 @@
+"""What a run can be told: flags of `train_hf.py`, and the fields of a recipe."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from transformers import TrainingArguments
+from transformers.utils import is_torch_bf16_gpu_available
+
+
+@dataclass
+class ModelArguments:
+    """The model; whatever is left open is the config's default, or that of the checkpoint."""
+
+    _argument_group_name = "model"
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Folder or hub name of a checkpoint to start from, or to score with --do_predict."},
+    )
+    fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] | None = field(
+        default=None, metadata={"help": "How sound and picture are joined; audio and video use one alone."}
+    )
+    audio_encoder: Literal["resnet18", "cnn"] | None = field(
+        default=None, metadata={"help": "ResNet18, or the small CNN that it replaced."}
+    )
+    gate: Literal["mlp", "simple"] | None = field(
+        default=None, metadata={"help": "Gate with a hidden layer, or the original's single linear layer."}
+    )
+    gate_bias: float | None = field(
+        default=None, metadata={"help": "Bias of the gate at the start; -1 gives the sound a weight of 0.27."}
+    )
+    modality_dropout_p: float | None = field(
+        default=None, metadata={"help": "Share of training clips that lose their sound, and as many their picture."}
+    )
+    modality_dropout: bool = field(default=True, metadata={"help": "Modality dropout at all."})
+    encoder_width: int | None = field(
+        default=None, metadata={"help": "Channels of the first ResNet stage; 64 is ResNet18."}
+    )
+    num_frames: int | None = field(default=None, metadata={"help": "Frames that the model looks at."})
+    image_size: int | None = field(default=None, metadata={"help": "Side of a frame in pixels."})
+    window: Literal["voice", "center", "start"] | None = field(
+        default=None, metadata={"help": "Which 3 seconds of a longer clip are taken."}
+    )
+    class_weights: Literal["none", "balanced"] = field(
+        default="none", metadata={"help": "Weigh classes in the loss by how rare they are in training."}
+    )
+    freeze_audio_encoder: bool = field(default=False, metadata={"help": "Do not train the audio encoder."})
+    freeze_video_encoder: bool = field(default=False, metadata={"help": "Do not train the video encoder."})
+
+
+@dataclass
+class DataArguments:
+    """The corpus, its classes and its split."""
+
+    _argument_group_name = "data"
+
+    data_dir: str | None = field(
+        default=None, metadata={"help": "Folder with RAVDESS files (mp4, wav, flac) at any depth. Required."}
+    )
+    label_set: Literal["emotions8", "emotions4", "emotions4_calm", "groups4"] | None = field(
+        default=None, metadata={"help": "Classes; by default those of the checkpoint, else emotions8."}
+    )
+    protocol: str = field(default="holdout", metadata={"help": "Which actors train, validate and test."})
+    fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})
+    channel: Literal["speech", "song", "both"] = field(default="speech", metadata={"help": "Speech, song or both."})
+    spec_augment: bool = field(default=True, metadata={"help": "SpecAugment on the training split."})
+    frame_augment: bool = field(
+        default=True, metadata={"help": "Flip, random crop and jitter in time of training frames."}
+    )
+    max_train_samples: int | None = field(
+        default=None, metadata={"help": "Train on so many clips only (drawn evenly over the split)."}
+    )
+    max_eval_samples: int | None = field(
+        default=None, metadata={"help": "Validate and test on so many clips only (drawn evenly over the split)."}
+    )
+    cache_dir: str | None = field(
+        default=None, metadata={"help": "Where decoded clips are kept; by default the cache of `datasets`."}
+    )
+
+
+@dataclass
+class EmoFusionTrainingArguments(TrainingArguments):
+    """transformers' TrainingArguments with defaults that suit, and what Trainer lacks."""
+
+    _argument_group_name = "training"
+
+    output_dir: str | None = field(
+        default=None, metadata={"help": "Where weights, scores, plots and card go. Required."}
+    )
+    audio_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the audio encoder; by default --learning_rate."}
+    )
+    video_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the video encoder; by default --learning_rate."}
+    )
+    early_stopping_patience: int | None = field(
+        default=None, metadata={"help": "Stop after so many epochs without a better validation macro-F1."}
+    )
+    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
+    per_device_eval_batch_size: int = field(default=32, metadata={"help": "Clips of an evaluation step, per device."})
+    num_train_epochs: float = field(default=20, metadata={"help": "Epochs."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Course of the learning rate."})
+    weight_decay: float = field(default=1e-4, metadata={"help": "Weight decay."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to validate."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
+    save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "End with the best checkpoint."})
+    metric_for_best_model: str | None = field(
+        default="macro_f1", metadata={"help": "What makes a checkpoint the best."}
+    )
+    greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    # The transform needs every column of the dataset.
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must stay false: the inputs are made from all columns."}
+    )
+    # One push at the end, with card and plots, instead of one at each checkpoint without them.
+    hub_strategy: str = field(default="end", metadata={"help": "When to push."})
+
+    def __post_init__(self) -> None:
+        """Refuse what the device cannot do, before anything is read."""
+        if self.output_dir is None:
+            raise ValueError("--output_dir is missing: name a folder for weights, scores, plots and card")
+        if self.fp16 and (self.use_cpu or not torch.accelerator.is_available()):
+            raise ValueError("--fp16: half precision needs a GPU and there is none in use; leave the flag out")
+        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
+            raise ValueError(
+                "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
+                "on the CPU"
+            )
+        # Pinned memory speeds up copies to a GPU; without one torch only warns about it.
+        self.dataloader_pin_memory = (
+            self.dataloader_pin_memory and not self.use_cpu and torch.accelerator.is_available()
+        )
+        super().__post_init__()

@@ -1,0 +1,65 @@
+"""Flags that cannot work together, resuming, and trackers that are not there."""
+
+import importlib.util
+import logging
+from pathlib import Path
+
+from transformers.trainer_utils import get_last_checkpoint
+
+from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from .recipes import ArgumentError
+
+logger = logging.getLogger(__name__)
+
+# transformers' name of a tracker -> the module that must be there.
+_TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard", "mlflow": "mlflow"}
+
+
+def only_scores(args: EmoFusionTrainingArguments) -> bool:
+    """Whether a checkpoint is to be scored without training."""
+    return bool(args.do_predict and not args.do_train)
+
+
+def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments) -> None:
+    """Refuse combinations that cannot work.
+
+    Raises:
+        ArgumentError: naming the flag.
+    """
+    if not data_args.data_dir:
+        raise ArgumentError(
+            "--data_dir is missing: name the folder with the RAVDESS files, or make the synthetic demo corpus "
+            "with `python -m emofusion.data.demo_corpus runs/demo_corpus`"
+        )
+    if only_scores(args) and not model_args.model_name_or_path:
+        raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
+    if args.resume_from_checkpoint is None and not only_scores(args) and get_last_checkpoint_of(args.output_dir):
+        raise ArgumentError(
+            f"--output_dir {args.output_dir} already holds checkpoints of a run: continue it with "
+            "--resume_from_checkpoint latest, or name another folder"
+        )
+
+
+def get_last_checkpoint_of(folder: str | None) -> str | None:
+    """The newest checkpoint in a folder that may not exist yet."""
+    return get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
+
+
+def checkpoint_to_resume(args: EmoFusionTrainingArguments) -> str | None:
+    """Where to resume: `latest` (or `true`) is the newest checkpoint of the output folder, if there is one."""
+    wanted = args.resume_from_checkpoint
+    if wanted is None or str(wanted).lower() in ("false", "none"):
+        return None
+    if str(wanted).lower() not in ("latest", "true"):
+        if not Path(wanted).is_dir():
+            raise ArgumentError(f"--resume_from_checkpoint {wanted}: no such folder")
+        return str(wanted)
+    return get_last_checkpoint_of(args.output_dir)
+
+
+def keep_installed_trackers(args: EmoFusionTrainingArguments) -> None:
+    """Go on without trackers that are not installed, and say so in one line."""
+    for name in list(args.report_to):
+        if name in _TRACKERS and importlib.util.find_spec(_TRACKERS[name]) is None:
+            args.report_to.remove(name)
+            logger.warning("tracker %s is not installed: going on without it (pip install 'emofusion[track]')", name)

@@ -1,0 +1,90 @@
+"""From flags to config and model."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from emofusion.data import LabelSet, label_set
+from emofusion.modeling import EmoFusionConfig, EmoFusionModel
+
+from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from .checks import only_scores
+from .recipes import ArgumentError
+
+# Fields of ModelArguments that are fields of the config, too.
+_CONFIG_FLAGS = (
+    "fusion",
+    "audio_encoder",
+    "gate",
+    "gate_bias",
+    "modality_dropout_p",
+    "encoder_width",
+    "num_frames",
+    "image_size",
+    "window",
+)
+
+
+def make_config(
+    model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments
+) -> EmoFusionConfig:
+    """The config of a new model, or that of the checkpoint with what the flags change."""
+    changes: dict[str, Any] = {
+        name: getattr(model_args, name) for name in _CONFIG_FLAGS if getattr(model_args, name) is not None
+    }
+    if not model_args.modality_dropout:
+        changes["modality_dropout_p"] = 0.0
+    if args.label_smoothing_factor:
+        # In the model's own loss, which knows the branches; Trainer's smoother would bypass it.
+        changes["label_smoothing"] = args.label_smoothing_factor
+        args.label_smoothing_factor = 0.0
+    if model_args.model_name_or_path is None:
+        classes = label_set(data_args.label_set or "emotions8")
+        return EmoFusionConfig(**changes, label_set=classes.name, id2label=classes.id2label)
+    config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
+    classes = classes_of(config, data_args, may_change=not only_scores(args))
+    config.label_set, config.id2label = classes.name, classes.id2label
+    config.label2id = {name: index for index, name in classes.id2label.items()}
+    return config
+
+
+def classes_of(config: EmoFusionConfig, data_args: DataArguments, may_change: bool) -> LabelSet:
+    """The label set of a checkpoint, or the one the flags ask for if the head may be made anew."""
+    wanted = data_args.label_set or config.label_set
+    if wanted is None:
+        raise ArgumentError("--label_set is missing: the checkpoint does not say which label set its classes are")
+    classes = label_set(wanted)
+    if not may_change and classes.id2label != config.id2label:
+        raise ArgumentError(
+            f"--label_set {wanted}: the checkpoint tells apart {', '.join(config.label2id)}; "
+            "scoring needs the same classes"
+        )
+    return classes
+
+
+def balanced_weights(labels: Iterable[int], num_labels: int) -> list[float]:
+    """Class weights inverse to frequency, 1 on average over the clips; 0 for a class without clips."""
+    counts = np.bincount(list(labels), minlength=num_labels)
+    present = counts > 0
+    weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return [float(weight) for weight in weights]
+
+
+def make_model(
+    config: EmoFusionConfig, model_args: ModelArguments, train_labels: Iterable[int] | None
+) -> EmoFusionModel:
+    """A new model, or the checkpoint's with a new classifier where the classes changed."""
+    if model_args.class_weights == "balanced" and train_labels is not None:
+        config.class_weights = balanced_weights(train_labels, config.num_labels)
+    if model_args.model_name_or_path is None:
+        model = EmoFusionModel(config)
+    else:
+        model = EmoFusionModel.from_pretrained(
+            model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True
+        )
+    if model_args.freeze_audio_encoder:
+        model.freeze_audio_encoder()
+    if model_args.freeze_video_encoder:
+        model.freeze_video_encoder()
+    return model
