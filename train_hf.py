@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import set_seed
 
 from emofusion.evaluation import card, report
-from emofusion.modeling import MediaError
-from emofusion.training.recipes import ArgumentError, parse_arguments
+from emofusion.training.recipes import parse_arguments
 from emofusion.training.run import Run, predict_test, prepare, train
 
 CARD_TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
         model_args, data_args, args = parse_arguments(argv)
         set_seed(args.seed)
         run = prepare(model_args, data_args, args)
-    except (ArgumentError, MediaError, FileNotFoundError) as error:
+    except (ValueError, OSError, StrictDataclassError) as error:  # wrong flags, recipe, checkpoint or corpus
         sys.exit(f"error: {error}")
 
     metrics = run.record()

@@ -15,7 +15,7 @@ class ClipCollator:
     """
 
     def __call__(self, clips: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Stack `pixel_values [frames, 3, height, width]`, `input_features [mels, time]`, masks and `labels` of clips."""
+        """Stack `pixel_values [frames, 3, height, width]`, `input_features [mels, time]`, masks and `labels`."""
         batch: dict[str, torch.Tensor] = {}
         for values, mask in (("pixel_values", "video_mask"), ("input_features", "audio_mask")):
             present = [clip.get(values) for clip in clips]

@@ -4,22 +4,22 @@ Drawing (`demo_face`) and sound (`demo_voice`) only carry out what is drawn here
 things keep one modality from being enough, so that a broken branch or a broken fusion shows in the scores:
 
 1. Each modality has neighbours of its own (`FACE_NEIGHBOUR`, `VOICE_NEIGHBOUR`). A clip leans towards the
-   neighbour by a share drawn from 0..`MAX_BLEND`; with 0.8, a perfect reader of one modality names the right one of
-   two neighbours in 5 of 8 clips. No two emotions are neighbours in both modalities: together they are clear.
+   neighbour by a share drawn from 0..`MAX_BLEND`; with 0.7, a perfect reader of one modality names the right one of
+   two neighbours in 5 of 7 clips. No two emotions are neighbours in both modalities: together they are clear.
 2. Every clip has its own strength and its own noise in each parameter (`FACE_NOISE`, `VOICE_NOISE`).
 3. In `HIDDEN_SHARE` of the clips the face is covered or turned away, in `NOISY_SHARE` others the sound is drowned.
 """
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")  # codes 01-08
 FACE_NEIGHBOUR = {"neutral": "calm", "angry": "disgust", "fearful": "surprised"}
 VOICE_NEIGHBOUR = {"neutral": "disgust", "calm": "sad", "happy": "surprised", "angry": "fearful"}
-MAX_BLEND = 0.8
+MAX_BLEND = 0.7
 HIDDEN_SHARE = 0.13
 NOISY_SHARE = 0.13
 NUM_SYLLABLES = 7  # "Kids are talking by the door", "Dogs are sitting by the door"
@@ -52,21 +52,24 @@ class Performance:
         return "-".join(f"{code:02d}" for code in codes) + ".mp4"
 
 
-class Expression(NamedTuple):
-    """A facial expression; lengths in head heights from centre to chin, 0 everywhere is the resting face."""
+Number = TypeVar("Number", float, np.ndarray)  # one for a clip, or float [frames]
 
-    brow_inner: float  # inner ends of the brows, up
-    brow_outer: float  # outer ends of the brows, up
-    brow_knit: float  # inner ends, towards the nose
-    eyes: float  # opening, as a share of the resting one: -1 shut, +0.6 staring
-    cheeks: float  # lower lids pushed up, 0..1
-    nose: float  # wrinkles on the nose, 0..1
-    corners: float  # mouth corners, up
-    width: float  # half width of the mouth
-    jaw: float  # opening of the mouth while silent
-    upper_lip: float  # middle of the upper lip, up (bares the teeth)
-    bow: float  # head bowed, radians
-    lean: float  # head closer to the camera, as a share of its size
+
+class Expression(NamedTuple, Generic[Number]):
+    """A facial expression; lengths in head units (centre to chin), 0 everywhere is the resting face."""
+
+    brow_inner: Number  # inner ends of the brows, up
+    brow_outer: Number  # outer ends of the brows, up
+    brow_knit: Number  # inner ends, towards the nose
+    eyes: Number  # opening, as a share of the resting one: -1 shut, +0.6 staring
+    cheeks: Number  # lower lids pushed up, 0..1
+    nose: Number  # wrinkles on the nose, 0..1
+    corners: Number  # mouth corners, up
+    width: Number  # half width of the mouth
+    jaw: Number  # opening of the mouth while silent
+    upper_lip: Number  # middle of the upper lip, up (bares the teeth)
+    bow: Number  # head bowed, radians
+    lean: Number  # head closer to the camera, as a share of its size
 
 
 class Delivery(NamedTuple):
@@ -88,7 +91,7 @@ FACES = {
     #                        inner  outer  knit   eyes  cheeks nose corners width  jaw    lip    bow   lean
     "neutral": Expression(0.00, 0.00, 0.00, 0.00, 0.0, 0.0, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
     "calm": Expression(0.02, 0.02, 0.00, -0.38, 0.2, 0.0, 0.08, 0.03, 0.00, 0.00, 0.06, 0.00),
-    "happy": Expression(0.05, 0.05, 0.00, -0.15, 0.8, 0.0, 0.17, 0.10, 0.10, 0.00, -0.06, 0.01),
+    "happy": Expression(0.05, 0.05, 0.00, -0.15, 0.8, 0.0, 0.15, 0.10, 0.08, 0.00, -0.06, 0.01),
     "sad": Expression(0.13, -0.13, 0.03, -0.42, 0.0, 0.0, -0.17, -0.04, 0.00, 0.00, 0.20, -0.03),
     "angry": Expression(-0.18, 0.07, 0.07, 0.10, 0.1, 0.1, -0.09, 0.04, 0.09, 0.03, 0.08, 0.05),
     "fearful": Expression(0.17, -0.01, 0.04, 0.45, 0.0, 0.0, -0.11, 0.10, 0.10, 0.00, -0.02, -0.03),
@@ -110,7 +113,7 @@ VOICES = {
 }
 VOICE_NOISE = Delivery(0.9, 0.7, 0.9, 0.8, 0.05, 1.6, 0.6, 0.03, 0.08, 0.08)
 
-Parameters = TypeVar("Parameters", Expression, Delivery)
+Parameters = TypeVar("Parameters", Expression[float], Delivery)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +131,7 @@ class Acting:
     """
 
     performance: Performance
-    expression: Expression
+    expression: Expression[float]
     delivery: Delivery
     trouble: Trouble
     duration_s: float

@@ -1,6 +1,8 @@
 """What lies in a RAVDESS folder: its files, grouped to performances, and an account of what was found."""
 
+import os
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +66,7 @@ class Account:
 def find_performances(data_dir: Path) -> tuple[list[Performance], Account]:
     """All performances below a folder, in the order of their codes, speech and song alike.
 
-    Any depth of folders is searched. A take that is there twice is taken from the first path in order.
+    Any depth of folders is searched, links too. A take that is there twice is taken from the first path in order.
 
     Raises:
         FileNotFoundError: No such folder.
@@ -74,11 +76,14 @@ def find_performances(data_dir: Path) -> tuple[list[Performance], Account]:
         raise FileNotFoundError(f"{data_dir}: no such folder; data_dir must hold RAVDESS files (Actor_01/...)")
     account = Account()
     takes: dict[str, dict[int, tuple[RavdessName, Path]]] = defaultdict(dict)
-    for path in sorted(data_dir.rglob("*")):
+    for path in sorted(_files_below(data_dir)):
         if path.suffix.lower() not in VIDEO_ENDINGS | AUDIO_ENDINGS or not looks_like_ravdess(path.stem):
             continue
         relative = path.relative_to(data_dir)
         account.files += 1
+        if not path.is_file():
+            account.unreadable[relative.as_posix()] = "a link to no file"
+            continue
         try:
             name = parse_name(path.stem)
         except ValueError as error:
@@ -99,8 +104,17 @@ def find_performances(data_dir: Path) -> tuple[list[Performance], Account]:
     return sorted(performances, key=lambda performance: performance.name.performance), account
 
 
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files, also in folders that are links, as parts of a corpus may be; no link is taken back to where it is."""
+    visited = set()
+    for path, folders, names in os.walk(folder, followlinks=True):
+        visited.add(os.path.realpath(path))
+        folders[:] = [name for name in folders if os.path.realpath(os.path.join(path, name)) not in visited]
+        yield from (Path(path, name) for name in names)
+
+
 def _performance(files: dict[int, tuple[RavdessName, Path]]) -> Performance:
-    name = next(iter(files.values()))[0]
+    name = files[min(files)][0]
     paths = {modality: path for modality, (_, path) in files.items()}
     # 01 and 02 of one take show the same picture, 01 and 03 hold the same sound.
     return Performance(name, picture=paths.get(1, paths.get(2)), sound=paths.get(3))

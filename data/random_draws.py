@@ -28,6 +28,7 @@ def clip_draws(seed: int, epoch: int, clips: Sequence[str], count: int, purpose:
     rows = []
     for clip in clips:
         stream = zlib.crc32(f"{purpose}/{clip}".encode())
-        generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, (epoch << 32) + stream]))
+        key = np.array([seed % 2**64, (epoch << 32) + stream], dtype=np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key))
         rows.append(generator.random(count, dtype=np.float32))
     return torch.from_numpy(np.stack(rows))

@@ -110,7 +110,8 @@ class Ravdess(DatasetBuilder):
         return rows.to_iterable_dataset()
 
     def _one(self, splits: dict[str, Dataset], split: Any) -> Dataset:
-        instruction = split if isinstance(split, ReadInstruction) else ReadInstruction.from_spec(str(split))
+        spec = "+".join(splits) if str(split) == "all" else split
+        instruction = spec if isinstance(spec, ReadInstruction) else ReadInstruction.from_spec(str(spec))
         parts = instruction.to_absolute({name: len(rows) for name, rows in splits.items()})
         return concatenate_datasets([splits[part.splitname].select(range(part.from_, part.to)) for part in parts])
 
@@ -125,7 +126,6 @@ class Ravdess(DatasetBuilder):
     def _splits(self) -> dict[str, Dataset]:
         """Rows by split; a split without clips is left out, and said so."""
         store, account = self._open()
-        logger.warning("%s: %s", self.config.data_dir, account.summary())
         classes = label_set(self.config.label_set)
         ids = {name: index for index, name in enumerate(classes.labels)}
         labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in store["emotion"]]
@@ -140,6 +140,15 @@ class Ravdess(DatasetBuilder):
                 f"{self.config.data_dir}: no clip of {len(store)} is left in label set "
                 f"{classes.name} ({', '.join(classes.mapping)}); the clips show {found}"
             )
+        logger.warning(
+            "%s: %s; %d clips of channel %s, %d of them in label set %s",
+            self.config.data_dir,
+            account.summary(),
+            len(store),
+            self.config.channel,
+            sum(len(rows) for rows in chosen.values()),
+            classes.name,
+        )
         empty = [name for name, rows in chosen.items() if not rows]
         if empty:
             logger.warning(

@@ -15,7 +15,7 @@ INTENSITIES = {1: "normal", 2: "strong"}
 STATEMENTS = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
 SONG_EMOTIONS = 6  # song has the first six emotions only
 
-_NAME = re.compile(r"\d\d(-\d\d){6}")
+_NAME = re.compile(r"[0-9]{2}(-[0-9]{2}){6}")  # not \d, which takes the digits of every script
 # Field, highest code; the lowest is 1.
 _FIELDS = (
     ("modality", 3),

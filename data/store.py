@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def open_store(
     Args:
         data_dir (`Path`): Folder of the corpus.
         performances (`Sequence[Performance]`): What to decode.
-        account (`Account`): What was found; unreadable files are added to a copy of it.
+        account (`Account`): What was found; what decoding found is added to a copy of it.
         settings (`DecodeSettings`): How.
         cache_dir (`Path`): Where stores lie.
 
@@ -95,9 +95,10 @@ def open_store(
     cache_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            _build(folder, data_dir, performances, account, settings)
-    built = Account(**json.loads((folder / ACCOUNT).read_text(encoding="utf-8")))
-    return Dataset.from_file(str(folder / CLIPS)), built
+            _build(folder, data_dir, performances, settings)
+    decoded = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
+    account = replace(account, unreadable=account.unreadable | decoded["unreadable"], notes=decoded["notes"])
+    return Dataset.from_file(str(folder / CLIPS)), account
 
 
 def store_key(data_dir: Path, performances: Sequence[Performance], settings: DecodeSettings) -> str:
@@ -112,14 +113,12 @@ def store_key(data_dir: Path, performances: Sequence[Performance], settings: Dec
     return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
-def _build(
-    folder: Path, data_dir: Path, performances: Sequence[Performance], account: Account, settings: DecodeSettings
-) -> None:
+def _build(folder: Path, data_dir: Path, performances: Sequence[Performance], settings: DecodeSettings) -> None:
     """Decode to a temporary folder, which takes its final name only when complete."""
     temporary = folder.with_suffix(".incomplete")
     shutil.rmtree(temporary, ignore_errors=True)  # the lock is ours: whoever left it is gone
     temporary.mkdir()
-    account = Account(**asdict(account))
+    account = Account(files=sum(len(take.files) for take in performances), performances=len(performances))
     written = 0
     with ArrowWriter(path=str(temporary / CLIPS), features=STORE_FEATURES, writer_batch_size=64) as writer:
         for row in _decode_all(data_dir, performances, account, settings):
@@ -159,7 +158,7 @@ def _decode_or_reason(
     try:
         return decode(data_dir, performance, settings)
     except (MediaError, OSError) as error:
-        return None, [str(error).removeprefix(f"{data_dir}/")]
+        return None, [str(error).removeprefix(f"{data_dir}/").removeprefix(f"{_source(performance)}: ")]
 
 
 def decode(data_dir: Path, performance: Performance, settings: DecodeSettings) -> tuple[dict[str, Any], list[str]]:

@@ -22,6 +22,7 @@ _KNOWN_KEYWORDS = {
     "output_attentions",
     "per_layer_config",
     "torch_dtype",
+    "use_cache",
 }
 
 
@@ -78,7 +79,7 @@ class EmoFusionConfig(PreTrainedConfig):
 
     id2label: dict[int, str] | dict[str, str] | None = None
     label_smoothing: float | int = 0.0
-    class_weights: list[float] | None = None
+    class_weights: list[float | int] | None = None
     label_set: str | None = None
 
     num_frames: int = 8
@@ -107,6 +108,20 @@ class EmoFusionConfig(PreTrainedConfig):
                 hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(sorted(names))}"
                 raise ValueError(f"EmoFusionConfig has no field {key!r}; {hint}")
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Build from a dictionary, with the fields among `kwargs` in place of its own: `from_pretrained` ends here.
+
+        transformers would set them one by one afterwards: unchecked against each other, `label2id` left behind, and a
+        misspelt one ignored (other keywords belong to the loader; a model refuses what is nobody's).
+        """
+        names = [field.name for field in fields(cls)]
+        overrides = {name: kwargs.pop(name) for name in names if name in kwargs and name != "dtype"}
+        for key in kwargs if not kwargs.get("return_unused_kwargs") else ():
+            if key not in names and (close := difflib.get_close_matches(key, names, n=1, cutoff=0.8)):
+                raise ValueError(f"EmoFusionConfig has no field {key!r}; did you mean {close[0]!r}?")
+        return super().from_dict({**config_dict, **overrides}, **kwargs)
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities that this model reads: `("audio", "video")`, or one of them."""
@@ -131,18 +146,24 @@ class EmoFusionConfig(PreTrainedConfig):
             raise ValueError(f"label_smoothing must lie in 0..1, found {self.label_smoothing}")
         if self.encoder_width % 4:
             raise ValueError(f"encoder_width must be a multiple of 4, found {self.encoder_width}")
-
-    def validate_divisibility(self) -> None:
-        """Attention splits `hidden_size` among its heads."""
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads {self.num_attention_heads}"
             )
+        if self.audio_encoder == "cnn" and self.num_mel_bins < 32:
+            raise ValueError(f"num_mel_bins must be at least 32 for audio_encoder='cnn', found {self.num_mel_bins}")
 
-    def validate_class_weights(self) -> None:
-        """One weight per class."""
-        if self.class_weights is not None and len(self.class_weights) != self.num_labels:
-            raise ValueError(f"class_weights has {len(self.class_weights)} entries for {self.num_labels} classes")
+    def validate_classes(self) -> None:
+        """Refuse class lists with gaps or repetitions, and weights that do not fit them."""
+        names = self.id2label or {}
+        if not names or sorted(names) != list(range(len(names))) or len(set(names.values())) < len(names):
+            raise ValueError(f"id2label must name each class 0, 1, 2, ... once, found {self.id2label}")
+        if self.class_weights is None:
+            return
+        if len(self.class_weights) != len(names):
+            raise ValueError(f"class_weights has {len(self.class_weights)} entries for {len(names)} classes")
+        if min(self.class_weights) < 0 or not any(self.class_weights):
+            raise ValueError(f"class_weights must be 0 or more, and not all 0, found {self.class_weights}")
 
 
 _POSITIVE = (

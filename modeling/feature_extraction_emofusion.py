@@ -80,10 +80,10 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
             `BatchFeature` with `input_features` float32 `[batch, mels, time]`.
 
         Raises:
-            ValueError: The rate is missing or another one, the sound is longer than the clip, or not mono.
+            ValueError: The rate is missing or another one, the sound is longer than the clip, not mono or not float.
         """
         check_sampling_rate(sampling_rate, self.sampling_rate)
-        sounds = [np.asarray(sound, dtype=np.float32) for sound in as_batch(raw_speech)]
+        sounds = [as_mono(sound, f"sound {index}") for index, sound in enumerate(as_batch(raw_speech))]
         batch = torch.from_numpy(np.stack([self._pad(sound, index) for index, sound in enumerate(sounds)]))
         return BatchFeature({"input_features": self.log_mel(batch)}, tensor_type=return_tensors)
 
@@ -93,8 +93,6 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         return ((transform(waveforms) + FLOOR).log() - self.mean) / self.std
 
     def _pad(self, sound: np.ndarray, index: int) -> np.ndarray:
-        if sound.ndim != 1:
-            raise ValueError(f"sound {index}: expected mono [samples], found shape {list(sound.shape)}")
         if len(sound) > self.num_samples:
             raise ValueError(
                 f"sound {index}: expected at most {self.num_samples} samples ({self.clip_duration} s), found "
@@ -125,6 +123,20 @@ def as_batch(raw_speech: np.ndarray | Sequence[Any]) -> list[Any]:
     if len(raw_speech) and raw_speech[0] is not None and np.ndim(raw_speech[0]) == 0:
         return [np.asarray(raw_speech)]
     return list(raw_speech)
+
+
+def as_mono(sound: Any, name: str) -> np.ndarray:
+    """One sound as float32 `[samples]`; integers are refused, for their range is not -1..1.
+
+    Raises:
+        ValueError: naming the sound, with what was found.
+    """
+    samples = np.asarray(sound)
+    if samples.ndim != 1:
+        raise ValueError(f"{name}: expected mono sound [samples], found shape {list(samples.shape)}")
+    if samples.dtype.kind != "f":
+        raise ValueError(f"{name}: expected float sound in -1..1, found {samples.dtype}; divide int16 by 32768")
+    return samples.astype(np.float32, copy=False)
 
 
 EmoFusionFeatureExtractor.register_for_auto_class()

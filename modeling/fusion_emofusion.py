@@ -35,7 +35,7 @@ class Modalities:
 
 @dataclass
 class HeadOutput:
-    """What a head returns: logits `[batch, classes]`; where it has them, the gate `[batch]` and logits of each branch."""
+    """What a head returns: logits `[batch, classes]`; where there are any, the gate `[batch]` and branch logits."""
 
     logits: torch.Tensor
     gate: torch.Tensor | None = None

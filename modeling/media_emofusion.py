@@ -9,6 +9,7 @@ counts from the earlier of picture and sound. The file travels to the hub, so it
 import math
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,6 @@ except ImportError:
     decord = None
 
 Path = str | os.PathLike[str]
-
 WINDOWS = ("voice", "center", "start")
 
 HOP_S = 0.016  # grid on which the voiced window may begin: one hop of the log-mel spectrogram
@@ -32,9 +32,7 @@ EQUALLY_GOOD = 0.99  # windows with at least this share of the most energy count
 SILENCE = 1e-12  # mean square below which a sound is silence: -120 dB, a thousandth of one 16-bit step
 SYNC_S = 0.02  # offsets and gaps up to this cannot be noticed, and containers round by as much
 SHORT_S = 0.25  # picture and sound may end this far apart, or before the announced end, without a note
-PADDING = 2048  # samples by which a decoder may overshoot the announced end: two AAC frames
-# A picture counts as shown this early, since containers round timestamps to milliseconds. Odd on purpose: timestamps
-EARLY_S = 0.000437  # and wanted times are round numbers, and no two may differ by exactly this
+EARLY_S = 0.000437  # a picture counts as shown this early: timestamps are rounded; odd, so that no two tie
 
 
 class MediaError(ValueError):
@@ -47,8 +45,7 @@ class Clip:
 
     Attributes:
         frames (`np.ndarray`, *optional*): uint8 [num_frames, height, width, 3], RGB, full size, upright.
-        audio (`np.ndarray`, *optional*): float32 [samples] mono, the window's seconds only and not padded: at most
-            `round(duration * sampling_rate)` samples.
+        audio (`np.ndarray`, *optional*): float32 [up to duration * sampling_rate] mono, the window only, not padded.
         start (`float`): Seconds from the beginning of the material to that of the window.
         duration (`float`): Seconds of material in the whole file: the later end of picture and sound.
         notes (`tuple[str, ...]`): What was odd about the file, but usable.
@@ -75,8 +72,7 @@ def read_clip(
 
     Args:
         path (`str` or `os.PathLike`): A local file in any format that FFmpeg reads.
-        num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`. Before the first and after
-            the last picture these two repeat.
+        num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
         window (`str`): Which seconds, one of `WINDOWS`; see `window_start`. Does not depend on what is wanted.
@@ -100,14 +96,13 @@ def read_clip(
             length = sound.size / sampling_rate
             start = window_start(sound, sampling_rate, length, duration, window)
     if want_audio and sound is not None:
-        first = round(start * sampling_rate)
-        inside = sound[first : first + round(duration * sampling_rate)]
+        inside = sound[round(start * sampling_rate) :][: round(duration * sampling_rate)]
         audio = inside.copy() if inside.size else None  # a copy lets go of the rest
     if frames is None and audio is None:
         wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
-        found = "; ".join(notes) or f"only {'sound' if want_video else 'picture'}"
-        raise MediaError(f"{path}: expected {wanted} that can be decoded, found {found}. Record or download it again.")
-    return Clip(frames, audio, start, length, tuple(notes))
+        found = "; ".join(dict.fromkeys(notes)) or f"only {'sound' if want_video else 'picture'}"
+        raise MediaError(f"{path}: expected {wanted}, found {found}. Name another file, or record it again.")
+    return Clip(frames, audio, start, length, tuple(dict.fromkeys(notes)))
 
 
 def read_audio(path: Path, sampling_rate: int = 16000) -> np.ndarray | None:
@@ -119,18 +114,13 @@ def read_audio(path: Path, sampling_rate: int = 16000) -> np.ndarray | None:
     """
     _check_settings(1, 1.0, sampling_rate, "start")
     _, sound, _, notes = _scan(path, sampling_rate)
-    damage = "; ".join(note for note in notes if note.startswith("sound:"))
-    if sound is None and damage:
-        raise MediaError(f"{path}: expected sound that can be decoded, found {damage}. Record or download it again.")
+    if sound is None and any(note.startswith("sound:") for note in notes):
+        raise MediaError(f"{path}: expected sound, found {'; '.join(notes)}. Name another file, or record it again.")
     return sound
 
 
 def frame_times(start: float, duration: float, num_frames: int) -> np.ndarray:
-    """Times at which frames are taken: float64 [num_frames] seconds, `start + k * duration / num_frames`.
-
-    None lies on the window's end, so every second one of `2 * num_frames` times is exactly one of `num_frames` times,
-    and frames stored on the finer grid serve both.
-    """
+    """Times at which frames are taken: float64 [num_frames] seconds. Every second one of twice as many is the same."""
     return start + np.arange(num_frames) * duration / num_frames
 
 
@@ -141,7 +131,7 @@ def window_start(
 
     `"start"` is the beginning, `"center"` the middle of the clip. `"voice"` has the most sound energy; of windows that
     are equally good within 1 % it is the one in whose middle that energy is centred. Silence and absence of sound give
-    the centre. A clip that is not longer than the window is taken from its beginning.
+    the centre. A clip not longer than the window is taken from its beginning. Impossible settings raise a ValueError.
 
     Args:
         audio (`np.ndarray`, *optional*): float [samples] mono, the whole sound from time 0.
@@ -151,11 +141,7 @@ def window_start(
         window (`str`): One of `WINDOWS`.
 
     Returns:
-        `float`: Seconds, never negative; the window ends inside the clip wherever it fits. For `"voice"` a whole
-        number of 16 ms hops, or the last place in the clip.
-
-    Raises:
-        ValueError: If a setting is impossible.
+        `float`: Seconds, never negative; the window ends inside the clip wherever it fits.
     """
     _check_settings(1, duration, sampling_rate, window)
     spare = clip_duration - duration
@@ -176,16 +162,16 @@ def _voice_start(audio: np.ndarray, sampling_rate: int, spare: float, duration: 
     energy = np.add.reduceat(power, np.arange(0, power.size, hop))
     if power.mean() <= SILENCE:
         return None
-    # The last place too: otherwise up to a hop at the end of the clip could never be seen.
-    starts = np.append(np.arange(math.floor(spare / hop_s) + 1) * hop_s, spare).clip(max=spare)
+    # No window need begin after the sound. The last place too: otherwise the last hop of the clip is never seen.
+    last = min(spare, audio.size / sampling_rate)
+    starts = np.append(np.arange(math.floor(last / hop_s) + 1) * hop_s, last).clip(max=last)
     edges = np.arange(energy.size + 1) * hop_s
     until = np.concatenate([[0.0], np.cumsum(energy)])
     inside = np.interp(starts + duration, edges, until) - np.interp(starts, edges, until)
     best = starts[inside.argmax()]
-    middles = edges[:-1] + hop_s / 2
-    weights = energy * ((middles >= best) & (middles < best + duration))
+    weights = energy * np.clip(np.minimum(edges[1:], best + duration) - np.maximum(edges[:-1], best), 0.0, None)
     good = starts[inside >= EQUALLY_GOOD * inside.max()]
-    centred = (weights * middles).sum() / weights.sum() - duration / 2
+    centred = (weights * (edges[:-1] + hop_s / 2)).sum() / weights.sum() - duration / 2
     # A tenth of a hop aside, so that rounding noise does not decide when the centre lies just between two hops.
     return float(good[np.abs(good - (centred + 0.1 * hop_s)).argmin()])
 
@@ -199,22 +185,21 @@ def _check_settings(num_frames: int, duration: float, sampling_rate: int, window
             raise ValueError(f"{name}={value}: expected a number above 0.")
 
 
-def _open(path: Path) -> Any:
-    """Open a container, which is a context manager; MediaError naming the file if it is none."""
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open a container and close it again; MediaError naming the file for whatever FFmpeg cannot do with it."""
     if av is None:
         raise ImportError("PyAV is needed to read media files and is not installed: pip install 'av>=15,<19'")
     place = os.path.abspath(path)  # keeps FFmpeg from taking "http:..." for an address
     try:
-        container = av.open(place, metadata_errors="ignore")
-        if container.format.name != "tty":  # FFmpeg films any file named .txt as a screen of text
-            return container
-        found = "text"
+        with av.open(place, metadata_errors="ignore") as container:
+            if container.format.name == "tty":  # FFmpeg films any file named .txt as a screen of text
+                raise av.InvalidDataError(0, "text")
+            yield container
     except (av.FFmpegError, OSError) as error:
-        found = error.strerror or type(error).__name__
-        if os.path.isfile(place) and not os.path.getsize(place):
-            found = "an empty file"
-    todo = "Check the path, and that the file is complete and of the kind its name says"
-    raise MediaError(f"{path}: expected a media file such as mp4, mov or wav, found: {found}. {todo}.")
+        found = "an empty file" if os.path.isfile(place) and not os.path.getsize(place) else error.strerror
+        todo = "Check the path, and that the file is complete and of the kind its name says"
+        raise MediaError(f"{path}: expected a media file such as mp4, mov or wav, found: {found}. {todo}.") from error
 
 
 def _best_stream(container: Any, kind: Literal["video", "audio"], notes: list[str]) -> Any:
@@ -236,6 +221,15 @@ def _packets(container: Any, streams: list[Any], notes: list[str]) -> Iterator[A
         notes.append(f"file: cannot be read to its end ({error})")
 
 
+def _decode(packet: Any, failed: list[Any]) -> list[Any]:
+    """Frames of one packet; one that does not decode joins `failed`."""
+    try:
+        return packet.decode()
+    except av.FFmpegError:
+        failed.append(packet)
+        return []
+
+
 @dataclass
 class _Picture:
     """When the pictures of a file are shown; nothing is decoded yet."""
@@ -244,28 +238,34 @@ class _Picture:
     end: float  # seconds at which the last one goes
     zero: float  # what the stream's own clock shows at time 0
     timed: bool  # whether decoded pictures carry that clock
-    closed: bool  # whether no picture is shown before a keyframe that is stored before it
+    plain: bool  # whether decord numbers the pictures in the same way and survives the file
     size: tuple[int, int]  # stored height and width
 
 
 def _scan(path: Path, sampling_rate: int) -> tuple[_Picture | None, np.ndarray | None, float, list[str]]:
     """Pass over the file once: pictures, sound as float32 [samples] from time 0, seconds of material, oddities."""
     notes: list[str] = []
+    failed: list[Any] = []
+    shown: list[Any] = []
     with _open(path) as container:
         video, audio = _best_stream(container, "video", notes), _best_stream(container, "audio", notes)
         announced = (container.duration or 0) / av.time_base
         longest = min(announced or 10.0, 3600.0)  # offsets and gaps beyond this come from a broken clock
-        sound, shown = _Sound(sampling_rate, longest), []
+        sound = _Sound(sampling_rate, longest, failed)
         for packet in _packets(container, [video, audio], notes) if video or audio else ():
             if packet.stream is audio:
-                sound.decode(packet)
-            elif packet.size:
-                shown.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_discard))
+                for frame in _decode(packet, failed):
+                    sound.add(frame)
+            elif packet.size:  # the last one is empty
+                shown.append((packet.pts, packet.is_keyframe, packet.is_discard))
         picture = _list_pictures(video, shown) if video else None
         samples = sound.finish(float(audio.duration * audio.time_base) if audio and audio.duration else 0.0, notes)
+    if failed:
+        notes.append(f"sound: {len(failed)} packets do not decode")
     if picture is None and samples is None:
-        found = "; ".join(notes) or "neither"
-        raise MediaError(f"{path}: expected picture or sound that can be decoded, found {found}. Name another file.")
+        raise MediaError(
+            f"{path}: expected picture or sound, found {'; '.join(notes) or 'neither'}. Name another file."
+        )
     if picture is not None and samples is not None:
         late = sound.begin - picture.zero
         samples = _align(picture, samples, sampling_rate, late if SYNC_S < abs(late) <= longest else 0.0, notes)
@@ -283,55 +283,40 @@ def _align(picture: _Picture, samples: np.ndarray, rate: int, late: float, notes
         picture.times, picture.end, picture.zero = picture.times - late, picture.end - late, picture.zero + late
     end = samples.size / rate
     if abs(late) > SHORT_S or abs(end - picture.end) > SHORT_S:
-        sound, shown = (max(late, 0.0), end), (picture.times[0], picture.end)
-        notes.append("sound: lasts {:.2f}-{:.2f} s, the picture {:.2f}-{:.2f} s".format(*sound, *shown))
+        notes.append(f"sound: {max(late, 0.0):.2f}-{end:.2f} s, picture: {picture.times[0]:.2f}-{picture.end:.2f} s")
     return samples
 
 
-def _list_pictures(stream: Any, shown: list[tuple[Any, ...]]) -> _Picture | None:
-    """Sort out when pictures are shown from (pts in ticks, dts, is a keyframe, is discarded) of each packet."""
-    kept = [packet for packet in shown if not packet[3]]
+def _list_pictures(stream: Any, packets: list[tuple[Any, bool, bool]]) -> _Picture | None:
+    """Sort out when pictures are shown from (pts in ticks, is a keyframe, is discarded) of each packet."""
+    kept = [(pts, key) for pts, key, discarded in packets if not discarded]  # discarded by an edit list
     if not kept:
         return None
-    avi = stream.container.format.name == "avi"  # has no presentation times (pts); FFmpeg guesses them, badly
-    clock = [packet[1 if avi else 0] for packet in kept]
+    clock, keys = np.array([[np.nan if pts is None else pts, key] for pts, key in kept], np.float64).T
+    timed = stream.container.format.name != "avi" and not np.isnan(clock).any()  # FFmpeg guesses the times of AVI
     spacing = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
-    ticks = np.arange(len(kept)) if None in clock else np.array(clock)
-    times = np.sort(ticks) * (spacing if None in clock else float(stream.time_base))
-    if len(kept) > 1:
-        spacing = float(np.median(np.diff(times)))
-    keys = np.array([packet[2] for packet in kept], bool)
-    return _Picture(
-        times=times - times[0],
-        end=float(times[-1] - times[0] + spacing),
-        zero=float(times[0]),
-        timed=not avi and None not in clock,
-        closed=np.array_equal(keys, keys[np.argsort(ticks, kind="stable")]),
-        size=(stream.height, stream.width),
-    )
+    times = np.sort(clock) * float(stream.time_base) if timed else np.arange(len(kept)) * spacing
+    gaps, zero = np.diff(times), float(times[0])
+    end = float(times[-1] - zero + (np.median(gaps) if gaps.size else spacing))
+    # decord aborts the process over an absurd frame count in the header, and where pictures stored after a keyframe
+    # are shown before it (open groups of pictures, as in HEVC) it delivers the wrong ones without an error.
+    plain = timed and stream.frames in (0, len(packets)) and (gaps > 0).all() and (keys == keys[clock.argsort()]).all()
+    return _Picture(times - zero, end, zero, timed, bool(plain), (stream.height, stream.width))
 
 
 class _Sound:
-    """Decodes one sound stream to mono at `rate`, with zeros where it has gaps. `begin` is its clock's first time."""
+    """Brings decoded sound to mono at `rate`, with zeros in gaps; its clock shows `begin` at the first sample."""
 
-    def __init__(self, rate: int, longest: float) -> None:
-        self.rate, self.longest = rate, longest
+    def __init__(self, rate: int, longest: float, failed: list[Any]) -> None:
+        self.rate, self.longest, self.failed = rate, longest, failed
         self.begin = 0.0
         self._read: float | None = None  # seconds from `begin` to the end of the last frame
         self._parts: list[np.ndarray] = []
-        self._failed = 0
         self._resampler: Any = None
         self._setup = ("", 0, 1)  # format, channels, samples per second that the resampler takes
 
-    def decode(self, packet: Any) -> None:
-        """Decode one packet, or count it as failed."""
-        try:
-            for frame in packet.decode():
-                self._add(frame)
-        except av.FFmpegError:
-            self._failed += 1
-
-    def _add(self, frame: Any) -> None:
+    def add(self, frame: Any) -> None:
+        """Take the next frame; a leap in its time or a change of format begins a new piece."""
         if self._read is None:
             self.begin, self._read = frame.time or 0.0, 0.0
         time = self._read if frame.time is None else frame.time - self.begin
@@ -347,29 +332,31 @@ class _Sound:
         self._resample(frame)
 
     def _resample(self, frame: Any) -> None:
-        if self._resampler is not None:
-            self._parts += [part.to_ndarray().mean(axis=0) for part in self._resampler.resample(frame)]
+        try:
+            if self._resampler is not None:
+                self._parts += [part.to_ndarray().mean(axis=0) for part in self._resampler.resample(frame)]
+        except av.FFmpegError:  # damage made a rate or layout that does not exist
+            self.failed.append(frame)
 
     def finish(self, announced: float, notes: list[str]) -> np.ndarray | None:
         """Join to float32 [samples], None without any; `announced` seconds are in the header (0: it does not say)."""
         self._resample(None)
-        if self._failed:
-            notes.append(f"sound: {self._failed} packets do not decode")
         if not sum(part.size for part in self._parts):
             return None
         samples = np.concatenate(self._parts)
-        found = samples.size / self.rate
-        if announced and 0 < found - announced <= PADDING / self._setup[2]:
+        if announced and 0 < samples.size / self.rate - announced <= 2048 / self._setup[2]:  # 2048: two AAC frames
             samples = samples[: round(announced * self.rate)]  # off goes what filled the encoder's last block
         if not np.isfinite(samples).all():
             notes.append("sound: samples that are no numbers were set to 0")
             samples = np.where(np.isfinite(samples), samples, np.float32(0))
+        if not samples.any():
+            notes.append("sound: digital silence from beginning to end")
         return samples
 
 
 def _frames_by_decord(path: Path, picture: _Picture, wanted: np.ndarray) -> np.ndarray | None:
     """Fetch the pictures shown at `wanted` seconds: uint8 [wanted, height, width, 3], None where decord cannot."""
-    if decord is None or not (picture.timed and picture.closed):
+    if decord is None or not picture.plain:
         return None
     decord.logging.set_level(decord.logging.QUIET)
     positions = np.searchsorted(picture.times, wanted + EARLY_S, side="right") - 1
@@ -389,14 +376,12 @@ def _frames_by_pyav(path: Path, picture: _Picture, wanted: np.ndarray, notes: li
     """Decode up to the last wanted picture, leaping over what is damaged, and keep the wanted ones; None if none."""
     chosen: list[np.ndarray] = []
     shown: Any = None
-    failed = 0
+    failed: list[Any] = []
     with _open(path) as container:
-        for count, frame in enumerate(_decoded(container, notes)):
-            if frame is None:
-                failed += 1
-                continue
-            clocked = picture.timed and frame.time is not None
-            time = frame.time - picture.zero if clocked else picture.times[min(count, picture.times.size - 1)]
+        packets = _packets(container, [_best_stream(container, "video", notes)], notes)
+        for count, frame in enumerate(frame for packet in packets for frame in _decode(packet, failed)):
+            counted = picture.times[: count + len(failed) + 1][-1]
+            time = (frame.time or 0.0) - picture.zero if picture.timed else counted
             due = int(np.searchsorted(wanted, time - EARLY_S))  # so many wanted times lie before this picture
             if due > len(chosen):
                 chosen += [_upright(shown or frame, picture.size)] * (due - len(chosen))
@@ -406,17 +391,8 @@ def _frames_by_pyav(path: Path, picture: _Picture, wanted: np.ndarray, notes: li
         if shown is not None:
             chosen += [_upright(shown, picture.size)] * (wanted.size - len(chosen))
     if failed:
-        notes.append(f"picture: {failed} of {picture.times.size} frames do not decode, the ones before are shown")
+        notes.append(f"picture: {len(failed)} of {picture.times.size} frames do not decode, those before are shown")
     return np.stack(chosen) if chosen else None
-
-
-def _decoded(container: Any, notes: list[str]) -> Iterator[Any]:
-    """Pictures in the order in which they are shown; None in place of one that does not decode."""
-    for packet in _packets(container, [_best_stream(container, "video", notes)], notes):
-        try:
-            yield from packet.decode()
-        except av.FFmpegError:
-            yield None
 
 
 def _upright(frame: Any, size: tuple[int, int]) -> np.ndarray:

@@ -178,6 +178,9 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         Raises:
             ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
         """
+        # A single-branch model ignores the other input, whatever it is.
+        pixel_values = pixel_values if self.video_encoder is not None else None
+        input_features = input_features if self.audio_encoder is not None else None
         self._check(pixel_values, input_features)
         audio_there, video_there = self._masks(pixel_values, input_features, video_mask, audio_mask)
         if self.training and len(self.config.modalities) == 2:
@@ -199,15 +202,15 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             audio_logits=head.audio_logits,
             video_logits=head.video_logits,
         )
-        return output.to_tuple() if return_dict is False else output
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()
 
     def _check(self, pixel_values: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
         """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""
-        needed = {"audio": ("input_features", input_features), "video": ("pixel_values", pixel_values)}
-        given = [name for name in self.config.modalities if needed[name][1] is not None]
-        if not given:
-            names = " or ".join(needed[name][0] for name in self.config.modalities)
-            raise ValueError(f"a model with fusion={self.config.fusion!r} needs {names}, found None")
+        if pixel_values is None and input_features is None:
+            names = {"audio": "input_features", "video": "pixel_values"}
+            needed = " or ".join(names[modality] for modality in self.config.modalities)
+            raise ValueError(f"a model with fusion={self.config.fusion!r} needs {needed}, found None")
         if pixel_values is not None and (pixel_values.ndim != 5 or pixel_values.shape[2] != 3):
             raise ValueError(
                 f"pixel_values: expected [batch, frames, 3, height, width], found {list(pixel_values.shape)}"
@@ -215,7 +218,11 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         mels = self.config.num_mel_bins
         if input_features is not None and (input_features.ndim != 3 or input_features.shape[1] != mels):
             raise ValueError(f"input_features: expected [batch, {mels}, time], found {list(input_features.shape)}")
-        if pixel_values is not None and input_features is not None and len(pixel_values) != len(input_features):
+        if (
+            pixel_values is not None
+            and input_features is not None
+            and pixel_values.shape[0] != input_features.shape[0]
+        ):
             raise ValueError(
                 f"pixel_values has {len(pixel_values)} clips and input_features {len(input_features)}: "
                 "give both for every clip, and masks that say what is missing"
@@ -233,12 +240,16 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         assert given is not None  # _check saw to it
         nothing = torch.zeros(given.shape[0], dtype=torch.bool, device=given.device)
 
-        def mask_of(tensor: torch.Tensor | None, mask: torch.Tensor | None) -> torch.Tensor:
+        def mask_of(tensor: torch.Tensor | None, mask: torch.Tensor | None, name: str) -> torch.Tensor:
             if tensor is None:
                 return nothing
-            return ~nothing if mask is None else mask.to(device=given.device, dtype=torch.bool)
+            if mask is None:
+                return ~nothing
+            if mask.shape != nothing.shape:
+                raise ValueError(f"{name}: expected {list(nothing.shape)}, found {list(mask.shape)}")
+            return mask.to(device=given.device, dtype=torch.bool)
 
-        return mask_of(input_features, audio_mask), mask_of(pixel_values, video_mask)
+        return mask_of(input_features, audio_mask, "audio_mask"), mask_of(pixel_values, video_mask, "video_mask")
 
     def _encode(
         self, encoder: nn.Module | None, tensor: torch.Tensor | None, mask: torch.Tensor, size: int

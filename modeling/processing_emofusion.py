@@ -9,8 +9,8 @@ import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .configuration_emofusion import EmoFusionConfig
-from .feature_extraction_emofusion import EmoFusionFeatureExtractor, as_batch, check_sampling_rate
-from .media_emofusion import Clip, frame_times, read_clip, window_start
+from .feature_extraction_emofusion import EmoFusionFeatureExtractor, as_batch, as_mono, check_sampling_rate
+from .media_emofusion import EARLY_S, Clip, frame_times, read_clip, window_start
 from .video_processing_emofusion import EmoFusionVideoProcessor, stored_size
 
 Path = str | os.PathLike[str]
@@ -190,7 +190,7 @@ class EmoFusionProcessor(ProcessorMixin):
         """Choose the seconds of each clip from arrays."""
         if audio is not None:
             check_sampling_rate(sampling_rate, self.feature_extractor.sampling_rate)
-        sounds: list[np.ndarray | None] = [] if audio is None else as_batch(audio)
+        sounds: list[np.ndarray | None] = [] if audio is None else as_sounds(audio)
         pictures: list[np.ndarray | None] = [] if videos is None else as_videos(videos)
         if videos is not None and audio is not None and len(sounds) != len(pictures):
             raise ValueError(
@@ -205,21 +205,19 @@ class EmoFusionProcessor(ProcessorMixin):
 
     def _cut(self, name: str, picture: np.ndarray | None, sound: np.ndarray | None, fps: float | None) -> ClipArrays:
         rate, duration = self.feature_extractor.sampling_rate, self.feature_extractor.clip_duration
-        samples = None if sound is None else np.asarray(sound, dtype=np.float32)
-        if samples is not None and samples.ndim != 1:
-            raise ValueError(f"{name}: expected mono sound [samples], found shape {list(samples.shape)}")
+        samples = None if sound is None else as_mono(sound, name)
         seconds = 0.0 if samples is None else len(samples) / rate
         if picture is not None:
             fps = fps or len(picture) / (seconds or duration)
             seconds = max(seconds, len(picture) / fps)
         start = window_start(samples, rate, seconds, duration, self.window)
         if picture is not None and fps is not None:
-            steps = np.floor(frame_times(start, duration, self.num_frames) * fps + 1e-6).astype(int)
+            steps = np.floor((frame_times(start, duration, self.num_frames) + EARLY_S) * fps).astype(int)
             picture = np.asarray(picture)[np.clip(steps, 0, len(picture) - 1)]
         if samples is not None:
             first = round(start * rate)
             samples = samples[first : first + self.feature_extractor.num_samples]
-        return ClipArrays(name, picture, to_int16(samples))
+        return ClipArrays(name, picture, None if samples is None or not samples.size else to_int16(samples))
 
 
 def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -230,11 +228,18 @@ def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torc
     return spread, mask
 
 
+def as_sounds(audio: np.ndarray | Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
+    """One sound `[samples]` or several, as a list; one array of two axes could as well be stereo."""
+    if isinstance(audio, (np.ndarray, torch.Tensor)) and audio.ndim != 1:
+        raise ValueError(f"audio: expected mono sound [samples] or a list of such, found shape {list(audio.shape)}")
+    return as_batch(audio)
+
+
 def as_videos(videos: np.ndarray | Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
     """One video `[frames, height, width, 3]` or several, as a list."""
     several = [videos] if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 4 else list(videos)
     for index, video in enumerate(several):
-        if video is not None and (np.ndim(video) != 4 or np.shape(video)[-1] != 3):
+        if video is not None and (np.ndim(video) != 4 or np.shape(video)[-1] != 3 or not len(video)):
             raise ValueError(
                 f"video {index}: expected [frames, height, width, 3], found shape {list(np.shape(video))}"
             )

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torchvision.transforms.v2 import functional as tvf
 from transformers import BatchFeature
+from transformers.image_utils import PILImageResampling
 from transformers.video_processing_utils import BaseVideoProcessor
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]
@@ -35,6 +36,7 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     model_input_names = ["pixel_values"]
     size = {"height": 128, "width": 128}
     crop_size = {"height": 112, "width": 112}
+    resample = PILImageResampling.BILINEAR  # always, with antialiasing
     do_resize = True
     do_center_crop = True
     do_rescale = True

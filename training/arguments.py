@@ -130,8 +130,6 @@ class EmoFusionTrainingArguments(TrainingArguments):
                 "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
                 "on the CPU"
             )
-        # Pinned memory speeds up copies to a GPU; without one torch only warns about it.
-        self.dataloader_pin_memory = (
-            self.dataloader_pin_memory and not self.use_cpu and torch.accelerator.is_available()
-        )
+        if self.use_cpu or not torch.accelerator.is_available():
+            self.dataloader_pin_memory: bool = False  # it speeds up copies to a GPU; without one torch warns
         super().__post_init__()

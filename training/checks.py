@@ -1,10 +1,12 @@
 """Flags that cannot work together, resuming, and trackers that are not there."""
 
 import importlib.util
+import json
 import logging
 from pathlib import Path
 
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .recipes import ArgumentError
@@ -33,16 +35,29 @@ def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoF
         )
     if only_scores(args) and not model_args.model_name_or_path:
         raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
-    if args.resume_from_checkpoint is None and not only_scores(args) and get_last_checkpoint_of(args.output_dir):
+    if args.resume_from_checkpoint is None and not only_scores(args) and last_complete_checkpoint(args.output_dir):
         raise ArgumentError(
             f"--output_dir {args.output_dir} already holds checkpoints of a run: continue it with "
             "--resume_from_checkpoint latest, or name another folder"
         )
 
 
-def get_last_checkpoint_of(folder: str | None) -> str | None:
-    """The newest checkpoint in a folder that may not exist yet."""
-    return get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
+def last_complete_checkpoint(folder: str | None) -> str | None:
+    """The newest complete checkpoint in a folder that may not exist yet.
+
+    Trainer fills a checkpoint under its final name, trainer_state.json last; one that a killed run left behind without
+    it is passed over.
+    """
+    complete = [path for path in Path(folder or ".").glob(f"{PREFIX_CHECKPOINT_DIR}-*") if _is_complete(path)]
+    return str(max(complete, key=lambda path: int(path.name.split("-")[1]))) if complete else None
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def checkpoint_to_resume(args: EmoFusionTrainingArguments) -> str | None:
@@ -54,7 +69,7 @@ def checkpoint_to_resume(args: EmoFusionTrainingArguments) -> str | None:
         if not Path(wanted).is_dir():
             raise ArgumentError(f"--resume_from_checkpoint {wanted}: no such folder")
         return str(wanted)
-    return get_last_checkpoint_of(args.output_dir)
+    return last_complete_checkpoint(args.output_dir)
 
 
 def keep_installed_trackers(args: EmoFusionTrainingArguments) -> None:

@@ -82,9 +82,8 @@ def read_recipe(path: str) -> list[str]:
     for name, value in content.items():
         if name not in known:
             raise ArgumentError(f"{path}: no such field {name!r}{_suggestion(str(name), known)}")
-        values = value if isinstance(value, list) else [value]
-        # One word, so that a value such as -1e-3 is not taken for a flag.
-        words += [f"--{name}={values[0]}", *map(str, values[1:])] if values else []
+        # A single value in one word, so that -1e-3 is not taken for a flag.
+        words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
     return words
 
 

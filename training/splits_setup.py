@@ -1,9 +1,11 @@
 """From flags to splits of the corpus, and to model inputs."""
 
+from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
+from datasets.data_files import EmptyDatasetError
 
 import emofusion.data  # noqa: F401  registers the builder "ravdess"
 from emofusion.data.inputs import Augmentation, ClipInputs
@@ -18,9 +20,24 @@ def load_splits(data_args: DataArguments, config: EmoFusionConfig, processor: Em
     """Splits by name, decoded as the processor decodes; a clip that the model cannot use is refused by name.
 
     Raises:
-        ArgumentError: A clip lacks the modality that a single-branch model needs.
+        ArgumentError: No such folder, nothing in it, or a clip lacks the one modality that the model reads.
     """
-    splits = datasets.load_dataset(
+    if not Path(str(data_args.data_dir)).expanduser().is_dir():
+        raise ArgumentError(f"--data_dir {data_args.data_dir}: no such folder")
+    try:
+        splits = _load(data_args, config, processor)
+    except EmptyDatasetError as error:
+        raise ArgumentError(f"--data_dir {data_args.data_dir}: no RAVDESS file in it, it is empty") from error
+    for rows in splits.values():
+        check_modalities(rows, config)
+    if "video" not in config.modalities:
+        splits = splits.remove_columns("frames")  # not read at all, then
+    limits = {"train": data_args.max_train_samples}
+    return {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
+
+
+def _load(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> datasets.DatasetDict:
+    return datasets.load_dataset(
         "ravdess",
         data_dir=data_args.data_dir,
         cache_dir=data_args.cache_dir,
@@ -34,12 +51,6 @@ def load_splits(data_args: DataArguments, config: EmoFusionConfig, processor: Em
         sampling_rate=processor.feature_extractor.sampling_rate,
         window=processor.window,
     )
-    for rows in splits.values():
-        check_modalities(rows, config)
-    if "video" not in config.modalities:
-        splits = splits.remove_columns("frames")  # not read at all, then
-    limits = {"train": data_args.max_train_samples}
-    return {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
 
 
 def check_training_splits(splits: dict[str, Any], args: EmoFusionTrainingArguments) -> None:

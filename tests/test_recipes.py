@@ -1,0 +1,132 @@
+"""Command line and recipes."""
+
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from emofusion.training.recipes import ArgumentError, known_fields, parse_arguments, read_recipe
+
+RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
+PLACES = ["--data_dir", "corpus", "--output_dir", "out"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_as_shipped_parses(path: Path):
+    model, data, training = parse_arguments([str(path), *PLACES])
+    assert data.data_dir == "corpus"
+    assert training.output_dir == "out"
+    assert training.seed == 42
+    assert training.metric_for_best_model == "macro_f1"
+    assert training.load_best_model_at_end
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("audio_baseline", ("audio", "emotions4", 10, 16, 1e-3, None)),
+        ("gated", ("gated", "emotions4", 20, 16, 1e-3, 5)),
+        ("gated_8class", ("gated", "emotions8", 25, 16, 1e-3, 8)),
+    ],
+)
+def test_recipe_of_the_source_has_its_settings(name: str, expected: tuple):
+    model, data, training = parse_arguments([str(REPOSITORY / "recipes" / f"{name}.yaml"), *PLACES])
+    found = (
+        model.fusion,
+        data.label_set,
+        training.num_train_epochs,
+        training.per_device_train_batch_size,
+        training.learning_rate,
+        training.early_stopping_patience,
+    )
+    assert found == expected
+    if name != "audio_baseline":
+        assert training.lr_scheduler_type == "cosine"
+
+
+def test_arguments_flag_after_recipe_wins():
+    model, _, training = parse_arguments(
+        [str(REPOSITORY / "recipes/gated.yaml"), *PLACES, "--fusion", "xattn", "--num_train_epochs=2"]
+    )
+    assert (model.fusion, training.num_train_epochs) == ("xattn", 2)
+
+
+def test_arguments_no_flags_of_the_source_work():
+    model, data, _ = parse_arguments([*PLACES, "--no_spec_augment", "--no_modality_dropout", "--gate", "simple"])
+    assert (data.spec_augment, model.modality_dropout, model.gate) == (False, False, "simple")
+
+
+def test_arguments_negative_exponent_is_a_value(tmp_path: Path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("gate_bias: -1.0e-3\n")
+    assert parse_arguments([str(recipe), *PLACES])[0].gate_bias == -1e-3
+
+
+def test_recipe_list_becomes_several_words(tmp_path: Path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("include_for_metrics: [inputs, loss]\n")
+    assert parse_arguments([str(recipe), *PLACES])[2].include_for_metrics == ["inputs", "loss"]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--fusion", "gatd"], "gatd"),
+        (["--fusio", "gated"], "did you mean 'fusion'"),
+        (["--learning_rate", "fast"], "learning_rate"),
+        (["no_such.yaml"], "no_such.yaml"),
+    ],
+)
+def test_arguments_wrong_flag_is_named(words: list[str], named: str):
+    with pytest.raises(ArgumentError, match=named):
+        parse_arguments([*words, *PLACES])
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("fusio: gated\n", "did you mean 'fusion'"),
+        ("fusion: gatd\n", "gatd"),
+        ("- fusion\n", "expected `field: value`"),
+        ("fusion: [\n", "not YAML"),
+    ],
+)
+def test_recipe_wrong_content_is_named(tmp_path: Path, text: str, named: str):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(text)
+    with pytest.raises(ArgumentError, match=named):
+        parse_arguments([str(recipe), *PLACES])
+
+
+def test_recipe_unknown_field_names_the_file(tmp_path: Path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("epochs: 3\n")
+    with pytest.raises(ArgumentError, match=r"mine\.yaml: no such field 'epochs'"):
+        read_recipe(str(recipe))
+
+
+def test_arguments_without_output_dir_is_named():
+    with pytest.raises(ArgumentError, match="--output_dir is missing"):
+        parse_arguments(["--data_dir", "corpus"])
+
+
+@pytest.mark.parametrize("flags", [["--fp16"], ["--fp16", "--use_cpu"]])
+def test_arguments_fp16_on_a_cpu_is_refused(flags: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    with pytest.raises(ArgumentError, match="--fp16"):
+        parse_arguments([*PLACES, *flags])
+
+
+def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("emofusion.training.arguments.is_torch_bf16_gpu_available", lambda: False)
+    with pytest.raises(ArgumentError, match="--bf16"):
+        parse_arguments([*PLACES, "--bf16"])
+
+
+def test_docs_name_only_flags_that_exist():
+    guide = (REPOSITORY / "docs" / "guide.md").read_text(encoding="utf-8")
+    table = [line for line in guide.splitlines() if line.startswith("| `--")]
+    ours = [word.strip("`").lstrip("-").split()[0] for line in table for word in [line.split("|")[2].strip()] if word]
+    known = [*known_fields(), *(f"no_{name}" for name in known_fields())]
+    assert len(table) >= 15
+    assert [name for name in ours if name and name not in known] == []
