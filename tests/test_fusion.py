@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from tiny_models import GATED, INPUTS, batch_of, new_model, trained_model, without
+from tiny_models import GATED, INPUTS, batch_of, new_model, one_thread, trained_model, without  # noqa: F401
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.modeling.fusion_emofusion import HEADS, LateHead, Modalities, fuse

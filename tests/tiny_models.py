@@ -1,7 +1,9 @@
 """Tiny models and batches for tests, as plain functions, because most tests run over every fusion."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
@@ -20,6 +22,15 @@ SIZES: dict[str, Any] = {
     "hidden_size": 16,
 }
 INPUTS = {"audio": "input_features", "video": "pixel_values"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """For the test files that import it: layers as small as these only wait for a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def new_model(fusion: str = "gated", **changes: Any) -> EmoFusionModel:

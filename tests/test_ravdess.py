@@ -1,0 +1,500 @@
+"""`load_dataset("ravdess")`: the builder, and the decoded store below it."""
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from corpus_files import RATE, make_sound, write_corpus, write_named, write_sound
+from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
+
+import emofusion.data  # registers the builder
+from emofusion.data import DecodeSettings, describe_corpus, protocols, store
+from emofusion.data.performances import find_performances
+from emofusion.data.store import open_store, shrink
+from emofusion.modeling import read_clip
+from emofusion.modeling.processing_emofusion import to_int16
+
+TINY = DecodeSettings(num_frames=2, frame_size=16)
+COLUMNS = ["frames", "audio", "label", "emotion", "actor", "gender", "intensity", "statement", "repetition", "channel"]
+COLUMNS += ["source", "clip", "has_video", "has_audio"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve clips of four actors; read only."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the corpus above, decoded once for this module."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def load(folder: Path, cache: Path, **options: Any) -> Any:
+    options = {"num_frames": TINY.num_frames, "frame_size": TINY.frame_size} | options
+    return datasets.load_dataset("ravdess", data_dir=str(folder), cache_dir=str(cache), **options)
+
+
+def stores(cache: Path) -> list[Path]:
+    """Finished and unfinished stores."""
+    return sorted(path for path in cache.glob("store-*") if path.is_dir())
+
+
+def decoded(folder: Path, cache: Path) -> tuple[Dataset, Any]:
+    performances, account = find_performances(folder)
+    return open_store(folder, performances, account, TINY, cache)
+
+
+def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a clip was decoded again")
+
+    monkeypatch.setattr(store, "decode", refuse)
+
+
+# Splits and columns
+
+
+def test_load_dataset_of_a_tree_splits_by_actor(corpus: Path, cache: Path):
+    splits = load(corpus, cache)
+    assert isinstance(splits, DatasetDict)
+    assert {name: rows.num_rows for name, rows in splits.items()} == {"train": 6, "validation": 3, "test": 3}
+    assert {name: set(rows["actor"]) for name, rows in splits.items()} == {
+        "train": {1, 2},
+        "validation": {13},
+        "test": {17},
+    }
+
+
+def test_load_dataset_columns_are_those_of_the_design(corpus: Path, cache: Path):
+    rows = load(corpus, cache, split="train")
+    assert sorted(rows.column_names) == sorted(COLUMNS)
+    label = rows.features["label"]
+    assert isinstance(label, ClassLabel)
+    assert label.names == ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+    row = rows[3]
+    frames, audio = row.pop("frames"), row.pop("audio")
+    assert row == {
+        "clip": "01-03-01-01-01-02",
+        "label": 2,
+        "emotion": "happy",
+        "actor": 2,
+        "gender": "female",
+        "intensity": "normal",
+        "statement": 1,
+        "repetition": 1,
+        "channel": "speech",
+        "has_video": True,
+        "has_audio": True,
+        "source": "Actor_02/01-01-03-01-01-01-02.mp4",
+    }
+    assert (len(frames), len(audio)) == (TINY.num_frames * TINY.frames_per_step * 16 * 16 * 3, 3 * RATE * 2)
+
+
+def test_load_dataset_frames_and_audio_are_those_that_read_clip_gives(corpus: Path, cache: Path):
+    for row in load(corpus, cache, split="train+test"):
+        clip = read_clip(corpus / row["source"], num_frames=4)
+        assert row["frames"] == shrink(clip.frames, 16).tobytes()
+        assert np.array_equal(np.frombuffer(row["audio"], np.int16), to_int16(clip.audio))
+        assert np.frombuffer(row["audio"], np.int16).std() > 1000
+        assert np.frombuffer(row["frames"], np.uint8).std() > 10
+
+
+@pytest.mark.parametrize(
+    "label_set, classes, counts",
+    [
+        ("emotions8", 8, {"neutral": 2, "happy": 2, "sad": 2}),
+        ("emotions4", 4, {"neutral": 2, "happy": 2, "sad": 2}),
+        ("emotions4_calm", 4, {"neutral": 2, "happy": 2, "sad": 2}),
+        ("groups4", 4, {"neutral": 2, "happy": 2, "negative": 2}),
+    ],
+)
+def test_load_dataset_label_set_names_the_classes(
+    corpus: Path, cache: Path, label_set: str, classes: int, counts: dict[str, int]
+):
+    rows = load(corpus, cache, label_set=label_set, split="train")
+    label = rows.features["label"]
+    assert label.num_classes == classes
+    assert Counter(label.int2str(rows["label"][:])) == counts
+
+
+def test_load_dataset_label_set_leaves_emotions_out(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(1, 2, 8), kind="wav")
+    splits = load(folder, tmp_path / "cache", label_set="emotions4")
+    assert [splits[name]["emotion"][:] for name in ("train", "test")] == [["neutral"], ["neutral"]]
+    merged = load(folder, tmp_path / "cache", label_set="emotions4_calm", split="train")
+    assert list(zip(merged["emotion"], merged["label"], strict=True)) == [("neutral", 0), ("calm", 0)]
+
+
+@pytest.mark.parametrize(
+    "split, clips",
+    [
+        ("test[:50%]", 2),  # of 3, rounded to the nearest as datasets does
+        ("train[2:4]", 2),
+        ("train+test", 9),
+        ("all", 12),
+        (datasets.Split.TEST, 3),
+        (ReadInstruction("train", to=1), 1),
+    ],
+)
+def test_load_dataset_split_is_what_datasets_understands(corpus: Path, cache: Path, split: Any, clips: int):
+    assert load(corpus, cache, split=split).num_rows == clips
+
+
+def test_load_dataset_list_of_splits_gives_a_list(corpus: Path, cache: Path):
+    test, train = load(corpus, cache, split=["test", "train[:1]"])
+    assert (test.num_rows, train.num_rows) == (3, 1)
+    assert set(test["actor"]) == {17}
+
+
+def test_load_dataset_streaming_gives_the_same_rows(corpus: Path, cache: Path):
+    splits = load(corpus, cache)
+    streamed = load(corpus, cache, streaming=True)
+    assert sorted(streamed) == sorted(splits)
+    for name, rows in splits.items():
+        assert list(streamed[name]) == list(rows)
+        assert streamed[name].features == rows.features
+    assert [row["clip"] for row in load(corpus, cache, streaming=True, split="test")] == splits["test"]["clip"][:]
+
+
+def test_load_dataset_split_without_clips_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(3,), kind="wav")
+    splits = load(folder, tmp_path / "cache")
+    assert sorted(splits) == ["test", "train"]
+    assert "no clip for validation (actors 13, 14, 15, 16) under protocol holdout; left out" in caplog.text
+    with pytest.raises(ValueError, match='Unknown split "validation"'):
+        load(folder, tmp_path / "cache", split="validation")
+
+
+def test_load_dataset_says_what_was_found_and_used(corpus: Path, cache: Path, caplog: pytest.LogCaptureFixture):
+    load(corpus, cache, label_set="emotions4", split="test")
+    assert "12 performances in 12 files; 12 clips of channel speech, 12 of them in label set emotions4" in caplog.text
+
+
+@pytest.mark.parametrize("channel, clips", [("speech", 2), ("song", 1), ("both", 3)])
+def test_load_dataset_channel_chooses_speech_song_or_both(tmp_path: Path, channel: str, clips: int):
+    for stem in ("03-01-03-01-01-01-01", "03-01-08-01-01-01-01", "03-02-03-01-01-01-01"):
+        write_named(tmp_path / "corpus", stem, "wav")
+    rows = load(tmp_path / "corpus", tmp_path / "cache", channel=channel, split="train")
+    assert rows.num_rows == clips
+    assert set(rows["channel"]) == ({channel} if channel != "both" else {"speech", "song"})
+
+
+def test_load_dataset_description_is_the_notice_of_the_corpus(corpus: Path, cache: Path, tmp_path: Path):
+    assert "doi:10.5281/zenodo.1188976" in load(corpus, cache, split="test").info.description
+    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
+    (folder / "DEMO_CORPUS.json").write_text('{"notice": "Drawn by a test."}')
+    assert load(folder, tmp_path / "cache", split="train").info.description == "Drawn by a test."
+    assert describe_corpus(folder).synthetic
+
+
+# Kinds of files
+
+
+def only_row(folder: Path, cache: Path) -> dict[str, Any]:
+    rows, account = decoded(folder, cache)
+    assert (len(rows), account.unreadable) == (1, {})
+    return rows[0]
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_store_of_sound_alone_has_no_frames(tmp_path: Path, kind: str):
+    write_named(tmp_path / "corpus", "03-01-03-01-01-01-01", kind)
+    row = only_row(tmp_path / "corpus", tmp_path / "cache")
+    assert (row["frames"], row["has_video"], row["has_audio"]) == (None, False, True)
+    assert len(row["audio"]) == 3 * RATE * 2
+
+
+def test_store_of_picture_alone_has_no_audio(tmp_path: Path):
+    write_named(tmp_path / "corpus", "02-01-03-01-01-01-01", "silent.mp4")
+    row = only_row(tmp_path / "corpus", tmp_path / "cache")
+    assert (row["audio"], row["has_video"], row["has_audio"]) == (None, True, False)
+
+
+@pytest.mark.parametrize("modality", ["01", "02"])
+def test_store_of_a_silent_picture_and_its_sound_is_one_clip_of_the_same_seconds(tmp_path: Path, modality: str):
+    """Modality 02 is silent by name; files named 01 are silent now and then."""
+    together = write_named(tmp_path / "whole", "01-01-03-01-01-01-01", "mp4", seed=3)
+    write_named(tmp_path / "parts", f"{modality}-01-03-01-01-01-01", "silent.mp4", seed=3)
+    write_named(tmp_path / "parts", "03-01-03-01-01-01-01", "wav", seed=3)
+    row = only_row(tmp_path / "parts", tmp_path / "cache")
+    stem = "01-03-01-01-01-01"
+    assert row["source"] == f"Actor_01/{modality}-{stem}.mp4 + Actor_01/03-{stem}.wav"
+    assert (row["has_video"], row["has_audio"]) == (True, True)
+    whole = only_row(together.parent, tmp_path / "cache")
+    assert row["frames"] == whole["frames"]  # the voice, heard in the wav, chooses the window of the frames
+    sound, reference = (np.frombuffer(one["audio"], np.int16) for one in (row, whole))
+    assert np.corrcoef(sound, reference)[0, 1] > 0.99  # but for what AAC loses
+
+
+def test_store_of_a_file_that_lacks_what_its_name_says_notes_it(tmp_path: Path):
+    write_named(tmp_path / "corpus", "01-01-03-01-01-01-01", "silent.mp4")
+    _, account = decoded(tmp_path / "corpus", tmp_path / "cache")
+    assert account.notes == {"Actor_01/01-01-03-01-01-01-01.mp4": ["named audio-video, but there is no sound in it"]}
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """Two good clips, a mp4 cut in half, a text file named wav, an impossible name and a copy."""
+    folder = write_corpus(tmp_path / "damaged", actors=(1,), emotions=(1, 3))
+    half = write_named(folder, "01-01-04-01-01-01-01")
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    (folder / "Actor_01" / "03-01-05-01-01-01-01.wav").write_text("no sound at all")
+    write_sound(folder / "Actor_01" / "03-01-09-01-01-01-01.wav", make_sound(1.0))
+    shutil.copytree(folder / "Actor_01", folder / "again" / "Actor_01")
+    return folder
+
+
+def test_store_of_a_damaged_corpus_holds_the_rest_and_accounts_for_all(damaged: Path, tmp_path: Path):
+    rows, account = decoded(damaged, tmp_path / "cache")
+    assert rows["emotion"][:] == ["neutral", "happy"]
+    assert (account.files, account.performances, len(account.duplicates)) == (10, 4, 4)
+    assert sorted(account.unreadable) == [
+        "Actor_01/01-01-04-01-01-01-01.mp4",
+        "Actor_01/03-01-05-01-01-01-01.wav",
+        "Actor_01/03-01-09-01-01-01-01.wav",
+        "again/Actor_01/03-01-09-01-01-01-01.wav",
+    ]
+    assert account.unreadable["Actor_01/03-01-05-01-01-01-01.wav"].startswith("expected a media file")
+    assert str(tmp_path) not in json.dumps(account.unreadable)
+
+
+def test_store_opened_again_accounts_for_what_lies_there_now(damaged: Path, tmp_path: Path):
+    first = decoded(damaged, tmp_path / "cache")[1]
+    assert decoded(damaged, tmp_path / "cache")[1] == first
+    shutil.rmtree(damaged / "again")
+    rows, account = decoded(damaged, tmp_path / "cache")
+    assert len(stores(tmp_path / "cache")) == 1  # the copies never were in it
+    assert (len(rows), account.files, account.duplicates, len(account.unreadable)) == (2, 5, [], 3)
+
+
+# Clear errors
+
+
+def test_load_dataset_without_data_dir_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "notes.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="data_dir is missing"):
+        datasets.load_dataset("ravdess", cache_dir=str(tmp_path / "cache"))
+
+
+def test_load_dataset_of_an_empty_or_missing_folder_names_it(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        with pytest.raises(FileNotFoundError, match=f"{name} doesn't contain any data files"):
+            load(tmp_path / name, tmp_path / "cache")
+    (tmp_path / "empty" / "holiday.mp4").touch()
+    with pytest.raises(ValueError, match="empty: no RAVDESS file in it, expected names such as"):
+        load(tmp_path / "empty", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ({"label_set": "emotions7"}, "label_set: unknown 'emotions7'; the choices are emotions8"),
+        ({"protocol": "random"}, "protocol: unknown 'random'; the choices are holdout"),
+        ({"fold": 1}, "fold: holdout has folds 0 to 0, found 1"),
+        ({"channel": "singing"}, "channel: unknown 'singing'; the choices are speech, song, both"),
+        ({"window": "loudest"}, "window='loudest': expected one of 'voice', 'center', 'start'"),
+        ({"num_frames": 0}, "num_frames=0"),
+    ],
+)
+def test_load_dataset_unknown_option_lists_the_choices(
+    corpus: Path, tmp_path: Path, option: dict[str, Any], message: str
+):
+    with pytest.raises(ValueError, match=message):
+        load(corpus, tmp_path / "cache", **option)
+    assert not [path for path in stores(tmp_path / "cache") if path.suffix != ".incomplete"]
+
+
+def test_load_dataset_misspelt_option_is_named(corpus: Path, tmp_path: Path):
+    with pytest.raises((TypeError, ValueError), match="lable_set"):
+        load(corpus, tmp_path / "cache", lable_set="emotions4")
+
+
+def test_load_dataset_with_no_class_left_says_what_there_is(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(2, 8), kind="wav")
+    message = r"no clip of 4 is left in label set emotions4 \(neutral, happy, sad, angry\); .* show calm, surprised$"
+    with pytest.raises(ValueError, match=message):
+        load(folder, tmp_path / "cache", label_set="emotions4")
+
+
+def test_load_dataset_with_no_clip_of_the_channel_says_what_there_is(corpus: Path, cache: Path):
+    with pytest.raises(ValueError, match=r"no song clip in it \(12 performances in 12 files\)"):
+        load(corpus, cache, channel="song")
+
+
+def test_load_dataset_with_nothing_readable_names_the_first_file_and_leaves_nothing(tmp_path: Path):
+    for emotion in (3, 4):
+        path = tmp_path / "corpus" / "Actor_01" / f"03-01-0{emotion}-01-01-01-01.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("no sound at all")
+    (path.parent / "03-01-09-01-01-01-01.wav").touch()
+    message = "none of 2 clips can be read, such as Actor_01/03-01-03-01-01-01-01.wav: expected a media file"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "corpus", tmp_path / "cache")
+    assert stores(tmp_path / "cache") == []
+
+
+# Decoding once
+
+
+def test_store_second_call_decodes_nothing(corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    first = load(corpus, cache)
+    (folder,) = stores(cache)
+    written = (folder / store.CLIPS).stat().st_mtime_ns
+    no_decoding(monkeypatch)
+    again = load(corpus, cache)
+    assert {name: list(rows) for name, rows in again.items()} == {name: list(rows) for name, rows in first.items()}
+    assert stores(cache) == [folder]
+    assert (folder / store.CLIPS).stat().st_mtime_ns == written
+
+
+def test_store_serves_every_label_set_protocol_and_fold(corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    load(corpus, cache)
+    no_decoding(monkeypatch)
+    rest = frozenset(range(3, 25))
+    folds = tuple(protocols.Fold(rest, frozenset({3 - test}), frozenset({test})) for test in (1, 2))
+    monkeypatch.setitem(protocols.PROTOCOLS, "pair", folds)
+    for label_set in emofusion.data.LABEL_SETS:
+        for fold in (0, 1):
+            splits = load(corpus, cache, label_set=label_set, protocol="pair", fold=fold)
+            assert {name: set(rows["actor"]) for name, rows in splits.items()} == {
+                "train": {13, 17},
+                "validation": {2 - fold},
+                "test": {1 + fold},
+            }
+    assert len(stores(cache)) == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"window": "center"}, {"num_frames": 3}, {"frames_per_step": 1}, {"frame_size": 8}, {"clip_duration": 2}]
+    + [{"sampling_rate": 8000}],
+)
+def test_store_of_other_decoding_settings_is_another(tmp_path: Path, option: dict[str, Any]):
+    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,))
+    first = load(folder, tmp_path / "cache", split="train")[0]
+    other = load(folder, tmp_path / "cache", split="train", **option)[0]
+    assert len(stores(tmp_path / "cache")) == 2
+    assert (first["frames"], first["audio"]) != (other["frames"], other["audio"])
+    assert load(folder, tmp_path / "cache", split="train")[0] == first
+
+
+@pytest.mark.parametrize("change", ["content", "added", "removed"])
+def test_store_of_changed_files_is_built_anew(tmp_path: Path, change: str):
+    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3, 4), kind="wav")
+    before = load(folder, tmp_path / "cache", split="train")
+    path = folder / "Actor_01" / "03-01-04-01-01-01-01.wav"
+    if change == "content":
+        write_sound(path, make_sound(seed=9))
+    elif change == "added":
+        write_named(folder, "03-01-05-01-01-01-01", "wav", seed=5)
+    else:
+        path.unlink()
+    after = load(folder, tmp_path / "cache", split="train")
+    assert len(after) == {"content": 2, "added": 3, "removed": 1}[change]
+    assert after[0] == before[0]
+    if change == "content":
+        assert after[1]["audio"] != before[1]["audio"]
+
+
+def test_store_of_another_folder_with_the_same_names_is_another(tmp_path: Path):
+    for name, seed in (("one", 1), ("two", 2)):
+        path = write_named(tmp_path / name, "03-01-03-01-01-01-01", "wav", seed=seed)
+        os.utime(path, (1, 1))
+    one, two = (load(tmp_path / name, tmp_path / "cache", split="train")[0] for name in ("one", "two"))
+    assert one["audio"] != two["audio"]
+
+
+def test_store_interrupted_while_building_leaves_no_half_one_and_is_built_next_time(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    decode = store.decode
+
+    def decode_two(folder: Path, performance: Any, settings: DecodeSettings) -> Any:
+        if performance.name.performance > "01-01-01-01-01-02":
+            raise KeyboardInterrupt
+        return decode(folder, performance, settings)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "decode", decode_two)
+        load(corpus, tmp_path)
+    (left,) = stores(tmp_path)
+    assert left.suffix == ".incomplete"
+    rows = load(corpus, tmp_path, split="all")
+    (built,) = stores(tmp_path)
+    assert built == left.with_suffix("")
+    assert len(rows) == 12
+
+
+def test_store_left_unfinished_by_a_killed_process_is_built_anew(corpus: Path, cache: Path, tmp_path: Path):
+    expected = list(load(corpus, cache, split="all"))
+    (good,) = stores(cache)
+    left = tmp_path / f"{good.name}.incomplete"
+    shutil.copytree(good, left)
+    (left / store.CLIPS).write_bytes((good / store.CLIPS).read_bytes()[:1000])
+    assert list(load(corpus, tmp_path, split="all")) == expected
+    assert stores(tmp_path) == [tmp_path / good.name]
+
+
+def test_store_rows_stand_in_the_order_of_codes_whatever_finishes_first(corpus: Path, cache: Path):
+    clips = decoded(corpus, cache)[0]["clip"][:]
+    assert clips == sorted(clips)
+
+
+def load_and_count(folder: Path, cache: Path, start: Any) -> tuple[list[str], int]:
+    """The clips of a corpus, loaded when all are ready, and how many of them were decoded here."""
+    calls = []
+
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return decode(*args)
+
+    decode = store.decode
+    start.wait(timeout=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "decode", counted)
+        return load(folder, cache, split="all")["clip"][:], len(calls)
+
+
+def put_result(queue: Any, *args: Any) -> None:
+    queue.put(load_and_count(*args))
+
+
+@pytest.mark.slow
+def test_store_built_by_two_processes_at_once_serves_both(corpus: Path, tmp_path: Path):
+    context = multiprocessing.get_context("spawn")
+    start, queue = context.Barrier(2), context.Queue()
+    other = context.Process(target=put_result, args=(queue, corpus, tmp_path, start))
+    other.start()
+    ours, decoded_here = load_and_count(corpus, tmp_path, start)
+    theirs, decoded_there = queue.get(timeout=120)
+    other.join(timeout=60)
+    assert other.exitcode == 0
+    assert ours == theirs
+    assert len(ours) == decoded_here + decoded_there == 12
+    assert [path.suffix for path in stores(tmp_path)] == [""]
+
+
+@pytest.mark.slow
+def test_load_dataset_of_the_real_voices_has_all_1200_clips(test_data: Path, tmp_path: Path):
+    splits = load(test_data / "ravdess", tmp_path, label_set="emotions4")
+    assert {name: rows.num_rows for name, rows in splits.items()} == {"train": 336, "validation": 112, "test": 112}
+    every = load(test_data / "ravdess", tmp_path, split="all")
+    assert every.num_rows == 1200
+    assert Counter(every["actor"]) == dict.fromkeys(range(1, 21), 60)
+    assert Counter(every["label"]) == {0: 80, **dict.fromkeys(range(1, 8), 160)}
+    assert not any(every["has_video"])
+    assert all(every["has_audio"])
+    lengths = {len(audio) for audio in every.with_format("arrow")["audio"].to_pylist()}
+    assert max(lengths) == 2 * 3 * RATE
+    assert len(stores(tmp_path)) == 1
