@@ -219,7 +219,7 @@ def _draw_hair(pen: Pen, look: Look) -> None:
 def _draw_beard(pen: Pen, look: Look) -> None:
     """Draw a beard along the jaw that leaves the mouth free."""
     lower = _head_outline(look)[1:24]
-    pen.fill_pixels(_place_outline(pen, lower), pen.place(lower[::-1] * (0.8, 0.84)), colour=shade(look.hair, 0.85))
+    pen.fill_pixels(_place_outline(pen, lower), pen.place(lower[::-1] * (0.87, 0.89)), colour=shade(look.hair, 0.85))
 
 
 def _draw_eyes(pen: Pen, look: Look, face: Expression[np.ndarray], blink: np.ndarray) -> None:

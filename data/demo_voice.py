@@ -13,7 +13,7 @@ from emofusion.data.demo_acting import Acting
 SAMPLING_RATE = 16_000
 FRAME, HOP = 512, 128  # samples of the short-time filter: 32 ms every 8 ms
 SPEECH_LEVEL_DB = -41.0  # root mean square of an ordinary neutral utterance, full scale = 0
-NOISE_LEVEL_DB = -32.0  # what drowns a voice
+NOISE_LEVEL_DB = -26.0  # what drowns a voice
 ROOM_LEVEL_DB = -76.0
 NUM_ACTORS = 24
 

@@ -19,7 +19,7 @@ class Performance:
     Attributes:
         name (`RavdessName`): Its codes; `name.performance` identifies it.
         picture (`Path`, *optional*): File with the picture (modality 01, else 02), relative to the corpus folder.
-        sound (`Path`, *optional*): File with the sound alone (modality 03); without it, that of `picture` is used.
+        sound (`Path`, *optional*): File with the sound alone (modality 03), for where `picture` has none.
     """
 
     name: RavdessName

@@ -154,7 +154,8 @@ class EmoFusionProcessor(ProcessorMixin):
         data: dict[str, torch.Tensor] = {}
         frames = [clip.frames if "video" in self.modalities else None for clip in batch]
         if any(array is not None for array in frames):
-            videos = [torch.from_numpy(array).permute(0, 3, 1, 2) for array in frames if array is not None]
+            writable = [np.require(array, requirements="W") for array in frames if array is not None]  # PyTorch warns
+            videos = [torch.from_numpy(array).permute(0, 3, 1, 2) for array in writable]
             pixels = self.video_processor(
                 videos, do_resize=not cropped, do_center_crop=not cropped, return_tensors="pt"
             )["pixel_values"]

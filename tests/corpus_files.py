@@ -1,4 +1,4 @@
-"""Tiny RAVDESS-named media files for tests: a moving square and a swelling tone, 64 x 48 pixels, 10 frames a second."""
+"""Tiny media files under RAVDESS names: a moving square and a swelling tone, 64 x 48 pixels, 10 frames a second."""
 
 import functools
 import io

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_models import GATED, INPUTS, batch_of, new_model, one_thread, trained_model, without  # noqa: F401
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
@@ -110,6 +110,18 @@ def test_gate_trained_keeps_its_weights_through_saving_loading_and_a_class_chang
         for name, weight in model.state_dict().items():
             if not name.startswith("head.classifier"):
                 assert torch.equal(changed.state_dict()[name], weight), name
+
+
+def test_gate_of_a_checkpoint_that_lacks_one_weight_keeps_the_other(tmp_path):
+    """`fill_` in `_init_weights` would overwrite what was loaded; transformers' own functions do not."""
+    model = trained_model("gated")
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["head.gate.output.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded = EmoFusionModel.from_pretrained(tmp_path).head.gate.output
+    assert torch.equal(loaded.bias, model.head.gate.output.bias)
+    assert not loaded.weight.any()
 
 
 def test_class_change_draws_a_new_classifier_that_is_not_empty_memory(tmp_path):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofusion.data.ravdess_names import EMOTIONS, RavdessName, looks_like_ravdess, parse_name
@@ -20,6 +20,7 @@ def names(draw: st.DrawFn) -> RavdessName:
     return RavdessName(modality, channel, emotion, intensity, statement, repetition, draw(st.integers(1, 24)))
 
 
+@settings(deadline=None)
 @given(names())
 def test_parse_name_of_any_possible_name_gives_it_back(name: RavdessName):
     assert parse_name(str(name)) == name
@@ -27,6 +28,7 @@ def test_parse_name_of_any_possible_name_gives_it_back(name: RavdessName):
     assert str(name)[3:] == name.performance
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_parse_name_of_any_text_gives_itself_back_or_raises(text: str):
     try:
@@ -35,6 +37,7 @@ def test_parse_name_of_any_text_gives_itself_back_or_raises(text: str):
         assert text in str(error)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[0-9]{2}(-[0-9]{2}){6}", fullmatch=True))
 def test_parse_name_of_seven_numbers_gives_itself_back_or_raises(stem: str):
     assert looks_like_ravdess(stem)

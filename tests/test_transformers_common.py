@@ -1,0 +1,262 @@
+"""transformers' own common model, config and processor tests, run against our classes; every skip is accounted for.
+
+They run in a process of their own (`transformers_suite.py`), because they seed, patch and switch off what they like.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from transformers_sources import SourcesUnavailable, sources
+
+HERE = Path(__file__).resolve().parent
+TABLES_OF = "5.23.0"
+"""The version of transformers whose tests the tables account for."""
+MODELS = {"GatedModelTest", "CrossAttentionModelTest", "LateModelTest", "AudioModelTest"}
+
+# --- skipped by transformers, for all four models -------------------------------------------------------------------
+
+_ATTENTION = "no attention of transformers' own in it; xattn uses torch's MultiheadAttention, tested in test_fusion.py"
+_FLASH = "needs flash attention, which has nothing to replace here"
+_GPU = "needs an accelerator; hidden from these tests, so that they are the same everywhere"
+_TEXT = "about language models"
+_EMBEDDING = "no token embeddings"
+_ROPE = "no rotary position embeddings"
+_FP32 = "names no modules that must stay in float32"
+_CAPTURE = "no hidden states to capture"
+_PLAN = "no tensor-parallel plan"
+_EXPERTS = "no experts"
+_RENAMED = "no weights that were ever renamed"
+_CHECKPOINTING = "no gradient checkpointing: ResNet18 at 112 pixels fits anywhere"
+
+SKIPPED_FOR_MODELS = {
+    "test_attention_outputs": _ATTENTION,
+    "test_attn_implementation_composite_models": _ATTENTION,
+    "test_can_capture_specific_layers_hidden_states": _CAPTURE,
+    "test_can_load_from_already_mapped_keys": _RENAMED,
+    "test_can_load_with_device_context_manager": _GPU,
+    "test_can_load_with_global_device_set": _GPU,
+    "test_can_set_attention_dynamically": _ATTENTION,
+    "test_can_set_attention_dynamically_composite_model": _ATTENTION,
+    "test_capture_outputs_decorator": _CAPTURE,
+    "test_causal_lm_loss_honors_shift_labels": _TEXT,
+    "test_cpu_offload": _GPU,
+    "test_disk_offload_bin": _GPU,
+    "test_disk_offload_safetensors": _GPU,
+    "test_eager_matches_batched_and_grouped_inference_*": _EXPERTS,
+    "test_eager_matches_sdpa_inference_*": _ATTENTION,
+    "test_enable_input_require_grads_with_gradient_checkpointing": _CHECKPOINTING,
+    "test_encoder_decoder_loss_no_double_shift": _TEXT,
+    "test_flash_attn_*": _FLASH,
+    "test_flex_attention_with_grads": _GPU,
+    "test_inputs_embeds": _EMBEDDING,
+    "test_internal_model_config_and_subconfig_are_same": "the config is flat",
+    "test_keep_in_fp32_modules": _FP32,
+    "test_keep_in_fp32_modules_exist": _FP32,
+    "test_kernels_can_load_without_crashing": "needs the kernels library",
+    "test_model_parallelism": _GPU,
+    "test_model_rope_*": _ROPE,
+    "test_moe_models_record_router_logits": _EXPERTS,
+    "test_output_router_logits_from_config": _EXPERTS,
+    "test_resize_embeddings_untied*": _EMBEDDING,
+    "test_resize_position_vector_embeddings": _EMBEDDING,
+    "test_resize_tokens_embeddings*": _EMBEDDING,
+    "test_reverse_loading_mapping": _RENAMED,
+    "test_sdpa_can_*": _ATTENTION,
+    "test_sliding_window_mask": _ATTENTION,
+    "test_tied_head_has_a_tp_plan_entry": _PLAN,
+    "test_torch_compile_for_training": "slow (inductor); test_model.py compiles a training step without it",
+    "test_tp_plan_matches_params": _PLAN,
+    "test_vision_axial_rope": _ROPE,
+}
+
+# --- skipped by transformers, for the processors --------------------------------------------------------------------
+
+_NO_TEXT = "the processor takes no text and has no tokenizer"
+_NO_CHAT = "no chat template"
+_NO_IMAGES = "no single images"
+_NO_TOKENS = "no text with placeholders to count"
+
+SKIPPED_FOR_PROCESSORS = {
+    "test_apply_chat_template_*": _NO_CHAT,
+    "test_args_overlap_kwargs": _NO_IMAGES,
+    "test_chat_template_*": _NO_CHAT,
+    "test_doubly_passed_kwargs_*": _NO_TEXT,
+    "test_get_num_multimodal_tokens_*": _NO_TOKENS,
+    "test_if_input_has_mismatching_tokens_and_mm_data": _NO_TOKENS,
+    "test_kwargs_overrides_default_subprocessor_kwargs_*": _NO_TEXT,
+    "test_overlapping_text_image_kwargs_handling_*": _NO_TEXT,
+    "test_processor_text_has_no_visual": _NO_TEXT,
+    "test_replacement_offsets": _NO_TOKENS,
+    "test_structured_kwargs_nested_from_dict_*": _NO_TEXT,
+    "test_subprocessor_defaults_0_text": _NO_TEXT,
+    "test_subprocessor_defaults_1_images": _NO_IMAGES,
+    "test_subprocessor_defaults_preserved_by_kwargs_*": _NO_TEXT,
+    "test_tokenizer_decode_defaults": _NO_TEXT,
+    "test_unstructured_kwargs_*": _NO_TEXT,
+}
+
+SKIPPED_FOR_VIDEO_PROCESSORS = {
+    "test_can_compile_fast_video_processor": _GPU,
+    "test_override_instance_attributes_does_not_affect_other_instances": (
+        "expects `size` as a plain dictionary; transformers itself makes a SizeDict of it"
+    ),
+    "test_video_processor_preprocess_arguments": "expects a decorator that video processors no longer have",
+}
+
+# --- left out by us: they fail, and should ---------------------------------------------------------------------------
+
+_NO_HIDDEN_STATES = "asks for output_hidden_states: two encoders and a head have no one list of hidden states"
+
+LEFT_OUT = {
+    "ModelTests": {
+        "test_hidden_states_output": _NO_HIDDEN_STATES,
+        "test_retain_grad_hidden_states_attentions": _NO_HIDDEN_STATES,
+        "test_model_outputs_equivalence": f"{_NO_HIDDEN_STATES}; test_model.py compares tuple and output",
+        "test_model_get_set_embeddings": _EMBEDDING,
+        "test_load_save_without_tied_weights": "writes tie_word_embeddings, which our strict config refuses to load",
+    },
+    "ProcessorTest": {
+        "test_call_arguments_default_none": "return_tensors is 'pt' by default: the model's inputs without asking",
+        "test_call_arguments_not_in_processor_kwargs": "sampling_rate and return_tensors are plain arguments",
+        "test_init_arguments_not_in_processor_kwargs": "num_frames belongs to the model, not to a call",
+        "test_subprocessor_defaults_3_audio": "calls without sampling_rate, which is an error here by intention",
+    },
+}
+"""Class of the suite -> test -> reason."""
+
+# --- changed by us ---------------------------------------------------------------------------------------------------
+
+_AUTO_CLASS = "without register_for_auto_class, which adds auto_map to what is saved, but not to what is compared"
+_RATE = "with the rate of the sound, and ignoring settings for frame sampling and text"
+
+CHANGED = {
+    "test_bc_torch_dtype": "without spelling out both tensors of every comparison, which takes most of its time",
+    "test_batching_equivalence": "takes our string `audio_encoder` for a sub-config; our norms have a fixed epsilon",
+    "test_video_processor_from_dict_with_kwargs": "expects sizes that are not ours",
+    "test_processor_from_and_save_pretrained": _AUTO_CLASS,
+    "test_processor_from_and_save_pretrained_as_nested_dict": _AUTO_CLASS,
+    "test_model_input_names": _RATE,
+    "test_processor_with_multiple_inputs": _RATE,
+    "test_flat_kwarg_applied_when_modality_dict_lacks_it": _RATE,
+}
+AT_LEAST = {**dict.fromkeys(MODELS, 50), "FeatureExtractorTest": 4, "VideoProcessorTest": 13, "ProcessorTest": 13}
+"""Tests that must have passed: an empty class would pass too."""
+ADDED = {"test_config"}
+"""Calls the config tester, which is no test class."""
+
+SKIPPED = {
+    **{name: {**SKIPPED_FOR_MODELS, **LEFT_OUT["ModelTests"]} for name in MODELS},
+    "ProcessorTest": {**SKIPPED_FOR_PROCESSORS, **LEFT_OUT["ProcessorTest"]},
+    "VideoProcessorTest": SKIPPED_FOR_VIDEO_PROCESSORS,
+}
+"""Class -> test, or pattern of tests -> reason."""
+
+
+@dataclass
+class Outcome:
+    """What became of one test: "passed", "failed" or "skipped", and why."""
+
+    test_class: str
+    name: str
+    kind: str
+    message: str
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> list[Outcome]:
+    """Run the suite once; every test of it."""
+    try:
+        sources()
+    except SourcesUnavailable as error:
+        pytest.skip(str(error))
+    report = tmp_path_factory.mktemp("suite") / "report.xml"
+    flags = "-q -p no:cacheprovider --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1 --timeout 300"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-o", "addopts=", *flags.split(), f"--junitxml={report}"]
+        + [str(HERE / "transformers_suite.py")],
+        cwd=HERE.parent,
+        env={
+            **{key: value for key, value in os.environ.items() if not key.startswith(("RUN_", "PYTEST_"))},
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",  # layers as small as these only wait for a second thread
+            "HF_HUB_OFFLINE": "1",
+        },
+        capture_output=True,
+        text=True,
+        timeout=550,
+    )
+    if done.returncode not in (0, 1):  # 1: some tests failed
+        pytest.fail(f"the suite did not run:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return [outcome_of(case) for case in ElementTree.parse(report).iter("testcase")]
+
+
+def outcome_of(case: ElementTree.Element) -> Outcome:
+    """Read one test from pytest's report."""
+    kind, message = "passed", ""
+    for tag, meaning in (("skipped", "skipped"), ("failure", "failed"), ("error", "failed")):
+        if (found := case.find(tag)) is not None:
+            kind, message = meaning, found.get("message") or ""
+    return Outcome(case.get("classname", "").split(".")[-1], case.get("name", ""), kind, message)
+
+
+def same_version() -> None:
+    """The tables say nothing about the tests of another version."""
+    if version("transformers") != TABLES_OF:
+        pytest.skip(f"the tables are of transformers {TABLES_OF}, installed is {version('transformers')}")
+
+
+@pytest.mark.slow
+def test_common_tests_of_transformers_run_against_our_classes_pass(outcomes):
+    failed = [f"{o.test_class}.{o.name}: {o.message[:500]}" for o in outcomes if o.kind == "failed"]
+    assert not failed, "\n\n".join(failed)
+    passed = Counter(outcome.test_class for outcome in outcomes if outcome.kind == "passed")
+    too_few = {name: passed[name] for name, least in AT_LEAST.items() if passed[name] < least}
+    assert not too_few
+    assert "test_config" in {outcome.name for outcome in outcomes if outcome.kind == "passed"}
+
+
+@pytest.mark.slow
+def test_skipped_common_test_stands_in_the_table_with_its_reason(outcomes):
+    same_version()
+    unaccounted = {
+        f"{outcome.test_class}.{outcome.name}: {outcome.message}"
+        for outcome in outcomes
+        if outcome.kind == "skipped"
+        and not any(fnmatch(outcome.name, pattern) for pattern in SKIPPED.get(outcome.test_class, {}))
+    }
+    assert not unaccounted, "\n".join(sorted(unaccounted))
+
+
+@pytest.mark.slow
+def test_table_names_only_common_tests_that_exist_and_are_skipped(outcomes):
+    same_version()
+    wrong = []
+    for test_class, table in SKIPPED.items():
+        tests = [outcome for outcome in outcomes if outcome.test_class == test_class]
+        for pattern in table:
+            found = [outcome for outcome in tests if fnmatch(outcome.name, pattern)]
+            if not found:
+                wrong.append(f"{test_class}.{pattern}: no such test")
+            wrong += [f"{test_class}.{test.name}: {test.kind}" for test in found if test.kind != "skipped"]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_changed_common_tests_are_those_of_the_table():
+    tree = ast.parse((HERE / "transformers_suite.py").read_text())
+    defined = [
+        node.name
+        for test_class in tree.body
+        if isinstance(test_class, ast.ClassDef)
+        for node in test_class.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert sorted(defined) == sorted({*CHANGED, *ADDED})
