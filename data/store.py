@@ -21,7 +21,7 @@ from datasets.arrow_writer import ArrowWriter
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from emofusion.modeling.media_emofusion import MediaError, read_clip
+from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
 from emofusion.modeling.processing_emofusion import to_int16
 from emofusion.modeling.video_processing_emofusion import square_resize
 
@@ -167,15 +167,7 @@ def decode(data_dir: Path, performance: Performance, settings: DecodeSettings) -
     Raises:
         MediaError: The files cannot be read.
     """
-    paths = [data_dir / path for path in performance.files]
-    clip = read_clip(
-        paths[0],
-        **({"sound_path": paths[1]} if len(paths) == 2 else {}),
-        num_frames=settings.num_frames * settings.frames_per_step,
-        duration=settings.clip_duration,
-        sampling_rate=settings.sampling_rate,
-        window=settings.window,
-    )
+    clip = _read([data_dir / path for path in performance.files], settings)
     audio = to_int16(clip.audio)
     name = performance.name
     row = {
@@ -197,6 +189,24 @@ def decode(data_dir: Path, performance: Performance, settings: DecodeSettings) -
     if clip.audio is None and name.modality in (1, 3):
         odd.append(f"named {MODALITIES[name.modality]}, but there is no sound in it")
     return row, odd
+
+
+def _read(paths: Sequence[Path], settings: DecodeSettings) -> Clip:
+    """Read a picture file and a sound file, or one file; if the first is beyond reading, the second alone."""
+    try:
+        return read_clip(
+            paths[0],
+            sound_path=paths[1] if len(paths) == 2 else None,
+            num_frames=settings.num_frames * settings.frames_per_step,
+            duration=settings.clip_duration,
+            sampling_rate=settings.sampling_rate,
+            window=settings.window,
+        )
+    except MediaError as error:
+        if len(paths) == 1:
+            raise
+        clip = _read(paths[1:], settings)
+        return replace(clip, notes=(str(error), *clip.notes))
 
 
 def shrink(frames: np.ndarray, size: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 One pass over the file with PyAV decodes the sound and lists when each picture is shown. On that the window is placed,
 and only its pictures are decoded: by decord (random access), or by PyAV from the beginning where decord fails (AV1,
-damage, no wheel) or would silently deliver other pictures (edit lists, open groups of pictures, no timestamps). Time
-counts from the earlier of picture and sound. The file travels to the hub, so it imports nothing of ours.
+damage) or would silently deliver others (edit lists, open groups of pictures, no timestamps). Time counts from the
+earlier of picture and sound. This file travels to the hub: it imports nothing of ours.
 """
 
 import math
@@ -61,6 +61,7 @@ class Clip:
 def read_clip(
     path: Path,
     *,
+    sound_path: Path | None = None,
     num_frames: int = 8,
     duration: float = 3.0,
     sampling_rate: int = 16000,
@@ -72,6 +73,7 @@ def read_clip(
 
     Args:
         path (`str` or `os.PathLike`): A local file in any format that FFmpeg reads.
+        sound_path (`str` or `os.PathLike`, *optional*): File of the same performance with the sound that `path` lacks.
         num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
@@ -85,6 +87,12 @@ def read_clip(
     """
     _check_settings(num_frames, duration, sampling_rate, window)
     picture, sound, length, notes = _scan(path, sampling_rate)
+    if sound is None and sound_path is not None:
+        try:
+            sound = read_audio(sound_path, sampling_rate)
+        except MediaError as error:
+            notes.append(str(error))
+        length = max(length, sound.size / sampling_rate if sound is not None else 0.0)
     start = window_start(sound, sampling_rate, length, duration, window)
     frames = audio = None
     if want_video and picture is not None:
@@ -147,8 +155,7 @@ def window_start(
     spare = clip_duration - duration
     if window == "start" or not spare > 0:
         return 0.0
-    if spare + duration > clip_duration:  # rounding: the window must not end one bit after the clip
-        spare = math.nextafter(spare, 0.0)
+    spare -= math.ulp(spare) * (spare + duration > clip_duration)  # rounding: no window ends one bit after the clip
     voice = None if window == "center" or audio is None else _voice_start(audio, sampling_rate, spare, duration)
     return spare / 2 if voice is None else voice
 
@@ -397,4 +404,5 @@ def _frames_by_pyav(path: Path, picture: _Picture, wanted: np.ndarray, notes: li
 
 def _upright(frame: Any, size: tuple[int, int]) -> np.ndarray:
     """Turn a decoded picture into uint8 [height, width, 3], rotation mark obeyed, all of one stored size."""
-    return np.rot90(frame.to_ndarray(format="rgb24", height=size[0], width=size[1]), round(frame.rotation / 90) % 4)
+    rgb = frame.to_ndarray(format="rgb24", height=size[0], width=size[1], dst_colorspace="itu601")  # PyAV 15 needs it
+    return np.rot90(rgb, round(frame.rotation / 90) % 4)

@@ -132,13 +132,17 @@ def onset(audio: np.ndarray, rate: int = RATE) -> float:
     return float(np.flatnonzero(np.abs(audio) > 0.05)[0]) / rate
 
 
+def rgb(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="rgb24", dst_colorspace="itu601")  # or PyAV 15 ignores the file's colour space
+
+
 def reference(path: Path, times: np.ndarray) -> list[np.ndarray]:
     """The frames shown at `times`, by decoding everything in the plainest way."""
     with av.open(str(path)) as container:
         frames = list(container.decode(container.streams.best("video")))
         shown = np.array([frame.time for frame in frames]) - frames[0].time
         wanted = [frames[max(np.flatnonzero(shown <= time + 1e-4), default=0)] for time in times]
-        return [np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90) for frame in wanted]
+        return [np.rot90(rgb(frame), frame.rotation // 90) for frame in wanted]
 
 
 @pytest.fixture(params=["decord", "no decord"])
@@ -215,7 +219,7 @@ def test_read_clip_rotated_phone_is_upright(clips, reader):
 def test_read_clip_rotation_mark_turns_the_stored_picture(clips, name, turns, reader):
     path = clips / f"decord/{name}.mov"
     with av.open(str(path)) as container:
-        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        stored = rgb(next(container.decode(video=0)))
     np.testing.assert_array_equal(read_clip(path, num_frames=1).frames[0], np.rot90(stored, turns))
 
 
@@ -232,7 +236,7 @@ def test_read_clip_timestamps_rounded_up_do_not_delay_frames(clips, reader):
     clip = read_clip(path, num_frames=30, duration=1.0, window="start")
     with av.open(str(path)) as container:
         for got, frame in zip(clip.frames, container.decode(video=0), strict=False):
-            np.testing.assert_array_equal(got, frame.to_ndarray(format="rgb24"))
+            np.testing.assert_array_equal(got, rgb(frame))
 
 
 def test_read_clip_window_does_not_depend_on_what_is_wanted(clips):
@@ -470,8 +474,14 @@ def test_read_clip_cut_file_says_so(clips, tmp_path):
 
 def test_read_clip_stream_that_the_header_does_not_name_ends_the_file(clips, tmp_path, reader):
     data = bytearray((clips / "derived/flv1_mp3.flv").read_bytes())
-    data[194926:199926] = bytes(5000)  # found by trying: PyAV raises IndexError here
+    data[194926:199926] = bytes(5000)  # found by trying
     (tmp_path / "a.flv").write_bytes(data)
+    try:
+        with av.open(str(tmp_path / "a.flv")) as container:
+            list(container.demux())
+        pytest.skip("this FFmpeg finds no stream in the damage")
+    except IndexError:  # this one does, and PyAV stumbles over it
+        pass
     clip = read_clip(tmp_path / "a.flv", duration=6.0)  # beyond the end: frames are looked for up to there
     assert clip.frames.shape == (8, 360, 480, 3)
     assert any(note.startswith("file: cannot be read to its end") for note in clip.notes)
@@ -621,10 +631,10 @@ def test_window_start_is_not_moved_by_rounding_noise():
 
 
 def test_window_start_never_ends_one_bit_after_the_clip():
-    for clip_duration in np.arange(0.31, 1.0, 0.001):
+    for clip_duration, duration in ((6.80133049972478, 1.2219642554131815), (6.389456641219293, 0.5634180866932073)):
+        assert (clip_duration - duration) + duration > clip_duration  # what makes these two hard
         late = np.r_[np.zeros(round(1000 * clip_duration) - 4), 1, -1, 1, -1]
-        start = window_start(late, 1000, clip_duration, 0.3, "voice")
-        assert start + 0.3 <= clip_duration
+        assert window_start(late, 1000, clip_duration, duration, "voice") + duration <= clip_duration
 
 
 def test_window_start_absurd_clip_duration_is_quick():

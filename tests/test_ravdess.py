@@ -11,6 +11,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+import soundfile
 from corpus_files import RATE, make_frames, make_sound, write_corpus, write_media, write_named, write_sound
 from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
 
@@ -510,3 +511,12 @@ def test_load_dataset_of_the_real_voices_has_all_1200_clips(test_data: Path, tmp
     lengths = {len(audio) for audio in every.with_format("arrow")["audio"].to_pylist()}
     assert max(lengths) == 2 * 3 * RATE
     assert len(stores(tmp_path)) == 1
+
+
+def test_performance_of_a_broken_picture_and_a_good_wav_keeps_the_sound(tmp_path: Path, cache: Path):
+    folder = tmp_path / "corpus" / "Actor_01"
+    folder.mkdir(parents=True)
+    (folder / "02-01-03-01-01-01-01.mp4").write_bytes(b"no picture at all" * 50)
+    soundfile.write(folder / "03-01-03-01-01-01-01.wav", np.sin(np.arange(48_000) / 20) / 4, 16_000)
+    row = load(tmp_path / "corpus", cache)["train"][0]
+    assert (row["has_video"], row["has_audio"]) == (False, True)
