@@ -22,7 +22,7 @@ setup: .venv/installed
 	@touch $@
 
 demo: setup
-	$(BIN)/python -m emofusion.data.demo_corpus runs/demo_corpus
+	$(BIN)/python -m emofusion.data.demo_corpus runs/demo_corpus --clips_per_actor 36
 	$(LAUNCH) $(DEMO) --fusion audio --output_dir runs/demo_audio
 	$(LAUNCH) $(DEMO) --fusion video --output_dir runs/demo_video
 	$(LAUNCH) $(DEMO) --fusion gated --output_dir runs/demo

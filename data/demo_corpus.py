@@ -20,9 +20,11 @@ import av
 import numpy as np
 from tqdm.auto import tqdm
 
-from emofusion.data.demo_acting import EMOTIONS, Performance, draw_acting
+from emofusion.data.demo_acting import ACTORS, draw_acting
 from emofusion.data.demo_face import draw_frames
 from emofusion.data.demo_voice import SAMPLING_RATE, speak
+from emofusion.data.ravdess_names import RavdessName
+from emofusion.modeling import EMOTIONS
 
 MARKER = "DEMO_CORPUS.json"
 CORPUS_NAME = "synthetic demo corpus"
@@ -31,7 +33,6 @@ NOTICE = (
     f"This is a {CORPUS_NAME}: drawn faces and oscillator voices, no person was filmed or recorded. "
     "Scores on it say nothing about people."
 )
-ACTORS = range(1, 25)
 MAX_CLIPS_PER_ACTOR = 60
 SOUND_RATE = 48_000  # as in RAVDESS
 
@@ -40,7 +41,7 @@ SOUND_RATE = 48_000  # as in RAVDESS
 _TAKES = ((1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 1, 2), (1, 2, 1), (2, 1, 1), (1, 1, 2), (2, 2, 2))
 
 
-def plan_performances(actor: int, clips: int) -> list[Performance]:
+def plan_performances(actor: int, clips: int) -> list[RavdessName]:
     """Choose the performances of one actor, spread evenly over the emotions.
 
     Args:
@@ -48,16 +49,16 @@ def plan_performances(actor: int, clips: int) -> list[Performance]:
         clips (`int`): 1..60.
 
     Returns:
-        `list[Performance]`: `clips` of them; a smaller number gives the beginning of the list of a larger one.
+        `list[RavdessName]`: `clips` of them; a smaller number gives the beginning of the list of a larger one.
     """
-    rounds: list[list[Performance]] = [[] for _ in _TAKES]
+    rounds: list[list[RavdessName]] = [[] for _ in _TAKES]
     for place in range(len(EMOTIONS)):
         # Who acts which emotion first differs, so that few clips of many actors are balanced as well.
         emotion = (actor + place) % len(EMOTIONS) + 1
         takes = [take for take in _TAKES if emotion > 1 or take[0] == 1]
         first = (actor // 2 + emotion) % len(takes)
         for number, take in enumerate(takes[first:] + takes[:first]):
-            rounds[number].append(Performance(emotion, *take, actor))
+            rounds[number].append(RavdessName(1, 1, emotion, *take, actor))
     return [performance for performances in rounds for performance in performances][:clips]
 
 
@@ -185,9 +186,9 @@ def _actor_folder(folder: Path, actor: int) -> Path:
     return folder / f"Actor_{actor:02d}"
 
 
-def _clip_path(folder: Path, performance: Performance) -> Path:
+def _clip_path(folder: Path, performance: RavdessName) -> Path:
     """Return the final path of a clip."""
-    return _actor_folder(folder, performance.actor) / performance.file_name
+    return _actor_folder(folder, performance.actor) / f"{performance}.mp4"
 
 
 def _available_cores() -> int:
@@ -195,7 +196,7 @@ def _available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _run(make: Callable[[Performance], None], performances: list[Performance], jobs: int) -> Iterator[None]:
+def _run(make: Callable[[RavdessName], None], performances: list[RavdessName], jobs: int) -> Iterator[None]:
     """Make the clips in `jobs` processes (none but this one if `jobs` is 1), in the order given."""
     if jobs == 1 or len(performances) < 2:
         yield from map(make, performances)
@@ -204,7 +205,7 @@ def _run(make: Callable[[Performance], None], performances: list[Performance], j
         yield from pool.map(make, performances, chunksize=4)
 
 
-def _make_clip(folder: Path, image_size: int, fps: int, seed: int, performance: Performance) -> None:
+def _make_clip(folder: Path, image_size: int, fps: int, seed: int, performance: RavdessName) -> None:
     """Draw, speak and write one clip; under its final name only once it is complete."""
     acting = draw_acting(seed, performance, fps)
     path = _clip_path(folder, performance)
@@ -250,17 +251,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m emofusion.data.demo_corpus",
         description=f"Make the {CORPUS_NAME}: RAVDESS-named mp4 files of drawn faces and oscillator voices. "
-        "24 actors with 24 clips each take about a minute on two cores; an interrupted run is simply repeated.",
+        "24 actors with 24 clips each take about half a minute on two cores; an interrupted run is simply repeated.",
         epilog="Scores on this corpus say nothing about people.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("out", type=Path, help="folder for Actor_NN/*.mp4; may hold an unfinished demo corpus")
-    parser.add_argument("--clips_per_actor", type=int, default=24, help="1..60, spread evenly over the emotions")
-    parser.add_argument("--actors", type=int, nargs="+", default=list(ACTORS), metavar="N", help="out of 1..24")
-    parser.add_argument("--image_size", type=int, default=112, help="side of the picture in pixels, even, 32..512")
-    parser.add_argument("--fps", type=int, default=10, help="frames per second, 5..60")
-    parser.add_argument("--seed", type=int, default=42, help="same seed, same clips")
-    parser.add_argument("--jobs", type=int, default=None, help="processes; None: one per available core")
+    add = functools.partial(parser.add_argument, type=int, metavar="N")
+    add("--clips_per_actor", default=24, help="1..60, spread evenly over the 8 emotions (default: 24)")
+    add("--actors", nargs="+", default=list(ACTORS), help="out of 1..24, odd ones are male (default: all)")
+    add("--image_size", default=112, help="side of the square picture in pixels, even, 32..512 (default: 112)")
+    add("--fps", default=10, help="frames per second, 5..60 (default: 10)")
+    add("--seed", default=42, help="same seed, same clips (default: 42)")
+    add("--jobs", default=None, help="processes (default: one per available core)")
     parser.add_argument("--no_progress", dest="progress", action="store_false", help="show no progress bar")
     options = vars(parser.parse_args(arguments))
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageDraw
 
-from emofusion.data.demo_acting import Acting, Expression, Trouble
+from emofusion.data.demo_acting import Acting, Expression, Trouble, clip_generator
 from emofusion.data.demo_look import Colour, Look, draw_look, shade
 
 OVERSAMPLING = 3
@@ -319,7 +319,7 @@ def _move(
         turn = turn + generator.choice([-1, 1]) * generator.uniform(1.2, 1.45)
     return Pose(
         scale=look.size * (1 + face.lean),
-        centre=_point(look.place[0] + x, look.place[1] + y),
+        centre=_point(look.place[0] + x, look.place[1] + y - look.size * face.lift),
         turn=turn,
         bow=face.bow + 0.04,
         tilt=tilt,
@@ -346,7 +346,7 @@ def draw_frames(acting: Acting, seed: int, size: int, fps: int) -> Iterator[np.n
         `np.ndarray`: uint8 [size, size, 3], RGB, one per frame.
     """
     look = draw_look(seed, acting.performance.actor)
-    generator = np.random.default_rng([seed, 4, *dataclasses.astuple(acting.performance)])
+    generator = clip_generator(seed, acting.performance, 4)
     times_s = np.arange(round(acting.duration_s * fps)) / fps
     shown = acting.involvement(times_s)
     face = Expression(*(shown * value for value in acting.expression))

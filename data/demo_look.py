@@ -3,10 +3,9 @@
 import colorsys
 import dataclasses
 
-import numpy as np
+from emofusion.data.demo_acting import draw_traits
 
-NUM_ACTORS = 24
-NUM_TRAITS = 32
+NUM_TRAITS = 32  # a few more than are used
 HAIR_STYLES = ("short", "long", "bald", "bun", "curly", "fringe")
 
 Colour = tuple[int, int, int]
@@ -77,15 +76,10 @@ def draw_look(seed: int, actor: int) -> Look:
     Returns:
         `Look`: Always the same for the same arguments.
     """
-    generator = np.random.default_rng([seed, 101])
-    # Latin hypercube: in each trait every actor has a step of the range to itself.
-    steps = np.stack([generator.permutation(NUM_ACTORS) for _ in range(NUM_TRAITS)]) + generator.random(
-        (NUM_TRAITS, NUM_ACTORS)
-    )
-    trait = iter(steps[:, actor - 1] / NUM_ACTORS)
+    traits = iter(draw_traits(seed, 101, actor, NUM_TRAITS))
 
     def between(low: float, high: float) -> float:
-        return low + (high - low) * float(next(trait))
+        return low + (high - low) * next(traits)
 
     male = actor % 2 == 1
     tone = between(0, 1)
@@ -105,12 +99,12 @@ def draw_look(seed: int, actor: int) -> Look:
         jaw=between(0.0, 0.6) + (0.3 if male else 0.0),
         size=between(0.37, 0.42),
         place=(between(0.45, 0.55), between(0.47, 0.54)),
-        brow_height=between(-0.46, -0.40),
-        brow_thickness=between(0.075, 0.10) + (0.015 if male else 0.0),
-        eye_size=between(0.92, 1.12),
-        eye_gap=between(0.33, 0.38),
+        brow_height=between(-0.49, -0.43),
+        brow_thickness=between(0.085, 0.11) + (0.015 if male else 0.0),
+        eye_size=between(1.05, 1.25),
+        eye_gap=between(0.34, 0.38),
         mouth_height=between(0.50, 0.57),
-        mouth_width=between(0.29, 0.36),
+        mouth_width=between(0.33, 0.40),
         mouth_corners=between(-0.025, 0.025),
         nose_length=between(0.9, 1.25),
         hair_style=styles[int(between(0, len(styles)))],

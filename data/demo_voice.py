@@ -8,14 +8,13 @@ import dataclasses
 
 import numpy as np
 
-from emofusion.data.demo_acting import Acting
+from emofusion.data.demo_acting import Acting, clip_generator, draw_traits
 
 SAMPLING_RATE = 16_000
 FRAME, HOP = 512, 128  # samples of the short-time filter: 32 ms every 8 ms
 SPEECH_LEVEL_DB = -41.0  # root mean square of an ordinary neutral utterance, full scale = 0
-NOISE_LEVEL_DB = -26.0  # what drowns a voice
+NOISE_LEVEL_DB = -31.0  # what drowns a voice
 ROOM_LEVEL_DB = -76.0
-NUM_ACTORS = 24
 
 # First three formants in Hz of a, e, i, o, u, and a schwa, for a male voice.
 VOWELS = np.array(
@@ -56,10 +55,7 @@ def draw_voice(seed: int, actor: int) -> Voice:
     Returns:
         `Voice`: Always the same for the same arguments.
     """
-    generator = np.random.default_rng([seed, 102])
-    # Latin hypercube: in each of the 6 traits every actor has a step of the range to itself.
-    steps = np.stack([generator.permutation(NUM_ACTORS) for _ in range(6)]) + generator.random((6, NUM_ACTORS))
-    pitch, tract, level, bright, breath, lively = (steps[:, actor - 1] / NUM_ACTORS).tolist()
+    pitch, tract, level, bright, breath, lively = draw_traits(seed, 102, actor, num_traits=6)
     male = actor % 2 == 1
     return Voice(
         pitch_hz=(95 if male else 175) * 2 ** (5 / 12 * pitch),
@@ -82,14 +78,14 @@ def speak(acting: Acting, seed: int) -> np.ndarray:
         `np.ndarray`: float32 [samples] at 16 kHz, -1..1, as long as the clip.
     """
     voice = draw_voice(seed, acting.performance.actor)
-    generator = np.random.default_rng([seed, 5, *dataclasses.astuple(acting.performance)])
+    generator = clip_generator(seed, acting.performance, 5)
     num_samples = round(acting.duration_s * SAMPLING_RATE)
     times_s = np.arange(num_samples) / SAMPLING_RATE
     shake = np.sin(2 * np.pi * 6.5 * times_s + generator.uniform(0, 2 * np.pi))
     loudness = _loudness(acting, times_s) * (1 + 0.45 * acting.delivery.tremor * shake)
     pitch_hz = _pitch(acting, voice, times_s) * 2 ** (0.7 * acting.delivery.tremor * shake / 12)
     breath = float(np.clip(acting.delivery.breath + voice.breath, 0.02, 0.8))
-    source = (1 - breath) * _sawtooth(pitch_hz) + 0.6 * breath * generator.standard_normal(num_samples)
+    source = (1 - breath) * _sawtooth(pitch_hz) + 1.2 * breath * generator.standard_normal(num_samples)
     speech = _filter(source, _gain(acting, voice, num_samples)) * loudness
     spoken = loudness > 0.05
     speech *= _amplitude(SPEECH_LEVEL_DB + voice.level_db + acting.delivery.level) / _rms(speech[spoken])
@@ -110,7 +106,7 @@ def _amplitude(level_db: float) -> float:
 
 
 def _loudness(acting: Acting, times_s: np.ndarray) -> np.ndarray:
-    """Return the envelope of the syllables, float [samples], 0..1: abrupt deliveries start at once and decay."""
+    """Return the envelope of the syllables, float [samples]: abrupt deliveries start each at once and let it decay."""
     attack = float(np.clip(acting.delivery.attack, 0.0, 1.0))
     envelope = np.zeros(len(times_s))
     for onset, stress in zip(acting.onsets_s, STRESSED, strict=True):
@@ -120,13 +116,18 @@ def _loudness(acting: Acting, times_s: np.ndarray) -> np.ndarray:
         rise = np.minimum(1, share / (0.45 - 0.4 * attack))
         fall = np.minimum(1, (1 - share) / (0.4 + 0.3 * attack))
         envelope[inside] = np.sqrt(rise) * fall * (0.7 + 0.3 * stress)
-    return envelope
+    return envelope * 10 ** (acting.delivery.fade * (_progress(acting, times_s) - 0.5) / 20)
+
+
+def _progress(acting: Acting, times_s: np.ndarray) -> np.ndarray:
+    """Return how far the utterance is, float [samples], 0..1."""
+    start, end = acting.speech_s
+    return np.clip((times_s - start) / (end - start), 0, 1)
 
 
 def _pitch(acting: Acting, voice: Voice, times_s: np.ndarray) -> np.ndarray:
     """Return the melody, float [samples], in Hz: slope, accents on stressed syllables, a last turn."""
-    start, end = acting.speech_s
-    progress = np.clip((times_s - start) / (end - start), 0, 1)
+    progress = _progress(acting, times_s)
     middles = np.array(acting.onsets_s) + 0.5 * acting.syllable_s
     accents = np.interp(times_s, middles, STRESSED - STRESSED.mean())
     turn = np.clip((progress - 0.8) / 0.2, 0, 1)

@@ -159,7 +159,7 @@ class Ravdess(DatasetBuilder):
             )
         feature = Features({"label": self.info.features["label"]})
         labelled = concatenate_datasets([store, Dataset.from_dict({"label": labels}, features=feature)], axis=1)
-        labelled.info.description = self.info.description
+        labelled.info.description = f"{self.info.description}\n{account.summary()}"
         return {name: labelled.select(rows) for name, rows in chosen.items() if rows}
 
 

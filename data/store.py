@@ -156,9 +156,10 @@ def _decode_or_reason(
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The row and what was odd, or None and the reason."""
     try:
-        return decode(data_dir, performance, settings)
+        row, odd = decode(data_dir, performance, settings)
     except (MediaError, OSError) as error:
-        return None, [str(error).removeprefix(f"{data_dir}/").removeprefix(f"{_source(performance)}: ")]
+        row, odd = None, [str(error).removeprefix(f"{data_dir}/{_source(performance)}: ")]
+    return row, [note.replace(f"{data_dir}/", "") for note in odd]
 
 
 def decode(data_dir: Path, performance: Performance, settings: DecodeSettings) -> tuple[dict[str, Any], list[str]]:

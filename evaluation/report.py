@@ -41,6 +41,7 @@ class Protocol:
             "corpus": self.corpus.name,
             "corpus_synthetic": self.corpus.synthetic,
             "corpus_notice": self.corpus.notice,
+            "corpus_account": next(iter(self.splits.values())).info.description.rpartition("\n")[2],
             "label_set": self.label_set,
             "protocol": self.name,
             "fold": self.fold,

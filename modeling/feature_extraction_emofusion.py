@@ -45,8 +45,8 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         n_fft: int = 1024,
         hop_length: int = 256,
         clip_duration: float = 3.0,
-        mean: float = -7.6,
-        std: float = 5.0,
+        mean: float = -7.9,
+        std: float = 4.8,
         **kwargs: Any,
     ) -> None:
         super().__init__(feature_size, sampling_rate, padding_value, **kwargs)

@@ -1,6 +1,6 @@
 """Make tests/tiny-random-emofusion: random weights with which docs and tests can call `from_pretrained`.
 
-    python tests/make_tiny_checkpoint.py
+python tests/make_tiny_checkpoint.py
 """
 
 from pathlib import Path

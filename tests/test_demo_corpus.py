@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from emofusion.data import demo_corpus
-from emofusion.data.demo_acting import EMOTIONS, FACE_NEIGHBOUR, VOICE_NEIGHBOUR, Performance, draw_acting
+from emofusion.data.demo_acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
 from emofusion.data.demo_corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_performances
 from emofusion.data.demo_face import draw_frames
 from emofusion.data.demo_voice import SAMPLING_RATE, speak
+from emofusion.data.ravdess_names import RavdessName
+from emofusion.modeling import EMOTIONS
 
 FPS = 10
 SIZE = 64
@@ -97,7 +99,7 @@ def test_clip_has_h264_and_aac_of_the_size_rate_and_length_asked_for(corpus):
 
 
 def test_clip_is_quiet_and_at_rest_at_both_ends():
-    acting = without_trouble(Performance(emotion=8, intensity=2, statement=1, repetition=1, actor=3))
+    acting = without_trouble(RavdessName(1, 1, emotion=8, intensity=2, statement=1, repetition=1, actor=3))
     sound = speak(acting, seed=7)
     edge = SAMPLING_RATE // 2
     assert max(np.std(sound[:edge]), np.std(sound[-edge:])) < 0.1 * np.std(sound[edge:-edge])
@@ -222,7 +224,7 @@ def test_command_line_makes_the_corpus_and_reports_bad_arguments(tmp_path, capsy
 def test_angry_and_calm_differ_in_both_modalities():
     pictures, levels = [], []
     for emotion in (2, 5):
-        acting = without_trouble(Performance(emotion, intensity=1, statement=1, repetition=1, actor=3))
+        acting = without_trouble(RavdessName(1, 1, emotion, intensity=1, statement=1, repetition=1, actor=3))
         frames = list(draw_frames(acting, seed=7, size=SIZE, fps=FPS))
         pictures.append(frames[round(sum(acting.speech_s) / 2 * FPS)].astype(float))
         levels.append(np.std(speak(acting, seed=7)))
@@ -231,7 +233,7 @@ def test_angry_and_calm_differ_in_both_modalities():
 
 
 def test_trouble_hides_the_face_or_drowns_the_voice_and_leaves_the_other_alone():
-    clear = without_trouble(Performance(emotion=3, intensity=2, statement=1, repetition=1, actor=3))
+    clear = without_trouble(RavdessName(1, 1, emotion=3, intensity=2, statement=1, repetition=1, actor=3))
     face, voice = list(draw_frames(clear, 7, SIZE, FPS))[12].astype(float), speak(clear, 7)
     for trouble in ("hand", "sheet", "turned"):
         acting = dataclasses.replace(clear, trouble=trouble)
@@ -253,8 +255,8 @@ def test_trouble_hits_a_known_share_of_the_clips_and_one_modality_at_most():
     planned = [performance for actor in demo_corpus.ACTORS for performance in plan_performances(actor, 60)]
     found = Counter(draw_acting(42, performance, FPS).trouble for performance in planned)
     hidden = sum(found[kind] for kind in ("hand", "sheet", "turned"))
-    assert hidden / len(planned) == pytest.approx(demo_acting.HIDDEN_SHARE, abs=0.03)
-    assert found["noise"] / len(planned) == pytest.approx(demo_acting.HIDDEN_SHARE, abs=0.03)
+    assert hidden / len(planned) == pytest.approx(HIDDEN_SHARE, abs=0.03)
+    assert found["noise"] / len(planned) == pytest.approx(NOISY_SHARE, abs=0.03)
     assert min(found.values()) > 20
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from transformers_sources import SourcesUnavailable, sources
+import transformers_sources
+from transformers_sources import SourcesUnavailableError, sources
 
 HERE = Path(__file__).resolve().parent
 TABLES_OF = "5.23.0"
@@ -176,7 +177,7 @@ def outcomes(tmp_path_factory) -> list[Outcome]:
     """Run the suite once; every test of it."""
     try:
         sources()
-    except SourcesUnavailable as error:
+    except SourcesUnavailableError as error:
         pytest.skip(str(error))
     report = tmp_path_factory.mktemp("suite") / "report.xml"
     flags = "-q -p no:cacheprovider --disable-socket --allow-unix-socket --allow-hosts=127.0.0.1,::1 --timeout 300"
@@ -260,3 +261,13 @@ def test_changed_common_tests_are_those_of_the_table():
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
     assert sorted(defined) == sorted({*CHANGED, *ADDED})
+
+
+def test_sources_without_an_index_are_an_error_that_says_so_and_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(transformers_sources, "FOLDER", tmp_path)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    with pytest.raises(SourcesUnavailableError, match="could not download the sources of transformers"):
+        sources()
+    assert not list(tmp_path.iterdir())

@@ -41,7 +41,7 @@ STUBS = {
 }
 
 
-class SourcesUnavailable(Exception):
+class SourcesUnavailableError(Exception):
     """The package index did not give the source distribution."""
 
 
@@ -49,7 +49,7 @@ def sources() -> Path:
     """The folder to put on `sys.path`, in which `transformers_tests` is a package; made on first use.
 
     Raises:
-        SourcesUnavailable: The index does not answer, or has no source distribution of this version.
+        SourcesUnavailableError: The index does not answer, or has no source distribution of this version.
     """
     release = version("transformers")
     folder = FOLDER / f"transformers-{release}"
@@ -79,7 +79,7 @@ def download(release: str, folder: Path) -> Path:
     archives = list(folder.glob("transformers-*.tar.gz"))
     if done.returncode or not archives:
         last = (done.stderr.strip().splitlines() or ["no archive"])[-1]
-        raise SourcesUnavailable(f"pip could not download the sources of transformers {release}: {last}")
+        raise SourcesUnavailableError(f"pip could not download the sources of transformers {release}: {last}")
     return archives[0]
 
 

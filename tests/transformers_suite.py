@@ -25,12 +25,12 @@ from emofusion.modeling import (
 
 sys.path.insert(0, str(sources()))
 
-from transformers_tests import test_modeling_common  # noqa: E402
-from transformers_tests.test_configuration_common import ConfigTester  # noqa: E402
-from transformers_tests.test_feature_extraction_common import FeatureExtractionSavingTestMixin  # noqa: E402
-from transformers_tests.test_modeling_common import ModelTesterMixin  # noqa: E402
-from transformers_tests.test_processing_common import ProcessorTesterMixin  # noqa: E402
-from transformers_tests.test_video_processing_common import VideoProcessingTestMixin, prepare_video_inputs  # noqa: E402
+from transformers_tests import test_modeling_common
+from transformers_tests.test_configuration_common import ConfigTester
+from transformers_tests.test_feature_extraction_common import FeatureExtractionSavingTestMixin
+from transformers_tests.test_modeling_common import ModelTesterMixin
+from transformers_tests.test_processing_common import ProcessorTesterMixin
+from transformers_tests.test_video_processing_common import VideoProcessingTestMixin, prepare_video_inputs
 
 
 def leave_out(cls):
