@@ -37,9 +37,15 @@ RECORDS = {
 
 
 def describe_corpus(data_dir: Path) -> Corpus:
-    """Tell the corpus in a folder by the record that its maker left; without one it is RAVDESS."""
+    """Tell the corpus in a folder by the record that its maker left; without one it is RAVDESS.
+
+    The record is found in the folder, above it or below it: part of a synthetic corpus, and a folder that holds one
+    among others, are synthetic too.
+    """
+    root = data_dir.expanduser().resolve()
     for file_name, corpus in RECORDS.items():
-        record = data_dir / file_name
-        if record.is_file():
+        above = (folder / file_name for folder in (root, *root.parents) if (folder / file_name).is_file())
+        record = next(above, None) or next(root.rglob(file_name), None)
+        if record is not None:
             return replace(corpus, notice=json.loads(record.read_text(encoding="utf-8"))["notice"])
     return RAVDESS

@@ -36,8 +36,8 @@ NOTICE = (
 MAX_CLIPS_PER_ACTOR = 60
 SOUND_RATE = 48_000  # as in RAVDESS
 
-# Intensity, statement, repetition of the eight performances of an emotion, in an order whose every even start is
-# balanced in all three. Neutral has the four of normal intensity.
+# Intensity, statement, repetition of the eight performances of an emotion, in an order in which the two intensities
+# take turns. Neutral has the four of normal intensity.
 _TAKES = ((1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 1, 2), (1, 2, 1), (2, 1, 1), (1, 1, 2), (2, 2, 2))
 
 
@@ -251,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m emofusion.data.demo_corpus",
         description=f"Make the {CORPUS_NAME}: RAVDESS-named mp4 files of drawn faces and oscillator voices. "
-        "24 actors with 24 clips each take about half a minute on two cores; an interrupted run is simply repeated.",
+        "24 actors with 24 clips each take under a minute on two cores; an interrupted run is simply repeated.",
         epilog="Scores on this corpus say nothing about people.",
     )
     parser.add_argument("out", type=Path, help="folder for Actor_NN/*.mp4; may hold an unfinished demo corpus")

@@ -2,11 +2,13 @@
 
 import colorsys
 import dataclasses
+from collections.abc import Sequence
+from typing import Literal
 
 from emofusion.data.demo_acting import draw_traits
 
 NUM_TRAITS = 32  # a few more than are used
-HAIR_STYLES = ("short", "long", "bald", "bun", "curly", "fringe")
+HairStyle = Literal["short", "long", "bald", "bun", "curly", "fringe"]
 
 Colour = tuple[int, int, int]
 
@@ -25,7 +27,7 @@ class Look:
         eye_size, eye_gap (`float`): Eye, as a factor; distance of the eyes from the middle.
         mouth_height, mouth_width, mouth_corners (`float`): Resting mouth.
         nose_length (`float`): Nose.
-        hair_style (`str`): One of `HAIR_STYLES`.
+        hair_style (`HairStyle`): Hair.
         beard (`bool`): Beard along the jaw.
         light (`tuple[float, float]`): Slope of the lighting to the right and downwards.
     """
@@ -49,7 +51,7 @@ class Look:
     mouth_width: float
     mouth_corners: float
     nose_length: float
-    hair_style: str
+    hair_style: HairStyle
     beard: bool
     light: tuple[float, float]
 
@@ -86,7 +88,9 @@ def draw_look(seed: int, actor: int) -> Look:
     skin = _rgb(0.055 + between(-0.012, 0.018), 0.32 + 0.28 * tone, 0.98 - 0.42 * tone)
     hair = _rgb(0.07 + between(-0.03, 0.03), between(0.1, 0.75), between(0.1, 0.75) * (1 - 0.6 * tone))
     wall_hue = between(0, 1)
-    styles = ("short", "bald", "curly", "short", "fringe", "long") if male else ("long", "bun", "curly", "fringe")
+    styles: Sequence[HairStyle] = (
+        ("short", "bald", "curly", "short", "fringe", "long") if male else ("long", "bun", "curly", "fringe")
+    )
     return Look(
         skin=skin,
         hair=hair,

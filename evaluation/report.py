@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -94,8 +95,13 @@ def run_record(model: EmoFusionModel, seed: int) -> dict[str, Any]:
 
 
 def command_line(argv: list[str]) -> str:
-    """The command as a user would type it again."""
-    return shlex.join(["accelerate", "launch", Path(argv[0]).name, *argv[1:]])
+    """The command as a user would type it again; access tokens are left out, because the card is public."""
+    words = [re.sub(r"^(--\w*token)=.*", r"\1=...", word) for word in argv[1:]]
+    words = [
+        "..." if before.startswith("--") and before.endswith("token") else word
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+    return shlex.join(["accelerate", "launch", Path(argv[0]).name, *words])
 
 
 def save_metrics(metrics: dict[str, Any], folder: Path) -> None:

@@ -37,6 +37,7 @@ def metrics_of_a_run(**changes: object) -> dict:
         "command": "accelerate launch train_hf.py recipes/gated.yaml",
         "versions": {"torch": "2.12.0"},
         "trained": True,
+        "load_from": "you/gated",
         "epochs": 3.0,
         "validation_macro_f1": 0.7,
         **{f"test_{name}": value for name, value in scores.items()},
@@ -125,3 +126,10 @@ def test_compare_without_scores_names_the_file(tmp_path: Path):
 def test_command_line_can_be_typed_again():
     line = command_line(["/somewhere/train_hf.py", "recipes/gated.yaml", "--data_dir", "my corpus"])
     assert line == "accelerate launch train_hf.py recipes/gated.yaml --data_dir 'my corpus'"
+
+
+@pytest.mark.parametrize("words", [["--hub_token", "hf_secret"], ["--hub_token=hf_secret"]])
+def test_command_line_leaves_out_tokens(words: list[str]):
+    line = command_line(["train_hf.py", *words, "--seed", "1"])
+    assert "hf_secret" not in line
+    assert line.endswith("--seed 1")

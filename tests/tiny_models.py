@@ -13,6 +13,9 @@ FUSIONS = sorted(HEADS)
 BOTH = [fusion for fusion in FUSIONS if fusion not in ("audio", "video")]
 """Fusions that read both modalities."""
 GATED = ["gated", "xattn"]
+READS_AUDIO, READS_VIDEO = [*BOTH, "audio"], [*BOTH, "video"]
+CASES = [(fusion, "audio") for fusion in READS_AUDIO] + [(fusion, "video") for fusion in READS_VIDEO]
+"""Every fusion with every modality that it reads."""
 SIZES: dict[str, Any] = {
     "encoder_width": 8,
     "num_frames": 4,
@@ -73,3 +76,10 @@ def without(batch: dict[str, torch.Tensor], modality: str, clips: list[int], fil
     values = batch[INPUTS[modality]].clone()
     values[clips] = fill
     return {**batch, f"{modality}_mask": there, INPUTS[modality]: values}
+
+
+def assert_same(found: dict, expected: dict) -> None:
+    """Two dictionaries of tensors, equal bit by bit."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name

@@ -112,6 +112,9 @@ class EmoFusionTrainingArguments(TrainingArguments):
         default="macro_f1", metadata={"help": "What makes a checkpoint the best."}
     )
     greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    restore_callback_states_from_checkpoint: bool = field(
+        default=True, metadata={"help": "Let early stopping go on counting where a resumed run left off."}
+    )
     # The transform needs every column of the dataset.
     remove_unused_columns: bool = field(
         default=False, metadata={"help": "Must stay false: the inputs are made from all columns."}
@@ -130,6 +133,8 @@ class EmoFusionTrainingArguments(TrainingArguments):
                 "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
                 "on the CPU"
             )
+        if self.eval_strategy == "no":
+            self.load_best_model_at_end: bool = False  # nothing tells which one was best
         if self.use_cpu or not torch.accelerator.is_available():
             self.dataloader_pin_memory: bool = False  # it speeds up copies to a GPU; without one torch warns
         super().__post_init__()

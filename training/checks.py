@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers.trainer import TRAINER_STATE_NAME
@@ -78,3 +79,14 @@ def keep_installed_trackers(args: EmoFusionTrainingArguments) -> None:
         if name in _TRACKERS and importlib.util.find_spec(_TRACKERS[name]) is None:
             args.report_to.remove(name)
             logger.warning("tracker %s is not installed: going on without it (pip install 'emofusion[track]')", name)
+
+
+def check_branch_rates(args: EmoFusionTrainingArguments, modalities: Sequence[str]) -> None:
+    """A learning rate for an encoder that the model does not have is a mistake.
+
+    Raises:
+        ArgumentError: naming the flag.
+    """
+    for name in ("audio", "video"):
+        if getattr(args, f"{name}_learning_rate") is not None and name not in modalities:
+            raise ArgumentError(f"--{name}_learning_rate: this model reads {' and '.join(modalities)} alone")

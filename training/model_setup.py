@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emofusion.data import LabelSet, label_set
-from emofusion.modeling import EmoFusionConfig, EmoFusionModel
+from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .checks import only_scores
@@ -43,6 +43,8 @@ def make_config(
         classes = label_set(data_args.label_set or "emotions8")
         return EmoFusionConfig(**changes, label_set=classes.name, id2label=classes.id2label)
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
+    if not only_scores(args):
+        config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
     classes = classes_of(config, data_args, may_change=not only_scores(args))
     config.label_set, config.id2label = classes.name, classes.id2label
     config.label2id = {name: index for index, name in classes.id2label.items()}
@@ -71,20 +73,47 @@ def balanced_weights(labels: Iterable[int], num_labels: int) -> list[float]:
     return [float(weight) for weight in weights]
 
 
+def make_processor(config: EmoFusionConfig, model_args: ModelArguments) -> EmoFusionProcessor:
+    """The processor of this config; a checkpoint's spectrograms keep the normalisation that it was trained with."""
+    processor = EmoFusionProcessor.from_config(config)
+    if model_args.model_name_or_path is not None:
+        trained = EmoFusionProcessor.from_pretrained(model_args.model_name_or_path).feature_extractor
+        processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
+    return processor
+
+
 def make_model(
     config: EmoFusionConfig, model_args: ModelArguments, train_labels: Iterable[int] | None
 ) -> EmoFusionModel:
-    """A new model, or the checkpoint's with a new classifier where the classes changed."""
+    """A new model, or the checkpoint's with a new classifier where the classes changed.
+
+    Without `train_labels` the model is only to be scored, and every weight must be the checkpoint's.
+
+    Raises:
+        ArgumentError: The checkpoint does not fit the flags.
+    """
     if model_args.class_weights == "balanced" and train_labels is not None:
         config.class_weights = balanced_weights(train_labels, config.num_labels)
     if model_args.model_name_or_path is None:
         model = EmoFusionModel(config)
     else:
-        model = EmoFusionModel.from_pretrained(
-            model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True
+        model, loaded = EmoFusionModel.from_pretrained(
+            model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True, output_loading_info=True
         )
+        _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
     if model_args.freeze_audio_encoder:
         model.freeze_audio_encoder()
     if model_args.freeze_video_encoder:
         model.freeze_video_encoder()
     return model
+
+
+def _check_loaded(loaded: dict[str, Any], path: str, scoring: bool) -> None:
+    """Refuse weights made anew where the user means the checkpoint's: all for scoring, encoders for training."""
+    mismatched = {key if isinstance(key, str) else key[0] for key in loaded["mismatched_keys"]}
+    anew = {*loaded["missing_keys"], *mismatched} if scoring else {k for k in mismatched if "_encoder." in k}
+    if anew:
+        raise ArgumentError(
+            f"--model_name_or_path {path}: {len(anew)} weights do not fit the flags or the recipe, such as "
+            f"{min(anew)}; leave out what differs from the checkpoint (--fusion, --encoder_width, ...)"
+        )

@@ -49,6 +49,8 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
     recipe = read_recipe(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else []
     parser = make_parser()
     model, data, training, unknown = _parse(parser, [*recipe, *words])
+    if unknown and unknown[0].endswith((".yaml", ".yml")):
+        raise ArgumentError(f"{unknown[0]}: the recipe must be the first argument")
     if unknown:
         raise ArgumentError(f"{unknown[0]}: no such flag{_suggestion(unknown[0], known_fields())}")
     return model, data, training
@@ -82,6 +84,8 @@ def read_recipe(path: str) -> list[str]:
     for name, value in content.items():
         if name not in known:
             raise ArgumentError(f"{path}: no such field {name!r}{_suggestion(str(name), known)}")
+        if value is None:
+            continue
         # A single value in one word, so that -1e-3 is not taken for a flag.
         words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
     return words

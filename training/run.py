@@ -6,16 +6,17 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import EarlyStoppingCallback
-from transformers.trainer_utils import PredictionOutput
+from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from emofusion.data import ClipCollator, Corpus, describe_corpus
 from emofusion.evaluation import report
 from emofusion.evaluation.metrics import compute_metrics
-from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
+from emofusion.modeling import EmoFusionConfig
 
 from . import model_setup, splits_setup
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
-from .checks import check_flags, checkpoint_to_resume, keep_installed_trackers, only_scores
+from .checks import check_branch_rates, check_flags, checkpoint_to_resume, keep_installed_trackers, only_scores
+from .identity import check_same_run, identity_of, save_identity
 from .trainer import EmoFusionTrainer, TellEpoch
 
 
@@ -28,6 +29,8 @@ class Run:
         splits (`dict[str, Dataset]`): Rows by split, without their transform.
         inputs (`dict[str, Dataset]`): The same rows as model inputs.
         checkpoint (`str`, *optional*): Where training resumes.
+        identity (`dict`): What must not change on the way.
+        load_from (`str`): What `from_pretrained` takes to load the model.
     """
 
     data_args: DataArguments
@@ -39,6 +42,8 @@ class Run:
     trainer: EmoFusionTrainer
     trains: bool
     checkpoint: str | None
+    identity: dict[str, Any]
+    load_from: str
 
     @property
     def model_name(self) -> str:
@@ -50,7 +55,14 @@ class Run:
         protocol = report.Protocol(
             self.corpus, self.data_args.protocol, self.data_args.fold, self.config.label_set, self.splits
         )
-        return protocol.record() | report.run_record(self.trainer.model, self.args.seed) | {"trained": self.trains}
+        facts = {"trained": self.trains, "processes": self.args.world_size, "load_from": self.load_from}
+        return protocol.record() | report.run_record(self.trainer.model, self.args.seed) | facts
+
+
+def _load_from(model_args: ModelArguments, args: EmoFusionTrainingArguments, trains: bool) -> str:
+    if args.push_to_hub and args.hub_model_id:
+        return args.hub_model_id
+    return Path(str(args.output_dir if trains else model_args.model_name_or_path)).as_posix()
 
 
 def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments) -> Run:
@@ -62,12 +74,18 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
     check_flags(model_args, data_args, args)
     keep_installed_trackers(args)
     trains = not only_scores(args)
+    if not trains:
+        args.eval_strategy, args.load_best_model_at_end = IntervalStrategy.NO, False
     config = model_setup.make_config(model_args, data_args, args)
-    processor = EmoFusionProcessor.from_config(config)
+    check_branch_rates(args, config.modalities)
+    processor = model_setup.make_processor(config, model_args)
     with args.main_process_first(desc="decoding"):  # the others find the clips decoded
         splits = splits_setup.load_splits(data_args, config, processor)
-    if trains:
-        splits_setup.check_training_splits(splits, args)
+    splits_setup.check_splits(splits, args, trains)
+    checkpoint = checkpoint_to_resume(args)
+    identity = identity_of(config, data_args, args, splits)
+    if checkpoint is not None:
+        check_same_run(identity, Path(str(args.output_dir)))
     model = model_setup.make_model(config, model_args, splits["train"]["label"] if trains else None)
     augmentation = splits_setup.augmentation_for(data_args, args.seed)
     inputs = splits_setup.with_inputs(splits, processor, augmentation)
@@ -79,7 +97,7 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         args=args,
         processor=processor,
         train_dataset=inputs["train"] if trains else None,
-        eval_dataset=inputs.get("validation"),
+        eval_dataset=inputs.get("validation") if trains else None,
         data_collator=ClipCollator(),
         compute_metrics=compute_metrics,
         callbacks=callbacks,
@@ -93,23 +111,25 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         inputs=inputs,
         trainer=trainer,
         trains=trains,
-        checkpoint=checkpoint_to_resume(args),
+        checkpoint=checkpoint,
+        identity=identity,
+        load_from=_load_from(model_args, args, trains),
     )
 
 
 def train(run: Run) -> dict[str, Any]:
     """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
     trainer = run.trainer
+    if trainer.is_world_process_zero():
+        save_identity(run.identity, Path(str(run.args.output_dir)))
     result = trainer.train(resume_from_checkpoint=run.checkpoint)
-    trainer.save_model()
+    trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
-    record = {
-        "epochs": round(trainer.state.epoch or 0, 2),
-        "train_loss": result.training_loss,
-        "train_clips_per_second": result.metrics["train_samples_per_second"],
-    }
+    record: dict[str, Any] = {"epochs": round(trainer.state.epoch or 0, 2)}
+    if run.checkpoint is None:  # Trainer counts the steps of this call alone
+        record["train_loss"] = result.training_loss
     if trainer.state.best_metric is not None:
-        record["validation_macro_f1"] = trainer.state.best_metric
+        record[f"validation_{run.args.metric_for_best_model}"] = trainer.state.best_metric
     return record
 
 

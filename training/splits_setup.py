@@ -53,16 +53,17 @@ def _load(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusio
     )
 
 
-def check_training_splits(splits: dict[str, Any], args: EmoFusionTrainingArguments) -> None:
-    """Training needs clips to learn from, and others to choose the checkpoint by.
+def check_splits(splits: dict[str, Any], args: EmoFusionTrainingArguments, trains: bool) -> None:
+    """Training needs clips to learn from, and others to choose the checkpoint by; scoring needs clips to score.
 
     Raises:
         ArgumentError: naming the split.
     """
-    needed = ["train"] if args.eval_strategy == "no" else ["train", "validation"]
+    needed = (["train"] if args.eval_strategy == "no" else ["train", "validation"]) if trains else ["test"]
     for name in needed:
         if name not in splits:
-            raise ArgumentError(f"--data_dir has no clip of the {name} actors; it has those for {', '.join(splits)}")
+            hint = " (--eval_strategy no does without)" if name == "validation" else ""
+            raise ArgumentError(f"--data_dir has no clip of the {name} actors, only of {', '.join(splits)}{hint}")
 
 
 def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:

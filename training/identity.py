@@ -1,0 +1,78 @@
+"""What makes a run the same run: resuming one under other settings would mix two runs in one score."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from emofusion.evaluation.files import write_whole
+from emofusion.modeling import EmoFusionConfig
+
+from .arguments import DataArguments, EmoFusionTrainingArguments
+from .recipes import ArgumentError
+
+RUN_FILE = "run.json"
+_TRAINING = (
+    "seed",
+    "num_train_epochs",
+    "max_steps",
+    "learning_rate",
+    "audio_learning_rate",
+    "video_learning_rate",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "weight_decay",
+    "bf16",
+    "fp16",
+)
+_DATA = ("label_set", "protocol", "fold", "channel", "spec_augment", "frame_augment")
+_MODEL = (
+    "fusion",
+    "audio_encoder",
+    "gate",
+    "gate_bias",
+    "modality_dropout_p",
+    "encoder_width",
+    "num_frames",
+    "window",
+)
+
+
+def identity_of(
+    config: EmoFusionConfig, data_args: DataArguments, args: EmoFusionTrainingArguments, splits: dict[str, Dataset]
+) -> dict[str, Any]:
+    """The settings and clips that decide what a run learns."""
+    clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
+    return {
+        **{name: getattr(config, name) for name in _MODEL},
+        **{name: getattr(data_args, name) for name in _DATA},
+        **{name: getattr(args, name) for name in _TRAINING},
+        **{f"clips of {name}": digest for name, digest in clips.items()},
+    }
+
+
+def check_same_run(identity: dict[str, Any], folder: Path) -> None:
+    """Refuse to resume a run that was begun with other settings.
+
+    Raises:
+        ArgumentError: naming the first setting that differs.
+    """
+    path = folder / RUN_FILE
+    if not path.is_file():
+        return
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    for name in identity:
+        if begun.get(name) != identity[name]:
+            raise ArgumentError(
+                f"--output_dir {folder}: its run was begun with {name} {begun.get(name)}, now it is {identity[name]}; "
+                "resume it with the same settings, or name another folder"
+            )
+
+
+def save_identity(identity: dict[str, Any], folder: Path) -> None:
+    """Write run.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(identity, indent=1) + "\n"
+    write_whole(folder / RUN_FILE, lambda path: path.write_text(text, encoding="utf-8"))
