@@ -8,6 +8,7 @@ import pytest
 from conftest import REPOSITORY
 from demo_runs import tiny_recipe
 
+from emofusion.data import describe_corpus
 from emofusion.data.demo_corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 
@@ -128,3 +129,56 @@ def test_train_wrong_flag_is_named(train_hf: ModuleType, tmp_path: Path, corpus:
     message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path / "out", *flags)
     assert message.startswith("error:")
     assert named in message
+
+
+def checkpoint_of(config: EmoFusionConfig, folder: Path) -> Path:
+    config.label_set = "emotions8"
+    EmoFusionModel(config).save_pretrained(folder)
+    EmoFusionProcessor.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("misfit", [["--fusion", "xattn"], ["--encoder_width", "16"]])
+def test_predict_with_flags_that_do_not_fit_is_refused(
+    train_hf: ModuleType, tmp_path: Path, tiny_config: EmoFusionConfig, misfit: list[str]
+):
+    corpus = make_demo_corpus(tmp_path / "corpus", actors=[17], clips_per_actor=8, image_size=32, jobs=1)
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
+    message = message_of(train_hf, "--model_name_or_path", checkpoint, "--do_predict", *places, *misfit)
+    assert "weights do not fit" in message
+
+
+def test_predict_without_test_actors_says_so(
+    train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
+):
+    checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    message = message_of(train_hf, "--model_name_or_path", checkpoint, "--do_predict", *places)
+    assert "no clip of the test actors" in message
+
+
+def test_resume_with_another_setting_names_it(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+    checkpoint = tmp_path / "out" / "checkpoint-3"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").write_text("{}")
+    (tmp_path / "out" / "run.json").write_text('{"fusion": "audio"}')
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    message = message_of(train_hf, tiny_recipe(tmp_path), *places, "--resume_from_checkpoint", "latest")
+    assert "fusion audio, now it is gated" in message
+
+
+def test_train_rate_of_a_branch_that_is_not_there_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out"]
+    message = message_of(train_hf, *places, "--fusion", "audio", "--video_learning_rate", "1e-4")
+    assert "--video_learning_rate" in message
+
+
+def test_train_recipe_behind_the_flags_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+    message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path, tiny_recipe(tmp_path))
+    assert "must be the first argument" in message
+
+
+def test_describe_corpus_part_of_a_synthetic_one_is_synthetic(corpus: Path):
+    for folder in (corpus, corpus / "Actor_01", corpus.parent):
+        assert describe_corpus(folder).name == "synthetic demo corpus", folder
