@@ -11,6 +11,7 @@ from emofusion.evaluation.files import write_whole
 from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments
+from .model_setup import CONFIG_FLAGS
 from .recipes import ArgumentError
 
 RUN_FILE = "run.json"
@@ -28,16 +29,6 @@ _TRAINING = (
     "fp16",
 )
 _DATA = ("label_set", "protocol", "fold", "channel", "spec_augment", "frame_augment")
-_MODEL = (
-    "fusion",
-    "audio_encoder",
-    "gate",
-    "gate_bias",
-    "modality_dropout_p",
-    "encoder_width",
-    "num_frames",
-    "window",
-)
 
 
 def identity_of(
@@ -46,7 +37,7 @@ def identity_of(
     """The settings and clips that decide what a run learns."""
     clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
     return {
-        **{name: getattr(config, name) for name in _MODEL},
+        **{name: getattr(config, name) for name in CONFIG_FLAGS},
         **{name: getattr(data_args, name) for name in _DATA},
         **{name: getattr(args, name) for name in _TRAINING},
         **{f"clips of {name}": digest for name, digest in clips.items()},

@@ -13,7 +13,7 @@ from .checks import only_scores
 from .recipes import ArgumentError
 
 # Fields of ModelArguments that are fields of the config, too.
-_CONFIG_FLAGS = (
+CONFIG_FLAGS = (
     "fusion",
     "audio_encoder",
     "gate",
@@ -31,7 +31,7 @@ def make_config(
 ) -> EmoFusionConfig:
     """The config of a new model, or that of the checkpoint with what the flags change."""
     changes: dict[str, Any] = {
-        name: getattr(model_args, name) for name in _CONFIG_FLAGS if getattr(model_args, name) is not None
+        name: getattr(model_args, name) for name in CONFIG_FLAGS if getattr(model_args, name) is not None
     }
     if not model_args.modality_dropout:
         changes["modality_dropout_p"] = 0.0
