@@ -188,11 +188,12 @@ def test_load_dataset_channel_chooses_speech_song_or_both(tmp_path: Path, channe
     assert set(rows["channel"]) == ({channel} if channel != "both" else {"speech", "song"})
 
 
-def test_load_dataset_description_is_the_notice_of_the_corpus(corpus: Path, cache: Path, tmp_path: Path):
+def test_load_dataset_description_is_notice_and_account(corpus: Path, cache: Path, tmp_path: Path):
     assert "doi:10.5281/zenodo.1188976" in load(corpus, cache, split="test").info.description
     folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
     (folder / "DEMO_CORPUS.json").write_text('{"notice": "Drawn by a test."}')
-    assert load(folder, tmp_path / "cache", split="train").info.description == "Drawn by a test."
+    description = load(folder, tmp_path / "cache", split="train").info.description
+    assert description.splitlines() == ["Drawn by a test.", "1 performances in 1 files"]
     assert describe_corpus(folder).synthetic
 
 
