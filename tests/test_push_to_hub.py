@@ -39,6 +39,9 @@ def test_run_pushed_to_a_hub_loads_from_there(tmp_path: Path):
         assert not [name for name in pushed if name.startswith("checkpoint-")]
         assert "tester/emofusion-tiny" in pushed["README.md"].decode()
 
+        commits = [commit["title"] for commit in hub.commits("tester/emofusion-tiny")]
+        assert len(commits) == 2, commits  # the repository's own first one, and ours with everything
+
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         clip = next(corpus.rglob("*.mp4"))
