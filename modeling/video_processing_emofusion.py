@@ -45,16 +45,6 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     image_std = IMAGENET_STD
     do_sample_frames = False
 
-    def shrink(self, frames: torch.Tensor) -> torch.Tensor:
-        """uint8 frames `[..., 3, height, width]` to their middle square at `size`, still uint8."""
-        return square_resize(frames, self.size["height"], self.size["width"])
-
-    def normalize_frames(self, frames: torch.Tensor) -> torch.Tensor:
-        """uint8 frames `[..., 3, height, width]` to normalised float32 ones."""
-        return self.rescale_and_normalize(
-            frames, self.do_rescale, self.rescale_factor, self.do_normalize, self.image_mean, self.image_std
-        )
-
     def _preprocess(
         self,
         videos: list[torch.Tensor],

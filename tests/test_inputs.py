@@ -198,7 +198,9 @@ def test_augmented_frames_are_cuts_of_the_stored_ones(corpus: Path, cache: Path)
     cut = augmented(rows, processor, 0, spec_augment=None)
     assert torch.equal(cut["input_features"], plain["input_features"])
     stored = torch.frombuffer(bytearray(rows[0]["frames"]), dtype=torch.uint8).view(8, 37, 37, 3).permute(0, 3, 1, 2)
-    normal = processor.video_processor.normalize_frames(stored)
+    normal = processor.video_processor(
+        list(stored.unsqueeze(0)), do_resize=False, do_center_crop=False, return_tensors="pt"
+    )["pixel_values"][0]
     found = {
         (top, left, flipped)
         for top in range(6)
