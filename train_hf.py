@@ -33,31 +33,30 @@ def main(argv: Sequence[str]) -> None:
     except (ValueError, OSError, StrictDataclassError) as error:  # wrong flags, recipe, checkpoint or corpus
         sys.exit(f"error: {error}")
 
+    if run.trainer.is_world_process_zero():
+        print(run.account.table())
     metrics = run.record()
     if run.trains:
         metrics |= train(run)
     prediction = predict_test(run)
-    if prediction is not None:
-        metrics |= report.test_metrics(prediction, run.config.num_labels)
+    metrics |= report.test_metrics(prediction, run.config.num_labels)
     if run.trainer.is_world_process_zero():
         save(run, metrics, prediction)
     if args.push_to_hub:
         run.trainer.push_to_hub()
 
 
-def save(run: Run, metrics: dict, prediction: report.PredictionOutput | None) -> None:
+def save(run: Run, metrics: dict, prediction: report.PredictionOutput) -> None:
     """Write scores, predictions, plots and card into the output folder, and print the scores."""
     folder = Path(run.args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     report.save_metrics(metrics, folder)
     report.save_plots(metrics, run.trainer.state.log_history, folder)
     card.write_card(metrics, run.corpus.license, CARD_TEMPLATE, folder, model_name=run.model_name)
-    if prediction is not None:
-        table = report.predictions_table(run.splits["test"], prediction, run.config.id2label)
-        report.save_predictions(table, folder)
-        print(report.summary(metrics))
-    else:
-        print(f"no clip of the test actors in {run.data_args.data_dir}: no test score")
+    table = report.predictions_table(run.splits["test"], prediction, run.config.id2label)
+    report.save_predictions(table, folder)
+    run.account.save(folder / "corpus_account.json")
+    print(report.summary(metrics))
     print(f"{'weights, ' if run.trains else ''}scores, plots and card: {folder}")
 
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .files import CorpusFiles
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -39,13 +41,23 @@ RECORDS = {
 def describe_corpus(data_dir: Path) -> Corpus:
     """Tell the corpus in a folder by the record that its maker left; without one it is RAVDESS.
 
-    The record is found in the folder, above it or below it: part of a synthetic corpus, and a folder that holds one
-    among others, are synthetic too.
+    The record is found in the folder, above it or below it, and in zip archives: part of a synthetic corpus, and a
+    folder that holds one among others, are synthetic too.
     """
-    root = data_dir.expanduser().resolve()
-    for file_name, corpus in RECORDS.items():
-        above = (folder / file_name for folder in (root, *root.parents) if (folder / file_name).is_file())
-        record = next(above, None) or next(root.rglob(file_name), None)
-        if record is not None:
-            return replace(corpus, notice=json.loads(record.read_text(encoding="utf-8"))["notice"])
+    return describe_files(CorpusFiles(data_dir.expanduser()))
+
+
+def describe_files(files: CorpusFiles) -> Corpus:
+    """`describe_corpus` of a folder whose files are listed."""
+    for folder in files.folder.resolve().parents:
+        for name in RECORDS:
+            if (folder / name).is_file():
+                return _described(name, (folder / name).read_bytes())
+    for file in files:
+        if file.name.name in RECORDS:
+            return _described(file.name.name, files.read(file))
     return RAVDESS
+
+
+def _described(name: str, record: bytes) -> Corpus:
+    return replace(RECORDS[name], notice=json.loads(record)["notice"])

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 
+from .decode import DecodeSettings, shrink
 from .frame_augment import NUM_FRAME_DRAWS, augment_frames
 from .random_draws import clip_draws
 from .spec_augment import SpecAugment
-from .store import DecodeSettings
+from .still_images import StillImage
 
 
 class EpochClock:
@@ -51,6 +53,9 @@ class Augmentation:
 class ClipInputs:
     """Transform of a batch of rows; what it gives without augmentation equals what the processor gives for the files.
 
+    Rows have the columns of RAVDESS, or `image` in place of `frames`: a still picture is a clip of one frame. Columns
+    of what the model does not read may be absent.
+
     Args:
         processor (`EmoFusionProcessor`): The model's processor.
         augmentation (`Augmentation`, *optional*): For the training split alone.
@@ -64,11 +69,17 @@ class ClipInputs:
         """Rows by column to `pixel_values`, `video_mask`, `input_features`, `audio_mask`, `labels` `[batch, ...]`.
 
         Raises:
-            ValueError: A clip without what the model reads (named), or frames stored with other settings.
+            ValueError: A clip without what the model reads (named), frames stored with other settings, or a picture
+                that cannot be read (named).
         """
-        stored = [self._stored_frames(binary) for binary in rows.get("frames", [None] * len(rows["clip"]))]
-        frames = self._choose_frames(stored, rows["clip"])
-        sounds = [None if binary is None else np.frombuffer(binary, dtype=np.int16) for binary in rows["audio"]]
+        nothing = [None] * len(rows["clip"])
+        if "image" in rows and "video" in self.processor.modalities:
+            frames = self._still_frames(rows)
+        else:
+            stored = [self._stored_frames(binary) for binary in rows.get("frames", nothing)]
+            frames = self._choose_frames(stored, rows["clip"])
+        audio = rows.get("audio", nothing)
+        sounds = [None if binary is None else np.frombuffer(binary, dtype=np.int16) for binary in audio]
         clips = [ClipArrays(*parts) for parts in zip(rows["source"], frames, sounds, strict=True)]
         inputs = dict(self.processor.pack(clips, cropped=self._crops))
         spec_augment = self.augmentation.spec_augment if self.augmentation is not None else None
@@ -107,6 +118,39 @@ class ClipInputs:
             for frames, draw in zip(stored, draws.numpy(), strict=True)
         ]
 
+    def _still_frames(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
+        """uint8 `[1, side, side, 3]` of each picture: as it is, or resized as stored frames are and augmented."""
+        pictures = zip(rows["image"], rows["clip"], rows["source"], strict=True)
+        stills = [None if image is None else as_still(image, clip, source) for image, clip, source in pictures]
+        if not self._crops:
+            return stills
+        size = self.processor.video_processor.size["height"]
+        crop = self.processor.video_processor.crop_size["height"]
+        draws = self._draws(rows["clip"], NUM_FRAME_DRAWS + 1, "frames").numpy()  # one frame: nothing to jitter
+        return [
+            None if still is None else augment_frames(shrink(still, size), draw, frames_per_step=1, crop=crop)
+            for still, draw in zip(stills, draws, strict=True)
+        ]
+
     def _draws(self, clips: list[str], count: int, purpose: str) -> torch.Tensor:
         assert self.augmentation is not None
         return clip_draws(self.augmentation.seed, self.augmentation.clock.epoch, clips, count, purpose)
+
+
+def as_still(image: Any, clip: str, source: str) -> np.ndarray:
+    """A picture, upright and in colours, as uint8 `[1, height, width, 3]`.
+
+    Args:
+        image (`PIL.Image.Image` or `dict`): The picture, or its file as `datasets.Image(decode=False)` gives it.
+        clip (`str`): What errors call it.
+        source (`str`): Where they say it lies.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    try:
+        picture: Image.Image = StillImage().decode_example(image)
+        upright = ImageOps.exif_transpose(picture)
+        return np.array(upright.convert("RGB"))[np.newaxis]
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{clip} ({source}): {error}") from error

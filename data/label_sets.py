@@ -1,13 +1,16 @@
-"""Label sets: which RAVDESS emotions are told apart, and under which names."""
+"""Label sets: which emotions are told apart, and under which names."""
 
 from dataclasses import dataclass
 
 from emofusion.modeling import EMOTIONS
 
+ALL_EMOTIONS = (*EMOTIONS, "contempt")
+"""The emotions of every corpus: RAVDESS' in the order of their codes, then those that only other corpora have."""
+
 
 @dataclass(frozen=True)
 class LabelSet:
-    """A mapping from RAVDESS emotions to classes.
+    """A mapping from emotions to classes.
 
     Attributes:
         name (`str`): What flags, cards and configs call it.
@@ -19,8 +22,8 @@ class LabelSet:
 
     @property
     def labels(self) -> list[str]:
-        """Class names; their ids follow the RAVDESS code of the first emotion of each class."""
-        return list(dict.fromkeys(self.mapping[emotion] for emotion in EMOTIONS if emotion in self.mapping))
+        """Class names; their ids follow the RAVDESS code of the first emotion of each class, contempt comes last."""
+        return list(dict.fromkeys(self.mapping[emotion] for emotion in ALL_EMOTIONS if emotion in self.mapping))
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -29,6 +32,7 @@ class LabelSet:
 
 
 _FOUR = {emotion: emotion for emotion in ("neutral", "happy", "sad", "angry")}
+_SEVEN = {emotion: emotion for emotion in EMOTIONS if emotion != "calm"}  # those of FER-2013
 
 LABEL_SETS = {
     label_set.name: label_set
@@ -41,6 +45,9 @@ LABEL_SETS = {
             {"neutral": "neutral", "calm": "neutral", "happy": "happy", "surprised": "surprised"}
             | dict.fromkeys(("sad", "angry", "fearful", "disgust"), "negative"),
         ),
+        LabelSet("emotions7", _SEVEN),
+        LabelSet("emotions7_calm", _SEVEN | {"calm": "neutral"}),
+        LabelSet("affectnet8", _SEVEN | {"contempt": "contempt"}),
     )
 }
 

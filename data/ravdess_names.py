@@ -4,7 +4,9 @@ Source: Livingstone and Russo 2018, The Ryerson Audio-Visual Database of Emotion
 doi:10.5281/zenodo.1188976.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emofusion.modeling import EMOTIONS
@@ -14,6 +16,7 @@ CHANNELS = {1: "speech", 2: "song"}
 INTENSITIES = {1: "normal", 2: "strong"}
 STATEMENTS = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
 SONG_EMOTIONS = 6  # song has the first six emotions only
+NO_SONG = 18  # the actor of whom there is no song
 
 _NAME = re.compile(r"[0-9]{2}(-[0-9]{2}){6}")  # not \d, which takes the digits of every script
 # Field, highest code; the lowest is 1.
@@ -83,3 +86,15 @@ def parse_name(stem: str) -> RavdessName:
     if CHANNELS[name.channel] == "song" and name.emotion > SONG_EMOTIONS:
         raise ValueError(f"{stem}: emotion {name.emotion:02d} ({name.emotion_name}) does not exist in song")
     return name
+
+
+def all_performances() -> Iterator[RavdessName]:
+    """Every performance of the corpus, under modality 01: 1440 in speech and 1012 in song, in the order of codes."""
+    for codes in itertools.product(*(range(1, highest + 1) for _, highest in _FIELDS[1:])):
+        name = RavdessName(1, *codes)
+        if CHANNELS[name.channel] == "song" and name.actor == NO_SONG:
+            continue
+        try:
+            yield parse_name(str(name))
+        except ValueError:  # neutral is never strong, song has six emotions
+            continue

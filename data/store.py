@@ -1,37 +1,39 @@
-"""The decoded store: every clip is decoded once, to an Arrow file that is memory-mapped from then on.
+"""The decoded store: every clip is decoded once, into Arrow files that are memory-mapped from then on.
 
 It is keyed by the decoding settings and the source files alone. Label set, protocol and fold only select its rows, and
-augmentation never touches it.
+augmentation never touches it. Each clip is written as soon as it is decoded, so whatever interrupts a build costs the
+clips in flight; and each has a key of its own, so a changed file is decoded anew and the others are not.
 """
 
 import hashlib
 import json
+import logging
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from datasets import Dataset, Features, Value
-from datasets.arrow_writer import ArrowWriter
+import pyarrow as pa
+from datasets import Dataset, Features, Value, concatenate_datasets
+from datasets import List as ListFeature
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
-from emofusion.modeling.processing_emofusion import to_int16
-from emofusion.modeling.video_processing_emofusion import square_resize
+from emofusion.modeling.media_emofusion import MediaError
 
-from .performances import Account, Performance
-from .ravdess_names import CHANNELS, INTENSITIES, MODALITIES
+from .decode import DecodeSettings, Faces, decode, digest
+from .files import CorpusFiles
+from .takes import Take
 
-STORE_VERSION = 1
+logger = logging.getLogger(__name__)
+
+STORE_VERSION = 2
 """Raised whenever the same files and settings would be decoded to something else."""
-
-CLIPS, ACCOUNT = "clips.arrow", "account.json"
 
 STORE_FEATURES = Features(
     {
@@ -47,174 +49,239 @@ STORE_FEATURES = Features(
         "statement": Value("int32"),
         "repetition": Value("int32"),
         "channel": Value("string"),
+        "face": Value("string"),
         "source": Value("string"),
     }
 )
+FINDINGS = Features(
+    {
+        "notes": ListFeature(Value("string")),
+        "channels": Value("int32"),
+        "frames_digest": Value("string"),
+        "audio_digest": Value("string"),
+        "key": Value("string"),
+    }
+)
+"""What the store knows of a clip beside its row."""
+
+_SCHEMA = Features(STORE_FEATURES | FINDINGS).arrow_schema
+_PART, _UNFINISHED = "part-*.arrow", "part-*.incomplete"
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True)
-class DecodeSettings:
-    """How clips are decoded; two stores differ if any of this differs.
+class Store:
+    """Decoded clips.
 
     Attributes:
-        num_frames (`int`): Frames that the model takes.
-        frames_per_step (`int`): Frames stored for each of them; the first is the model's, the others are for jitter.
-        frame_size (`int`): Side of the stored square frames in pixels.
-        clip_duration (`float`): Seconds of a clip.
-        sampling_rate (`int`): Hz.
-        window (`str`): Which seconds of a longer clip.
+        folder (`Path`): Where they lie.
+        rows (`Dataset`): All rows of the files, in the order of decoding: `STORE_FEATURES` and `FINDINGS`.
+        order (`list[int]`): The rows that were asked for, in the order in which they were asked for.
+        unreadable (`dict[str, str]`): Reason by file of the takes that could not be read.
+        fingerprint (`str`): Depends on the content of the rows asked for, and on nothing else.
     """
 
-    num_frames: int = 8
-    frames_per_step: int = 2
-    frame_size: int = 128
-    clip_duration: float = 3.0
-    sampling_rate: int = 16_000
-    window: str = "voice"
+    folder: Path
+    rows: Dataset
+    order: list[int]
+    unreadable: dict[str, str]
+    fingerprint: str
+
+    def column(self, name: str) -> list[Any]:
+        """Values of the rows asked for."""
+        values = self.rows.data.column(name)
+        return [values[row].as_py() for row in self.order]
 
 
 def open_store(
-    data_dir: Path, performances: Sequence[Performance], account: Account, settings: DecodeSettings, cache_dir: Path
-) -> tuple[Dataset, Account]:
-    """The decoded clips of these performances, decoding them first if that was not done before.
+    files: CorpusFiles, takes: Sequence[Take], settings: DecodeSettings, cache_dir: Path, faces: Faces | None = None
+) -> Store:
+    """The decoded clips of these takes; those that were not decoded before are decoded first.
+
+    Processes that open the same store at once wait for each other. Takes that cannot be read are tried again each
+    time.
 
     Args:
-        data_dir (`Path`): Folder of the corpus.
-        performances (`Sequence[Performance]`): What to decode.
-        account (`Account`): What was found; what decoding found is added to a copy of it.
+        files (`CorpusFiles`): The corpus.
+        takes (`Sequence[Take]`): What to decode.
         settings (`DecodeSettings`): How.
         cache_dir (`Path`): Where stores lie.
-
-    Returns:
-        The rows (`STORE_FEATURES`), memory-mapped, and the account.
+        faces (`Faces`, *optional*): What finds faces, where the settings ask for it.
 
     Raises:
         ValueError: Not one clip could be read; the message names the first and the reason.
     """
-    folder = cache_dir / f"store-{store_key(data_dir, performances, settings)}"
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            _build(folder, data_dir, performances, settings)
-    decoded = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
-    account = replace(account, unreadable=account.unreadable | decoded["unreadable"], notes=decoded["notes"])
-    return Dataset.from_file(str(folder / CLIPS)), account
+    folder = store_folder(files.folder, settings, cache_dir)
+    keys = {take.clip: _key(take, faces) for take in takes}
+    unreadable: dict[str, str] = {}
+    places = _places(folder)
+    if not all(key in places for key in keys.values()):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            for left in folder.glob(_UNFINISHED):  # the lock is ours: whoever left it is gone
+                _salvage(left)
+            places = _places(folder)
+            todo = [take for take in takes if keys[take.clip] not in places]
+            try:
+                unreadable = _build(folder, files, todo, keys, settings, faces, total=len(takes))
+            finally:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+        places = _places(folder)
+    order = [places[key] for key in keys.values() if key in places]
+    if not order:
+        name, reason = next(iter(unreadable.items()))
+        raise ValueError(f"{files.folder}: none of {len(takes)} clips can be read, such as {name}: {reason}")
+    rows = _load(folder)
+    content = [rows.data.column(name).take(order).to_pylist() for name in ("clip", "frames_digest", "audio_digest")]
+    fingerprint = hashlib.sha256(json.dumps([STORE_VERSION, asdict(settings), content]).encode()).hexdigest()[:16]
+    return Store(folder, rows, order, unreadable, fingerprint)
 
 
-def store_key(data_dir: Path, performances: Sequence[Performance], settings: DecodeSettings) -> str:
-    """A hash of the settings and of name, size and time of every source file."""
-    files = [
-        (path.as_posix(), stat.st_size, stat.st_mtime_ns)
-        for performance in performances
-        for path in performance.files
-        for stat in [(data_dir / path).stat()]
-    ]
-    identity = json.dumps([STORE_VERSION, asdict(settings), str(data_dir.resolve()), files])
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+def store_folder(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> Path:
+    """Where the store of a corpus folder lies: one for each way of decoding."""
+    identity = json.dumps([STORE_VERSION, asdict(settings), str(data_dir.resolve())])
+    return cache_dir / f"store-{hashlib.sha256(identity.encode()).hexdigest()[:20]}"
 
 
-def _build(folder: Path, data_dir: Path, performances: Sequence[Performance], settings: DecodeSettings) -> None:
-    """Decode to a temporary folder, which takes its final name only when complete."""
-    temporary = folder.with_suffix(".incomplete")
-    shutil.rmtree(temporary, ignore_errors=True)  # the lock is ours: whoever left it is gone
-    temporary.mkdir()
-    account = Account(files=sum(len(take.files) for take in performances), performances=len(performances))
-    written = 0
-    with ArrowWriter(path=str(temporary / CLIPS), features=STORE_FEATURES, writer_batch_size=64) as writer:
-        for row in _decode_all(data_dir, performances, account, settings):
-            writer.write(row)
-            written += 1
-        if written:
-            writer.finalize()
-    if not written:
-        shutil.rmtree(temporary)
-        name, reason = next(iter(account.unreadable.items()))
-        raise ValueError(f"{data_dir}: none of {len(performances)} clips can be read, such as {name}: {reason}")
-    (temporary / ACCOUNT).write_text(json.dumps(asdict(account), indent=1), encoding="utf-8")
-    os.replace(temporary, folder)
+def remove_store(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> None:
+    """Delete the store of a corpus folder."""
+    shutil.rmtree(store_folder(data_dir, settings, cache_dir), ignore_errors=True)
+
+
+def _key(take: Take, faces: Faces | None) -> str:
+    """A hash of name, size and time of change (or checksum) of every file of a take."""
+    track = faces.track(take) if faces is not None else None
+    sources = [(str(file), file.stamp) for file in (*take.files, *([track] if track is not None else []))]
+    return hashlib.sha256(json.dumps([take.clip, take.facts, sources]).encode()).hexdigest()[:24]
+
+
+def _places(folder: Path) -> dict[str, int]:
+    """Row by key over the finished parts."""
+    parts = _parts(folder)
+    if not parts:
+        return {}
+    return {key: row for row, key in enumerate(_load(folder).data.column("key").to_pylist())}
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob(_PART))
+
+
+def _load(folder: Path) -> Dataset:
+    """All rows of the finished parts, memory-mapped."""
+    return concatenate_datasets([Dataset.from_file(str(part)) for part in _parts(folder)])
+
+
+def _build(
+    folder: Path,
+    files: CorpusFiles,
+    todo: Sequence[Take],
+    keys: dict[str, str],
+    settings: DecodeSettings,
+    faces: Faces | None,
+    total: int,
+) -> dict[str, str]:
+    """Decode into a new part; returns the reasons of what cannot be read."""
+    unreadable: dict[str, str] = {}
+    with (
+        _new_part(folder) as part,
+        tqdm(total=total, initial=total - len(todo), desc="decoding", unit="clip") as bar,
+    ):
+        for take, row in _decode_all(files, todo, settings, faces):
+            if isinstance(row, dict):
+                part.write(row | {"key": keys[take.clip]})
+            else:
+                source = " + ".join(map(str, take.files))
+                unreadable[source] = str(row).replace(f"{files.folder}/", "").removeprefix(f"{source}: ")
+            bar.update()
+    return dict(sorted(unreadable.items()))
 
 
 def _decode_all(
-    data_dir: Path, performances: Sequence[Performance], account: Account, settings: DecodeSettings
-) -> Iterator[dict[str, Any]]:
-    """Rows in order. Threads are enough: the decoders work outside Python's lock."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda performance: _decode_or_reason(data_dir, performance, settings), performances)
-        bar = tqdm(zip(performances, results, strict=True), total=len(performances), desc="decoding", unit="clip")
-        for performance, (row, odd) in bar:
-            source = _source(performance)
-            if row is None:
-                account.unreadable[source] = odd[0]
-                continue
-            if odd:
-                account.notes[source] = odd
-            yield row
+    files: CorpusFiles, takes: Sequence[Take], settings: DecodeSettings, faces: Faces | None
+) -> Iterator[tuple[Take, dict[str, Any] | Exception]]:
+    """Takes with their row, or with the reason why there is none, as they are done.
 
-
-def _decode_or_reason(
-    data_dir: Path, performance: Performance, settings: DecodeSettings
-) -> tuple[dict[str, Any] | None, list[str]]:
-    """The row and what was odd, or None and the reason."""
-    try:
-        row, odd = decode(data_dir, performance, settings)
-    except (MediaError, OSError) as error:
-        row, odd = None, [str(error).removeprefix(f"{data_dir}/{_source(performance)}: ")]
-    return row, [note.replace(f"{data_dir}/", "") for note in odd]
-
-
-def decode(data_dir: Path, performance: Performance, settings: DecodeSettings) -> tuple[dict[str, Any], list[str]]:
-    """One row of the store, and what was odd about its files.
-
-    Raises:
-        MediaError: The files cannot be read.
+    Threads are enough: the decoders work outside Python's lock. No more are begun than can be lost.
     """
-    clip = _read([data_dir / path for path in performance.files], settings)
-    audio = to_int16(clip.audio)
-    name = performance.name
-    row = {
-        "clip": name.performance,
-        "frames": None if clip.frames is None else shrink(clip.frames, settings.frame_size).tobytes(),
-        "audio": None if audio is None else audio.tobytes(),
-        "has_video": clip.frames is not None,
-        "has_audio": audio is not None,
-        "emotion": name.emotion_name,
-        "actor": name.actor,
-        "gender": name.gender,
-        "intensity": INTENSITIES[name.intensity],
-        "statement": name.statement,
-        "repetition": name.repetition,
-        "channel": CHANNELS[name.channel],
-        "source": _source(performance),
-    }
-    odd = list(clip.notes)
-    if clip.audio is None and name.modality in (1, 3):
-        odd.append(f"named {MODALITIES[name.modality]}, but there is no sound in it")
-    return row, odd
+    waiting = iter(takes)
+    workers = _cores()
+    running: dict[Future[dict[str, Any]], Take] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while True:
+                for take in waiting:
+                    running[pool.submit(decode, files, take, settings, faces)] = take
+                    if len(running) == 2 * workers:
+                        break
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    take, error = running.pop(done), done.exception()
+                    if error is not None and not isinstance(error, (MediaError, OSError)):
+                        raise error
+                    yield take, done.result() if error is None else error
+        finally:
+            for future in running:
+                future.cancel()
 
 
-def _read(paths: Sequence[Path], settings: DecodeSettings) -> Clip:
-    """Read a picture file and a sound file, or one file; if the first is beyond reading, the second alone."""
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Part:
+    """A file that rows are added to, each in a batch of its own."""
+
+    writer: pa.RecordBatchStreamWriter
+    rows: int = 0
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Hand a row to the operating system: it survives the end of this process."""
+        self.writer.write_batch(pa.RecordBatch.from_pylist([row], schema=_SCHEMA))
+        self.rows += 1
+
+
+@contextmanager
+def _new_part(folder: Path) -> Iterator[_Part]:
+    """A part that takes its final name when it is closed, also by an error: what was decoded stays decoded."""
+    path = folder / f"part-{uuid.uuid4().hex}.incomplete"
     try:
-        return read_clip(
-            paths[0],
-            sound_path=paths[1] if len(paths) == 2 else None,
-            num_frames=settings.num_frames * settings.frames_per_step,
-            duration=settings.clip_duration,
-            sampling_rate=settings.sampling_rate,
-            window=settings.window,
-        )
-    except MediaError as error:
-        if len(paths) == 1:
-            raise
-        clip = _read(paths[1:], settings)
-        return replace(clip, notes=(str(error), *clip.notes))
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, _SCHEMA) as writer:
+            part = _Part(writer)
+            yield part
+    except BaseException:
+        _salvage(path)
+        raise
+    _finish(path, part.rows)
 
 
-def shrink(frames: np.ndarray, size: int) -> np.ndarray:
-    """uint8 `[frames, height, width, 3]` to `[frames, size, size, 3]`, by the video processor's own resizing."""
-    channels_first = torch.from_numpy(frames).permute(0, 3, 1, 2)
-    return square_resize(channels_first, size, size).permute(0, 2, 3, 1).contiguous().numpy()
+def _finish(path: Path, rows: int) -> None:
+    """Give a part its final name, or remove it where it has no row."""
+    if rows:
+        os.replace(path, path.with_suffix(".arrow"))
+    else:
+        path.unlink()
 
 
-def _source(performance: Performance) -> str:
-    return " + ".join(path.as_posix() for path in performance.files)
+def _salvage(path: Path) -> None:
+    """Finish a part that was left: cut off a row that was being written."""
+    whole, rows = 0, 0
+    with pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_stream(source)
+            for batch in reader:
+                row = batch.to_pylist()[0]
+                if any(digest(row[name]) != row[f"{name}_digest"] for name in ("frames", "audio")):
+                    break
+                whole, rows = source.tell(), rows + 1
+        except (pa.ArrowInvalid, OSError):
+            logger.info("%s: its last row was being written, and is decoded again", path.name)
+    with path.open("r+b") as file:
+        file.truncate(whole)
+        file.seek(whole)
+        file.write(_END_OF_STREAM)
+    _finish(path, rows)

@@ -26,7 +26,6 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
         model_name=model_name,
         titles=TITLES,
         metrics=metrics,
-        tested="test_macro_f1" in metrics,
         non_commercial="-nc-" in license_id,
     )
     write_whole(folder / "README.md", lambda path: card.save(path))
@@ -34,12 +33,13 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
 
 def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> ModelCardData:
     """Metadata with the test scores as model-index results."""
+    leaky = "leaky split, " if metrics["leaky"] else ""
     results = [
         EvalResult(
             task_type="video-classification",
             task_name="Emotion recognition",
             dataset_type="ravdess",
-            dataset_name=f"{metrics['corpus']} ({metrics['protocol']}, fold {metrics['fold']})",
+            dataset_name=f"{metrics['corpus']} ({leaky}{metrics['protocol']}, fold {metrics['fold']})",
             dataset_split="test",
             metric_type=name,
             metric_name=title,

@@ -28,7 +28,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 def table(runs: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of runs by folder; the corpus stands in every line, chance in the last of each corpus."""
     lines = [
-        "| run | model | corpus, unseen actors | macro-F1 | UAR | accuracy |",
+        "| run | model | corpus, split, test actors | macro-F1 | UAR | accuracy |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for folder, metrics in runs.items():
@@ -44,9 +44,9 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
 def where(metrics: dict[str, Any]) -> str:
     """Corpus, split and test actors of a score."""
     actors = ", ".join(map(str, metrics["actors"]["test"]))
-    return (
-        f"{metrics['corpus']}, {metrics['label_set']}, {metrics['protocol']} fold {metrics['fold']}, actors {actors}"
-    )
+    leaky = "LEAKY SPLIT, actors seen in training: " if metrics.get("leaky") else ""
+    split = f"{metrics['protocol']} fold {metrics['fold']}"
+    return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {actors}"
 
 
 def main(argv: list[str]) -> None:

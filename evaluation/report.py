@@ -16,7 +16,8 @@ import pandas as pd
 import torch
 from transformers.trainer_utils import PredictionOutput
 
-from emofusion.data import Corpus
+from emofusion.data import Account, Corpus
+from emofusion.data.protocols import LEAKY
 from emofusion.modeling import EmoFusionModel
 
 from .files import write_whole
@@ -28,13 +29,19 @@ _LIBRARIES = ("emofusion", "torch", "torchvision", "torchaudio", "transformers",
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a score was made: corpus, protocol, fold, label set and the actors and clips of every split."""
+    """How a score was made: corpus, protocol, fold, label set, the actors and clips of every split, the account."""
 
     corpus: Corpus
     name: str
     fold: int
     label_set: str | None
     splits: dict[str, datasets.Dataset]
+    account: Account
+
+    @property
+    def leaky(self) -> bool:
+        """Whether actors of the test were seen in training."""
+        return self.name == LEAKY
 
     def record(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
@@ -42,9 +49,10 @@ class Protocol:
             "corpus": self.corpus.name,
             "corpus_synthetic": self.corpus.synthetic,
             "corpus_notice": self.corpus.notice,
-            "corpus_account": next(iter(self.splits.values())).info.description.rpartition("\n")[2],
+            "corpus_account": self.account.summary(),
             "label_set": self.label_set,
             "protocol": self.name,
+            "leaky": self.leaky,
             "fold": self.fold,
             "actors": {name: sorted(set(rows["actor"])) for name, rows in self.splits.items()},
             "clips": {name: len(rows) for name, rows in self.splits.items()},
@@ -118,21 +126,25 @@ def save_predictions(table: pd.DataFrame, folder: Path) -> None:
 def save_plots(metrics: dict[str, Any], history: list[dict[str, Any]], folder: Path) -> None:
     """Draw plots/confusion_matrix.png and, after training, plots/training_curves.png."""
     title = f"{metrics['fusion']}, {metrics['corpus']}"
-    if "test_macro_f1" in metrics:
-        plot_confusion(
-            metrics["test_confusion_matrix"],
-            metrics["labels"],
-            f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on unseen actors",
-            folder / "plots" / "confusion_matrix.png",
-        )
+    plot_confusion(
+        metrics["test_confusion_matrix"],
+        metrics["labels"],
+        f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on {whose(metrics)} actors",
+        folder / "plots" / "confusion_matrix.png",
+    )
     if any("loss" in entry for entry in history):
         plot_training(history, title, folder / "plots" / "training_curves.png")
+
+
+def whose(metrics: dict[str, Any]) -> str:
+    """`unseen`, or a word that says that the test actors were seen in training."""
+    return "already seen (leaky split)" if metrics.get("leaky") else "unseen"
 
 
 def summary(metrics: dict[str, Any]) -> str:
     """The scores for people, with chance beside each and the corpus named."""
     lines = [
-        f"{metrics['fusion']}: {metrics['clips']['test']} clips of unseen actors "
+        f"{metrics['fusion']}: {metrics['clips']['test']} clips of {whose(metrics)} actors "
         f"{', '.join(map(str, metrics['actors']['test']))} ({metrics['corpus']}, {metrics['protocol']} fold "
         f"{metrics['fold']}, {metrics['label_set']})"
     ]

@@ -55,6 +55,8 @@ class EmoFusionConfig(PreTrainedConfig):
         hop_length (`int`): Samples between spectrogram frames.
         clip_duration (`float`): Seconds of a clip that the model takes in, for frames and sound alike.
         window (`str`): Which seconds of a longer clip these are: `"voice"`, `"center"` or `"start"`.
+        face_crop (`str`): What frames are cut to: `"none"` (the middle square), `"haar"` (the face that OpenCV's own
+            cascade finds) or `"yunet"` (the same by a detector whose file the user names).
 
     Raises:
         TypeError, ValueError: (as `huggingface_hub`'s strict-dataclass errors) naming the field.
@@ -90,6 +92,7 @@ class EmoFusionConfig(PreTrainedConfig):
     hop_length: int = 256
     clip_duration: float | int = 3.0
     window: Literal["voice", "center", "start"] = "voice"
+    face_crop: Literal["none", "haar", "yunet"] = "none"
 
     def __post_init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)

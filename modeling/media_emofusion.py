@@ -3,9 +3,11 @@
 One pass over the file with PyAV decodes the sound and lists when each picture is shown. On that the window is placed,
 and only its pictures are decoded: by decord (random access), or by PyAV from the beginning where decord fails (AV1,
 damage) or would silently deliver others (edit lists, open groups of pictures, no timestamps). Time counts from the
-earlier of picture and sound. This file travels to the hub: it imports nothing of ours.
+earlier of picture and sound. This file travels to the hub: it
+imports nothing but its neighbours.
 """
 
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+from .sound_emofusion import SYNC_S, SoundMixer
 
 try:
     import av
@@ -24,13 +28,30 @@ try:
 except ImportError:
     decord = None
 
+
+@dataclass(frozen=True, repr=False)
+class MediaBytes:
+    """A media file held in memory, such as a member of an archive.
+
+    Attributes:
+        name (`str`): What messages call it.
+        content (`bytes`): All of it.
+    """
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
 Path = str | os.PathLike[str]
+Source = Path | MediaBytes
 WINDOWS = ("voice", "center", "start")
 
 HOP_S = 0.016  # grid on which the voiced window may begin: one hop of the log-mel spectrogram
 EQUALLY_GOOD = 0.99  # windows with at least this share of the most energy count as equally good
 SILENCE = 1e-12  # mean square below which a sound is silence: -120 dB, a thousandth of one 16-bit step
-SYNC_S = 0.02  # offsets and gaps up to this cannot be noticed, and containers round by as much
 SHORT_S = 0.25  # picture and sound may end this far apart, or before the announced end, without a note
 EARLY_S = 0.000437  # a picture counts as shown this early: timestamps are rounded; odd, so that no two tie
 
@@ -48,6 +69,7 @@ class Clip:
         audio (`np.ndarray`, *optional*): float32 [up to duration * sampling_rate] mono, the window only, not padded.
         start (`float`): Seconds from the beginning of the material to that of the window.
         duration (`float`): Seconds of material in the whole file: the later end of picture and sound.
+        channels (`int`): Channels of the sound before it was mixed to mono; 0 without sound.
         notes (`tuple[str, ...]`): What was odd about the file, but usable.
     """
 
@@ -55,13 +77,14 @@ class Clip:
     audio: np.ndarray | None
     start: float
     duration: float
+    channels: int
     notes: tuple[str, ...]
 
 
 def read_clip(
-    path: Path,
+    path: Source,
     *,
-    sound_path: Path | None = None,
+    sound_path: Source | None = None,
     num_frames: int = 8,
     duration: float = 3.0,
     sampling_rate: int = 16000,
@@ -72,8 +95,9 @@ def read_clip(
     """Read one window of a media file: equally spaced frames and the sound of the same seconds.
 
     Args:
-        path (`str` or `os.PathLike`): A local file in any format that FFmpeg reads.
-        sound_path (`str` or `os.PathLike`, *optional*): File of the same performance with the sound that `path` lacks.
+        path (`str`, `os.PathLike` or `MediaBytes`): A local file in any format that FFmpeg reads, or one in memory.
+        sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same performance with the sound that
+            `path` lacks.
         num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
@@ -86,10 +110,11 @@ def read_clip(
         ValueError: If a setting is impossible.
     """
     _check_settings(num_frames, duration, sampling_rate, window)
-    picture, sound, length, notes = _scan(path, sampling_rate)
+    scan = _scan(path, sampling_rate)
+    picture, sound, channels, length, notes = scan.picture, scan.sound, scan.channels, scan.length, scan.notes
     if sound is None and sound_path is not None:
         try:
-            sound = read_audio(sound_path, sampling_rate)
+            sound, channels = _read_sound(sound_path, sampling_rate)
         except MediaError as error:
             notes.append(str(error))
         length = max(length, sound.size / sampling_rate if sound is not None else 0.0)
@@ -110,10 +135,10 @@ def read_clip(
         wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
         found = "; ".join(dict.fromkeys(notes)) or f"only {'sound' if want_video else 'picture'}"
         raise MediaError(f"{path}: expected {wanted}, found {found}. Name another file, or record it again.")
-    return Clip(frames, audio, start, length, tuple(dict.fromkeys(notes)))
+    return Clip(frames, audio, start, length, channels, tuple(dict.fromkeys(notes)))
 
 
-def read_audio(path: Path, sampling_rate: int = 16000) -> np.ndarray | None:
+def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
     """Read the whole sound of a file, on the same time line as `read_clip`; raises what that raises.
 
     Returns:
@@ -121,10 +146,16 @@ def read_audio(path: Path, sampling_rate: int = 16000) -> np.ndarray | None:
         picture; None where the file has pictures only.
     """
     _check_settings(1, 1.0, sampling_rate, "start")
-    _, sound, _, notes = _scan(path, sampling_rate)
-    if sound is None and any(note.startswith("sound:") for note in notes):
-        raise MediaError(f"{path}: expected sound, found {'; '.join(notes)}. Name another file, or record it again.")
-    return sound
+    return _read_sound(path, sampling_rate)[0]
+
+
+def _read_sound(path: Source, sampling_rate: int) -> tuple[np.ndarray | None, int]:
+    """The whole sound as float32 [samples] mono, None without, and the channels that it had."""
+    scan = _scan(path, sampling_rate)
+    if scan.sound is None and any(note.startswith("sound:") for note in scan.notes):
+        found = "; ".join(scan.notes)
+        raise MediaError(f"{path}: expected sound, found {found}. Name another file, or record it again.")
+    return scan.sound, scan.channels
 
 
 def frame_times(start: float, duration: float, num_frames: int) -> np.ndarray:
@@ -193,20 +224,33 @@ def _check_settings(num_frames: int, duration: float, sampling_rate: int, window
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def _open(path: Source) -> Iterator[Any]:
     """Open a container and close it again; MediaError naming the file for whatever FFmpeg cannot do with it."""
     if av is None:
         raise ImportError("PyAV is needed to read media files and is not installed: pip install 'av>=15,<19'")
-    place = os.path.abspath(path)  # keeps FFmpeg from taking "http:..." for an address
+    place = _place(path)
     try:
         with av.open(place, metadata_errors="ignore") as container:
             if container.format.name == "tty":  # FFmpeg films any file named .txt as a screen of text
                 raise av.InvalidDataError(0, "text")
             yield container
     except (av.FFmpegError, OSError) as error:
-        found = "an empty file" if os.path.isfile(place) and not os.path.getsize(place) else error.strerror
+        found = "an empty file" if _is_empty(path) else error.strerror
         todo = "Check the path, and that the file is complete and of the kind its name says"
         raise MediaError(f"{path}: expected a media file such as mp4, mov or wav, found: {found}. {todo}.") from error
+
+
+def _place(path: Source) -> str | io.BytesIO:
+    """What PyAV and decord open."""
+    if isinstance(path, MediaBytes):
+        return io.BytesIO(path.content)
+    return os.path.abspath(path)  # keeps FFmpeg from taking "http:..." for an address
+
+
+def _is_empty(path: Source) -> bool:
+    if isinstance(path, MediaBytes):
+        return not path.content
+    return os.path.isfile(path) and not os.path.getsize(path)
 
 
 def _best_stream(container: Any, kind: Literal["video", "audio"], notes: list[str]) -> Any:
@@ -249,8 +293,19 @@ class _Picture:
     size: tuple[int, int]  # stored height and width
 
 
-def _scan(path: Path, sampling_rate: int) -> tuple[_Picture | None, np.ndarray | None, float, list[str]]:
-    """Pass over the file once: pictures, sound as float32 [samples] from time 0, seconds of material, oddities."""
+@dataclass
+class _Scan:
+    """What one pass over a file tells."""
+
+    picture: _Picture | None
+    sound: np.ndarray | None  # float32 [samples] mono from time 0
+    channels: int  # of the sound before it was mixed
+    length: float  # seconds of material
+    notes: list[str]  # oddities
+
+
+def _scan(path: Source, sampling_rate: int) -> _Scan:
+    """Pass over the file once."""
     notes: list[str] = []
     failed: list[Any] = []
     shown: list[Any] = []
@@ -258,7 +313,7 @@ def _scan(path: Path, sampling_rate: int) -> tuple[_Picture | None, np.ndarray |
         video, audio = _best_stream(container, "video", notes), _best_stream(container, "audio", notes)
         announced = (container.duration or 0) / av.time_base
         longest = min(announced or 10.0, 3600.0)  # offsets and gaps beyond this come from a broken clock
-        sound = _Sound(sampling_rate, longest, failed)
+        sound = SoundMixer(sampling_rate, longest, failed)
         for packet in _packets(container, [video, audio], notes) if video or audio else ():
             if packet.stream is audio:
                 for frame in _decode(packet, failed):
@@ -279,7 +334,7 @@ def _scan(path: Path, sampling_rate: int) -> tuple[_Picture | None, np.ndarray |
     length = max(picture.end if picture else 0.0, samples.size / sampling_rate if samples is not None else 0.0)
     if announced > length + SHORT_S:
         notes.append(f"file: cut short, it announces {announced:.2f} s and holds {length:.2f} s")
-    return picture, samples, length, notes
+    return _Scan(picture, samples, sound.channels if samples is not None else 0, length, notes)
 
 
 def _align(picture: _Picture, samples: np.ndarray, rate: int, late: float, notes: list[str]) -> np.ndarray:
@@ -311,64 +366,14 @@ def _list_pictures(stream: Any, packets: list[tuple[Any, bool, bool]]) -> _Pictu
     return _Picture(times - zero, end, zero, timed, bool(plain), (stream.height, stream.width))
 
 
-class _Sound:
-    """Brings decoded sound to mono at `rate`, with zeros in gaps; its clock shows `begin` at the first sample."""
-
-    def __init__(self, rate: int, longest: float, failed: list[Any]) -> None:
-        self.rate, self.longest, self.failed = rate, longest, failed
-        self.begin = 0.0
-        self._read: float | None = None  # seconds from `begin` to the end of the last frame
-        self._parts: list[np.ndarray] = []
-        self._resampler: Any = None
-        self._setup = ("", 0, 1)  # format, channels, samples per second that the resampler takes
-
-    def add(self, frame: Any) -> None:
-        """Take the next frame; a leap in its time or a change of format begins a new piece."""
-        if self._read is None:
-            self.begin, self._read = frame.time or 0.0, 0.0
-        time = self._read if frame.time is None else frame.time - self.begin
-        missing = time - self._read if self._read + SYNC_S < time <= self.longest else 0.0
-        setup = (frame.format.name, frame.layout.nb_channels, frame.sample_rate)
-        if missing or setup != self._setup:
-            self._resample(None)
-            self._parts.append(np.zeros(round(missing * self.rate), np.float32))
-            # FFmpeg's own way to mono makes stereo 3 dB louder; the mean of left and right does not.
-            layout = "mono" if frame.layout.nb_channels == 1 else "stereo"
-            self._resampler, self._setup = av.AudioResampler("fltp", layout, self.rate), setup
-        self._read += missing + frame.samples / frame.sample_rate
-        self._resample(frame)
-
-    def _resample(self, frame: Any) -> None:
-        try:
-            if self._resampler is not None:
-                self._parts += [part.to_ndarray().mean(axis=0) for part in self._resampler.resample(frame)]
-        except av.FFmpegError:  # damage made a rate or layout that does not exist
-            self.failed.append(frame)
-
-    def finish(self, announced: float, notes: list[str]) -> np.ndarray | None:
-        """Join to float32 [samples], None without any; `announced` seconds are in the header (0: it does not say)."""
-        self._resample(None)
-        if not sum(part.size for part in self._parts):
-            return None
-        samples = np.concatenate(self._parts)
-        if announced and 0 < samples.size / self.rate - announced <= 2048 / self._setup[2]:  # 2048: two AAC frames
-            samples = samples[: round(announced * self.rate)]  # off goes what filled the encoder's last block
-        if not np.isfinite(samples).all():
-            notes.append("sound: samples that are no numbers were set to 0")
-            samples = np.where(np.isfinite(samples), samples, np.float32(0))
-        if not samples.any():
-            notes.append("sound: digital silence from beginning to end")
-        return samples
-
-
-def _frames_by_decord(path: Path, picture: _Picture, wanted: np.ndarray) -> np.ndarray | None:
+def _frames_by_decord(path: Source, picture: _Picture, wanted: np.ndarray) -> np.ndarray | None:
     """Fetch the pictures shown at `wanted` seconds: uint8 [wanted, height, width, 3], None where decord cannot."""
     if decord is None or not picture.plain:
         return None
     decord.logging.set_level(decord.logging.QUIET)
     positions = np.searchsorted(picture.times, wanted + EARLY_S, side="right") - 1
     try:
-        reader = decord.VideoReader(os.path.abspath(path), num_threads=1)
+        reader = decord.VideoReader(_place(path), num_threads=1)
         # It counts the pictures that an edit list discards, and may read no times from MPEG. Then its clock differs.
         times = reader.get_frame_timestamp(range(len(reader)))[:, 0]
         if len(times) != picture.times.size or np.ptp(times - picture.times) > 0.002:
@@ -379,7 +384,7 @@ def _frames_by_decord(path: Path, picture: _Picture, wanted: np.ndarray) -> np.n
     return frames if sorted(frames.shape[1:3]) == sorted(picture.size) else None  # else it took another stream
 
 
-def _frames_by_pyav(path: Path, picture: _Picture, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:
+def _frames_by_pyav(path: Source, picture: _Picture, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:
     """Decode up to the last wanted picture, leaping over what is damaged, and keep the wanted ones; None if none."""
     chosen: list[np.ndarray] = []
     shown: Any = None

@@ -1,19 +1,24 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .configuration_emofusion import EmoFusionConfig
+from .faces_emofusion import FaceFinder, check_face_crop, crop_face, locate, make_face_finder
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor, as_batch, as_mono, check_sampling_rate
 from .media_emofusion import EARLY_S, Clip, frame_times, read_clip, window_start
 from .video_processing_emofusion import EmoFusionVideoProcessor, stored_size
 
 Path = str | os.PathLike[str]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,6 +46,10 @@ class EmoFusionProcessor(ProcessorMixin):
         window (`str`): Which seconds of a longer clip are taken, for frames and sound alike: `"voice"`, `"center"` or
             `"start"`.
         modalities (`list[str]`): What the model reads; a clip that has none of it is refused by name.
+        face_crop (`str`): What frames are cut to: `"none"` (the middle square), `"haar"` (the face that OpenCV's own
+            cascade finds) or `"yunet"`. A clip without a face keeps its middle square, with a warning.
+        yunet_path (`str` or `os.PathLike`, *optional*): The detector's ONNX file, for `"yunet"`. It belongs to the
+            machine, not to the model, and is not saved.
 
     Example:
         ```python
@@ -58,11 +67,17 @@ class EmoFusionProcessor(ProcessorMixin):
         num_frames: int = 8,
         window: str = "voice",
         modalities: Sequence[str] = ("audio", "video"),
+        face_crop: str = "none",
+        yunet_path: Path | None = None,
     ) -> None:
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
+        check_face_crop(face_crop)
         self.num_frames = num_frames
         self.window = window
         self.modalities = list(modalities)
+        self.face_crop = face_crop
+        self.yunet_path = yunet_path
+        self._finder: FaceFinder | None = None
 
     @classmethod
     def from_config(cls, config: EmoFusionConfig) -> "EmoFusionProcessor":
@@ -83,6 +98,7 @@ class EmoFusionProcessor(ProcessorMixin):
             num_frames=config.num_frames,
             window=config.window,
             modalities=config.modalities,
+            face_crop=config.face_crop,
         )
 
     def __call__(
@@ -127,7 +143,7 @@ class EmoFusionProcessor(ProcessorMixin):
         return self.pack(batch, return_tensors)
 
     def read(self, path: Path, frames_per_step: int = 1) -> ClipArrays:
-        """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames at full size.
+        """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames, cut to the face.
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
         """
@@ -140,7 +156,7 @@ class EmoFusionProcessor(ProcessorMixin):
             want_video="video" in self.modalities,
             want_audio=True,  # a video-only model needs it too: the voice chooses the window
         )
-        return ClipArrays(os.fspath(path), clip.frames, to_int16(clip.audio))
+        return ClipArrays(str(path), self._on_face(str(path), clip.frames, frames_per_step), to_int16(clip.audio))
 
     def pack(
         self, batch: Sequence[ClipArrays], return_tensors: str | None = "pt", cropped: bool = False
@@ -172,6 +188,34 @@ class EmoFusionProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         """Names of the model's inputs that this makes."""
         return ["pixel_values", "input_features", "video_mask", "audio_mask"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is saved: all but the place of a file on this machine."""
+        return {name: value for name, value in super().to_dict().items() if name != "yunet_path"}
+
+    def face_finder(self) -> FaceFinder | None:
+        """What finds the faces, opened when first needed: a model may be loaded where there is no OpenCV.
+
+        Raises:
+            ValueError, ImportError: As of [`make_face_finder`].
+        """
+        wanted = None if self.yunet_path is None else os.fspath(self.yunet_path)
+        if self._finder is None or (self._finder.face_crop, self._finder.yunet_path) != (self.face_crop, wanted):
+            self._finder = make_face_finder(self.face_crop, wanted)
+        return self._finder
+
+    def _on_face(self, name: str, frames: np.ndarray | None, frames_per_step: int = 1) -> np.ndarray | None:
+        """The frames, cut to the face of the clip."""
+        if frames is None or self.face_crop == "none" or "video" not in self.modalities:
+            return frames
+        finder = self.face_finder()
+        try:
+            box = locate(finder, frames, frames_per_step)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        if box is None:
+            logger.warning("%s: no face found in it, so the middle square of its picture is taken", name)
+        return crop_face(frames, box)
 
     def _check(self, clip: ClipArrays) -> None:
         has = {"video": clip.frames is not None, "audio": clip.audio is not None}
@@ -218,6 +262,7 @@ class EmoFusionProcessor(ProcessorMixin):
         if samples is not None:
             first = round(start * rate)
             samples = samples[first : first + self.feature_extractor.num_samples]
+        picture = self._on_face(name, picture)
         return ClipArrays(name, picture, None if samples is None or not samples.size else to_int16(samples))
 
 

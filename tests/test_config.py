@@ -36,6 +36,7 @@ DEFAULTS = {
     "hop_length": 256,
     "clip_duration": 3.0,
     "window": "voice",
+    "face_crop": "none",
 }
 CHANGED = {
     "fusion": "xattn",
@@ -51,6 +52,7 @@ CHANGED = {
     "label_set": "emotions4",
     "clip_duration": 2.5,
     "window": "center",
+    "face_crop": "haar",
 }
 """Other values than the defaults, of every type that a field can have."""
 

@@ -1,8 +1,7 @@
 """`load_dataset("ravdess")`: the builder, and the decoded store below it."""
 
+import dataclasses
 import json
-import multiprocessing
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,16 +13,14 @@ import pytest
 from corpus_files import RATE, make_frames, make_sound, write_corpus, write_media, write_named, write_sound
 from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
 
-import emofusion.data  # registers the builder
-from emofusion.data import DecodeSettings, describe_corpus, protocols, store
-from emofusion.data.performances import find_performances
-from emofusion.data.store import open_store, shrink
+from emofusion.data import Account, DecodeSettings, FoldRefused, describe_corpus
+from emofusion.data.decode import shrink
 from emofusion.modeling import read_clip
 from emofusion.modeling.processing_emofusion import to_int16
 
 TINY = DecodeSettings(num_frames=2, frame_size=16)
 COLUMNS = ["frames", "audio", "label", "emotion", "actor", "gender", "intensity", "statement", "repetition", "channel"]
-COLUMNS += ["source", "clip", "has_video", "has_audio"]
+COLUMNS += ["source", "clip", "has_video", "has_audio", "face"]
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +45,12 @@ def stores(cache: Path) -> list[Path]:
     return sorted(path for path in cache.glob("store-*") if path.is_dir())
 
 
-def decoded(folder: Path, cache: Path) -> tuple[Dataset, Any]:
-    performances, account = find_performances(folder)
-    return open_store(folder, performances, account, TINY, cache)
-
-
-def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise AssertionError("a clip was decoded again")
-
-    monkeypatch.setattr(store, "decode", refuse)
+def decoded(folder: Path, cache: Path, **options: Any) -> tuple[Dataset, Account]:
+    """All rows and the account."""
+    options = {"num_frames": TINY.num_frames, "frame_size": TINY.frame_size} | options
+    builder = datasets.load_dataset_builder("ravdess", data_dir=str(folder), cache_dir=str(cache), **options)
+    builder.download_and_prepare()
+    return builder.as_dataset("all"), builder.account
 
 
 # Splits and columns
@@ -92,6 +85,7 @@ def test_load_dataset_columns_are_those_of_the_design(corpus: Path, cache: Path)
         "statement": 1,
         "repetition": 1,
         "channel": "speech",
+        "face": "",
         "has_video": True,
         "has_audio": True,
         "source": "Actor_02/01-01-03-01-01-01-02.mp4",
@@ -128,8 +122,8 @@ def test_load_dataset_label_set_names_the_classes(
 
 def test_load_dataset_label_set_leaves_emotions_out(tmp_path: Path):
     folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(1, 2, 8), kind="wav")
-    splits = load(folder, tmp_path / "cache", label_set="emotions4")
-    assert [splits[name]["emotion"][:] for name in ("train", "test")] == [["neutral"], ["neutral"]]
+    splits = load(folder, tmp_path / "cache", label_set="emotions4", split=["train", "test"])
+    assert [rows["emotion"][:] for rows in splits] == [["neutral"], ["neutral"]]
     merged = load(folder, tmp_path / "cache", label_set="emotions4_calm", split="train")
     assert list(zip(merged["emotion"], merged["label"], strict=True)) == [("neutral", 0), ("calm", 0)]
 
@@ -165,18 +159,47 @@ def test_load_dataset_streaming_gives_the_same_rows(corpus: Path, cache: Path):
     assert [row["clip"] for row in load(corpus, cache, streaming=True, split="test")] == splits["test"]["clip"][:]
 
 
-def test_load_dataset_split_without_clips_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_load_dataset_of_a_fold_without_its_actors_is_refused(tmp_path: Path):
     folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(3,), kind="wav")
-    splits = load(folder, tmp_path / "cache")
-    assert sorted(splits) == ["test", "train"]
-    assert "no clip for validation (actors 13, 14, 15, 16) under protocol holdout; left out" in caplog.text
-    with pytest.raises(ValueError, match='Unknown split "validation"'):
-        load(folder, tmp_path / "cache", split="validation")
+    message = r"holdout fold 0 is refused: none of its validation actors \(13-16\) is there, only actors 1, 17"
+    for options in ({}, {"split": "validation"}):
+        with pytest.raises(FoldRefused, match=message):
+            load(folder, tmp_path / "cache", **options)
+    # What is asked for by name needs nothing else.
+    assert load(folder, tmp_path / "cache", split="test")["actor"][:] == [17]
+    assert load(folder, tmp_path / "cache", split="all")["actor"][:] == [1, 17]
 
 
-def test_load_dataset_says_what_was_found_and_used(corpus: Path, cache: Path, caplog: pytest.LogCaptureFixture):
+def test_load_dataset_says_what_was_found_and_which_actors_are_missing(
+    corpus: Path, cache: Path, caplog: pytest.LogCaptureFixture
+):
     load(corpus, cache, label_set="emotions4", split="test")
-    assert "12 performances in 12 files; 12 clips of channel speech, 12 of them in label set emotions4" in caplog.text
+    assert "12 of 1440 performances in 12 files" in caplog.text
+    assert "holdout fold 0: train actors 3-12, 21-24 are not there" in caplog.text
+
+
+def test_load_dataset_msaf6_lets_the_next_group_validate_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder = write_corpus(tmp_path / "corpus", actors=(1, 9, 17), emotions=(3,), kind="wav")
+    splits = load(folder, tmp_path / "cache", protocol="msaf6", fold=4)
+    assert {name: rows["actor"][:] for name, rows in splits.items()} == {"train": [9], "validation": [1], "test": [17]}
+    assert "msaf6 fold 4: actors 1 validate" in caplog.text
+
+
+def test_load_dataset_random_clips_deals_clips(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=range(1, 13), emotions=range(1, 6), kind="wav")
+    clips = [load(folder, tmp_path / "cache", protocol="random_clips", fold=fold) for fold in (0, 1)]
+    for splits in clips:
+        assert sum(rows.num_rows for rows in splits.values()) == 60
+        assert set(splits["train"]["actor"]) & set(splits["test"]["actor"])  # that is the leak
+    assert set(clips[0]["validation"]["clip"]) == set(clips[1]["test"]["clip"])
+
+
+def test_load_dataset_strict_refuses_what_is_not_whole(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
+    (folder / "Actor_01" / "03-01-04-01-01-01-01.wav").write_text("no sound at all")
+    message = "strict, and not all is there: 1438 of 1440 performances missing: .*; 1 unreadable: Actor_01/03-01-04"
+    with pytest.raises(ValueError, match=message):
+        load(folder, tmp_path / "cache", split="all", strict=True)
 
 
 @pytest.mark.parametrize("channel, clips", [("speech", 2), ("song", 1), ("both", 3)])
@@ -193,7 +216,7 @@ def test_load_dataset_description_is_notice_and_account(corpus: Path, cache: Pat
     folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
     (folder / "DEMO_CORPUS.json").write_text('{"notice": "Drawn by a test."}')
     description = load(folder, tmp_path / "cache", split="train").info.description
-    assert description.splitlines() == ["Drawn by a test.", "1 performances in 1 files"]
+    assert description.splitlines() == ["Drawn by a test.", "1 of 1440 performances in 1 files"]
     assert describe_corpus(folder).synthetic
 
 
@@ -241,7 +264,7 @@ def test_store_of_a_silent_picture_and_its_sound_is_one_clip_of_the_same_seconds
 def test_store_of_a_file_that_lacks_what_its_name_says_notes_it(tmp_path: Path):
     write_named(tmp_path / "corpus", "01-01-03-01-01-01-01", "silent.mp4")
     _, account = decoded(tmp_path / "corpus", tmp_path / "cache")
-    assert account.notes == {"Actor_01/01-01-03-01-01-01-01.mp4": ["named audio-video, but there is no sound in it"]}
+    assert account.notes == {"Actor_01/01-01-03-01-01-01-01.mp4": ["named as having sound, but there is none in it"]}
 
 
 @pytest.mark.parametrize("broken", ["picture", "sound", "both"])
@@ -259,8 +282,9 @@ def test_store_of_a_broken_and_a_good_file_keeps_the_good_one_and_notes_the_othe
         return
     assert (rows[0]["has_video"], rows[0]["has_audio"]) == (broken != "picture", broken != "sound")
     assert account.unreadable == {}
-    bad = picture if broken == "picture" else sound
-    (note,) = account.notes[source]
+    bad, good = (picture, sound) if broken == "picture" else (sound, picture)
+    used = f"Actor_01/{good.name}" if broken == "picture" else source
+    note = account.notes[used][0]
     assert note.startswith(f"Actor_01/{bad.name}: expected a media file")
 
 
@@ -280,6 +304,8 @@ def test_store_of_a_damaged_corpus_holds_the_rest_and_accounts_for_all(damaged: 
     rows, account = decoded(damaged, tmp_path / "cache")
     assert rows["emotion"][:] == ["neutral", "happy"]
     assert (account.files, account.performances, len(account.duplicates)) == (10, 4, 4)
+    saved = json.loads(next((tmp_path / "cache").glob("store-*.account.json")).read_text())
+    assert saved == dataclasses.asdict(account)
     assert sorted(account.unreadable) == [
         "Actor_01/01-01-04-01-01-01-01.mp4",
         "Actor_01/03-01-05-01-01-01-01.wav",
@@ -296,7 +322,7 @@ def test_store_opened_again_accounts_for_what_lies_there_now(damaged: Path, tmp_
     shutil.rmtree(damaged / "again")
     rows, account = decoded(damaged, tmp_path / "cache")
     assert len(stores(tmp_path / "cache")) == 1  # the copies never were in it
-    assert (len(rows), account.files, account.duplicates, len(account.unreadable)) == (2, 5, [], 3)
+    assert (len(rows), account.files, account.duplicates, len(account.unreadable)) == (2, 5, {}, 3)
 
 
 # Clear errors
@@ -322,7 +348,7 @@ def test_load_dataset_of_an_empty_or_missing_folder_names_it(tmp_path: Path):
 @pytest.mark.parametrize(
     "option, message",
     [
-        ({"label_set": "emotions7"}, "label_set: unknown 'emotions7'; the choices are emotions8"),
+        ({"label_set": "emotions5"}, "label_set: unknown 'emotions5'; the choices are emotions8"),
         ({"protocol": "random"}, "protocol: unknown 'random'; the choices are holdout"),
         ({"fold": 1}, "fold: holdout has folds 0 to 0, found 1"),
         ({"channel": "singing"}, "channel: unknown 'singing'; the choices are speech, song, both"),
@@ -335,7 +361,7 @@ def test_load_dataset_unknown_option_lists_the_choices(
 ):
     with pytest.raises(ValueError, match=message):
         load(corpus, tmp_path / "cache", **option)
-    assert not [path for path in stores(tmp_path / "cache") if path.suffix != ".incomplete"]
+    assert stores(tmp_path / "cache") == []
 
 
 def test_load_dataset_misspelt_option_is_named(corpus: Path, tmp_path: Path):
@@ -351,7 +377,7 @@ def test_load_dataset_with_no_class_left_says_what_there_is(tmp_path: Path):
 
 
 def test_load_dataset_with_no_clip_of_the_channel_says_what_there_is(corpus: Path, cache: Path):
-    with pytest.raises(ValueError, match=r"no song clip in it \(12 performances in 12 files\)"):
+    with pytest.raises(ValueError, match="no song file in it, but 12 of the other channel"):
         load(corpus, cache, channel="song")
 
 
@@ -365,157 +391,6 @@ def test_load_dataset_with_nothing_readable_names_the_first_file_and_leaves_noth
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "corpus", tmp_path / "cache")
     assert stores(tmp_path / "cache") == []
-
-
-# Decoding once
-
-
-def test_store_second_call_decodes_nothing(corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
-    first = load(corpus, cache)
-    (folder,) = stores(cache)
-    written = (folder / store.CLIPS).stat().st_mtime_ns
-    no_decoding(monkeypatch)
-    again = load(corpus, cache)
-    assert {name: list(rows) for name, rows in again.items()} == {name: list(rows) for name, rows in first.items()}
-    assert stores(cache) == [folder]
-    assert (folder / store.CLIPS).stat().st_mtime_ns == written
-
-
-def test_store_serves_every_label_set_protocol_and_fold(corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
-    load(corpus, cache)
-    no_decoding(monkeypatch)
-    rest = frozenset(range(3, 25))
-    folds = tuple(protocols.Fold(rest, frozenset({3 - test}), frozenset({test})) for test in (1, 2))
-    monkeypatch.setitem(protocols.PROTOCOLS, "pair", folds)
-    for label_set in emofusion.data.LABEL_SETS:
-        for fold in (0, 1):
-            splits = load(corpus, cache, label_set=label_set, protocol="pair", fold=fold)
-            assert {name: set(rows["actor"]) for name, rows in splits.items()} == {
-                "train": {13, 17},
-                "validation": {2 - fold},
-                "test": {1 + fold},
-            }
-    assert len(stores(cache)) == 1
-
-
-@pytest.mark.parametrize(
-    "option",
-    [{"window": "center"}, {"num_frames": 3}, {"frames_per_step": 1}, {"frame_size": 8}, {"clip_duration": 2}]
-    + [{"sampling_rate": 8000}],
-)
-def test_store_of_other_decoding_settings_is_another(tmp_path: Path, option: dict[str, Any]):
-    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,))
-    first = load(folder, tmp_path / "cache", split="train")[0]
-    other = load(folder, tmp_path / "cache", split="train", **option)[0]
-    assert len(stores(tmp_path / "cache")) == 2
-    assert (first["frames"], first["audio"]) != (other["frames"], other["audio"])
-    assert load(folder, tmp_path / "cache", split="train")[0] == first
-
-
-@pytest.mark.parametrize("change", ["content", "added", "removed"])
-def test_store_of_changed_files_is_built_anew(tmp_path: Path, change: str):
-    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3, 4), kind="wav")
-    before = load(folder, tmp_path / "cache", split="train")
-    path = folder / "Actor_01" / "03-01-04-01-01-01-01.wav"
-    if change == "content":
-        write_sound(path, make_sound(seed=9))
-    elif change == "added":
-        write_named(folder, "03-01-05-01-01-01-01", "wav", seed=5)
-    else:
-        path.unlink()
-    after = load(folder, tmp_path / "cache", split="train")
-    assert len(after) == {"content": 2, "added": 3, "removed": 1}[change]
-    assert after[0] == before[0]
-    if change == "content":
-        assert after[1]["audio"] != before[1]["audio"]
-
-
-def test_store_of_the_same_folder_spelt_otherwise_is_the_same(
-    corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-):
-    expected = list(load(corpus, cache, split="test"))
-    no_decoding(monkeypatch)
-    monkeypatch.chdir(corpus.parent)
-    for spelling in (Path(corpus.name), corpus / ".." / corpus.name):
-        assert list(load(spelling, cache, split="test")) == expected
-
-
-def test_store_of_another_folder_with_the_same_names_is_another(tmp_path: Path):
-    for name, seed in (("one", 1), ("two", 2)):
-        path = write_named(tmp_path / name, "03-01-03-01-01-01-01", "wav", seed=seed)
-        os.utime(path, (1, 1))
-    one, two = (load(tmp_path / name, tmp_path / "cache", split="train")[0] for name in ("one", "two"))
-    assert one["audio"] != two["audio"]
-
-
-def test_store_interrupted_while_building_leaves_no_half_one_and_is_built_next_time(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    decode = store.decode
-
-    def decode_two(folder: Path, performance: Any, settings: DecodeSettings) -> Any:
-        if performance.name.performance > "01-01-01-01-01-02":
-            raise KeyboardInterrupt
-        return decode(folder, performance, settings)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "decode", decode_two)
-        load(corpus, tmp_path)
-    (left,) = stores(tmp_path)
-    assert left.suffix == ".incomplete"
-    rows = load(corpus, tmp_path, split="all")
-    (built,) = stores(tmp_path)
-    assert built == left.with_suffix("")
-    assert len(rows) == 12
-
-
-def test_store_left_unfinished_by_a_killed_process_is_built_anew(corpus: Path, cache: Path, tmp_path: Path):
-    expected = list(load(corpus, cache, split="all"))
-    (good,) = stores(cache)
-    left = tmp_path / f"{good.name}.incomplete"
-    shutil.copytree(good, left)
-    (left / store.CLIPS).write_bytes((good / store.CLIPS).read_bytes()[:1000])
-    assert list(load(corpus, tmp_path, split="all")) == expected
-    assert stores(tmp_path) == [tmp_path / good.name]
-
-
-def test_store_rows_stand_in_the_order_of_codes_whatever_finishes_first(corpus: Path, cache: Path):
-    clips = decoded(corpus, cache)[0]["clip"][:]
-    assert clips == sorted(clips)
-
-
-def load_and_count(folder: Path, cache: Path, start: Any) -> tuple[list[str], int]:
-    """The clips of a corpus, loaded when all are ready, and how many of them were decoded here."""
-    calls = []
-
-    def counted(*args: Any) -> Any:
-        calls.append(args)
-        return decode(*args)
-
-    decode = store.decode
-    start.wait(timeout=120)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "decode", counted)
-        return load(folder, cache, split="all")["clip"][:], len(calls)
-
-
-def put_result(queue: Any, *args: Any) -> None:
-    queue.put(load_and_count(*args))
-
-
-@pytest.mark.slow
-def test_store_built_by_two_processes_at_once_serves_both(corpus: Path, tmp_path: Path):
-    context = multiprocessing.get_context("spawn")
-    start, queue = context.Barrier(2), context.Queue()
-    other = context.Process(target=put_result, args=(queue, corpus, tmp_path, start))
-    other.start()
-    ours, decoded_here = load_and_count(corpus, tmp_path, start)
-    theirs, decoded_there = queue.get(timeout=120)
-    other.join(timeout=60)
-    assert other.exitcode == 0
-    assert ours == theirs
-    assert len(ours) == decoded_here + decoded_there == 12
-    assert [path.suffix for path in stores(tmp_path)] == [""]
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ import torch
 from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
+from emofusion.data import LABEL_SETS
+from emofusion.data.protocols import CHOICES, LEAKY
+
 
 @dataclass
 class ModelArguments:
@@ -42,6 +45,12 @@ class ModelArguments:
     window: Literal["voice", "center", "start"] | None = field(
         default=None, metadata={"help": "Which 3 seconds of a longer clip are taken."}
     )
+    face_crop: Literal["none", "haar", "yunet"] | None = field(
+        default=None,
+        metadata={
+            "help": "Cut frames to the face, found by OpenCV's cascade (haar) or by the ONNX file --yunet_path."
+        },
+    )
     class_weights: Literal["none", "balanced"] = field(
         default="none", metadata={"help": "Weigh classes in the loss by how rare they are in training."}
     )
@@ -56,13 +65,37 @@ class DataArguments:
     _argument_group_name = "data"
 
     data_dir: str | None = field(
-        default=None, metadata={"help": "Folder with RAVDESS files (mp4, wav, flac) at any depth. Required."}
+        default=None,
+        metadata={
+            "help": "Folder with RAVDESS files (mp4, wav, flac) at any depth, or zip archives of them. Required."
+        },
     )
-    label_set: Literal["emotions8", "emotions4", "emotions4_calm", "groups4"] | None = field(
-        default=None, metadata={"help": "Classes; by default those of the checkpoint, else emotions8."}
+    label_set: str | None = field(
+        default=None,
+        metadata={
+            "help": f"Classes: {', '.join(LABEL_SETS)}; by default those of the checkpoint, else emotions8.",
+            "choices": list(LABEL_SETS),
+        },
     )
-    protocol: str = field(default="holdout", metadata={"help": "Which actors train, validate and test."})
+    protocol: str = field(
+        default="holdout",
+        metadata={
+            "help": f"Which actors train, validate and test; {LEAKY} deals clips instead of actors, and leaks.",
+            "choices": list(CHOICES),
+        },
+    )
     fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})
+    allow_leaky_split: bool = field(
+        default=False, metadata={"help": f"Push a model that was scored on {LEAKY} to the hub all the same."}
+    )
+    strict: bool = field(default=False, metadata={"help": "Refuse a corpus with anything missing or unreadable."})
+    face_tracks: str | None = field(
+        default=None,
+        metadata={"help": "Folder with the official OpenFace tracks, taken instead of finding faces."},
+    )
+    yunet_path: str | None = field(
+        default=None, metadata={"help": "ONNX file of the YuNet face detector, for --face_crop yunet."}
+    )
     channel: Literal["speech", "song", "both"] = field(default="speech", metadata={"help": "Speech, song or both."})
     spec_augment: bool = field(default=True, metadata={"help": "SpecAugment on the training split."})
     frame_augment: bool = field(

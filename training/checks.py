@@ -9,6 +9,8 @@ from pathlib import Path
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from emofusion.data.protocols import LEAKY
+
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .recipes import ArgumentError
 
@@ -36,6 +38,11 @@ def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoF
         )
     if only_scores(args) and not model_args.model_name_or_path:
         raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
+    if args.push_to_hub and data_args.protocol == LEAKY and not data_args.allow_leaky_split:
+        raise ArgumentError(
+            f"--protocol {LEAKY}: its scores are inflated, because every actor is in training and test; to push "
+            "such a model all the same, add --allow_leaky_split"
+        )
     if args.resume_from_checkpoint is None and not only_scores(args) and last_complete_checkpoint(args.output_dir):
         raise ArgumentError(
             f"--output_dir {args.output_dir} already holds checkpoints of a run: continue it with "

@@ -28,7 +28,7 @@ _TRAINING = (
     "bf16",
     "fp16",
 )
-_DATA = ("label_set", "protocol", "fold", "channel", "spec_augment", "frame_augment")
+_DATA = ("label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
 
 
 def identity_of(

@@ -23,6 +23,7 @@ CONFIG_FLAGS = (
     "num_frames",
     "image_size",
     "window",
+    "face_crop",
 )
 
 

@@ -8,7 +8,7 @@ from datasets import Dataset
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
-from emofusion.data import ClipCollator, Corpus, describe_corpus
+from emofusion.data import Account, ClipCollator, Corpus, describe_corpus
 from emofusion.evaluation import report
 from emofusion.evaluation.metrics import compute_metrics
 from emofusion.modeling import EmoFusionConfig
@@ -26,6 +26,7 @@ class Run:
 
     Attributes:
         trains (`bool`): False where a checkpoint is only scored.
+        account (`Account`): What was read of the corpus and what was not.
         splits (`dict[str, Dataset]`): Rows by split, without their transform.
         inputs (`dict[str, Dataset]`): The same rows as model inputs.
         checkpoint (`str`, *optional*): Where training resumes.
@@ -37,6 +38,7 @@ class Run:
     args: EmoFusionTrainingArguments
     config: EmoFusionConfig
     corpus: Corpus
+    account: Account
     splits: dict[str, Dataset]
     inputs: dict[str, Dataset]
     trainer: EmoFusionTrainer
@@ -53,7 +55,7 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What metrics.json says of the run beside its scores."""
         protocol = report.Protocol(
-            self.corpus, self.data_args.protocol, self.data_args.fold, self.config.label_set, self.splits
+            self.corpus, self.data_args.protocol, self.data_args.fold, self.config.label_set, self.splits, self.account
         )
         facts = {"trained": self.trains, "processes": self.args.world_size, "load_from": self.load_from}
         return protocol.record() | report.run_record(self.trainer.model, self.args.seed) | facts
@@ -80,8 +82,8 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
     check_branch_rates(args, config.modalities)
     processor = model_setup.make_processor(config, model_args)
     with args.main_process_first(desc="decoding"):  # the others find the clips decoded
-        splits = splits_setup.load_splits(data_args, config, processor)
-    splits_setup.check_splits(splits, args, trains)
+        needed = splits_setup.needed_splits(args, trains)
+        splits, account = splits_setup.load_splits(data_args, config, processor, needed)
     checkpoint = checkpoint_to_resume(args)
     identity = identity_of(config, data_args, args, splits)
     if checkpoint is not None:
@@ -107,6 +109,7 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         args=args,
         config=config,
         corpus=describe_corpus(Path(data_args.data_dir or "").expanduser()),
+        account=account,
         splits=splits,
         inputs=inputs,
         trainer=trainer,
@@ -133,6 +136,6 @@ def train(run: Run) -> dict[str, Any]:
     return record
 
 
-def predict_test(run: Run) -> PredictionOutput | None:
-    """Score the test actors; None where the corpus has none of them."""
-    return run.trainer.predict(run.inputs["test"]) if "test" in run.inputs else None
+def predict_test(run: Run) -> PredictionOutput:
+    """Score the test actors."""
+    return run.trainer.predict(run.inputs["test"])

@@ -1,5 +1,6 @@
 """From flags to splits of the corpus, and to model inputs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import datasets
 import numpy as np
 from datasets.data_files import EmptyDatasetError
 
-import emofusion.data  # noqa: F401  registers the builder "ravdess"
+from emofusion.data import Account
 from emofusion.data.inputs import Augmentation, ClipInputs
+from emofusion.data.protocols import SPLITS, FoldRefused
+from emofusion.data.ravdess import Ravdess
 from emofusion.data.spec_augment import SpecAugment
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
@@ -16,28 +19,38 @@ from .arguments import DataArguments, EmoFusionTrainingArguments
 from .recipes import ArgumentError
 
 
-def load_splits(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> dict[str, Any]:
-    """Splits by name, decoded as the processor decodes; a clip that the model cannot use is refused by name.
+def load_splits(
+    data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor, needed: Sequence[str]
+) -> tuple[dict[str, Any], Account]:
+    """Splits by name, decoded as the processor decodes, and the account of what was read.
 
     Raises:
-        ArgumentError: No such folder, nothing in it, or a clip lacks the one modality that the model reads.
+        ArgumentError: No such folder, nothing in it, no clip for a needed split, or a clip lacks the one modality that
+            the model reads.
     """
     if not Path(str(data_args.data_dir)).expanduser().is_dir():
         raise ArgumentError(f"--data_dir {data_args.data_dir}: no such folder")
     try:
-        splits = _load(data_args, config, processor)
+        builder = _builder(data_args, config, processor)
+        builder.download_and_prepare()
+        splits = dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
     except EmptyDatasetError as error:
         raise ArgumentError(f"--data_dir {data_args.data_dir}: no RAVDESS file in it, it is empty") from error
+    except FoldRefused as error:
+        hint = "; --eval_strategy no does without validation" if "validation actors" in str(error) else ""
+        raise ArgumentError(f"--data_dir {data_args.data_dir}: {error}{hint}") from error
     for rows in splits.values():
         check_modalities(rows, config)
     if "video" not in config.modalities:
-        splits = splits.remove_columns("frames")  # not read at all, then
+        # Not read at all, then.
+        splits = {name: rows.remove_columns("frames") for name, rows in splits.items()}
     limits = {"train": data_args.max_train_samples}
-    return {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
+    limited = {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
+    return limited, builder.account
 
 
-def _load(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> datasets.DatasetDict:
-    return datasets.load_dataset(
+def _builder(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> Ravdess:
+    return datasets.load_dataset_builder(
         "ravdess",
         data_dir=data_args.data_dir,
         cache_dir=data_args.cache_dir,
@@ -50,20 +63,18 @@ def _load(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusio
         clip_duration=processor.feature_extractor.clip_duration,
         sampling_rate=processor.feature_extractor.sampling_rate,
         window=processor.window,
+        face_crop=processor.face_crop,
+        face_tracks=data_args.face_tracks,
+        yunet_path=data_args.yunet_path,
+        strict=data_args.strict,
     )
 
 
-def check_splits(splits: dict[str, Any], args: EmoFusionTrainingArguments, trains: bool) -> None:
-    """Training needs clips to learn from, and others to choose the checkpoint by; scoring needs clips to score.
-
-    Raises:
-        ArgumentError: naming the split.
-    """
-    needed = (["train"] if args.eval_strategy == "no" else ["train", "validation"]) if trains else ["test"]
-    for name in needed:
-        if name not in splits:
-            hint = " (--eval_strategy no does without)" if name == "validation" else ""
-            raise ArgumentError(f"--data_dir has no clip of the {name} actors, only of {', '.join(splits)}{hint}")
+def needed_splits(args: EmoFusionTrainingArguments, trains: bool) -> tuple[str, ...]:
+    """Training needs clips to learn from, others to choose the checkpoint by, and others to be scored on."""
+    if not trains:
+        return ("test",)
+    return ("train", "test") if args.eval_strategy == "no" else SPLITS
 
 
 def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:

@@ -1,0 +1,139 @@
+"""One take to one row of the decoded store: frames and sound of the seconds that the model looks at."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from emofusion.modeling.faces_emofusion import FaceBox, FaceFinder, crop_face, locate
+from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
+from emofusion.modeling.processing_emofusion import to_int16
+from emofusion.modeling.video_processing_emofusion import square_resize
+
+from .face_tracks import FaceTracks
+from .files import CorpusFile, CorpusFiles
+from .takes import Take
+
+NO_FACE = "not found"
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How clips are decoded; two stores differ if any of this differs.
+
+    Attributes:
+        num_frames (`int`): Frames that the model takes.
+        frames_per_step (`int`): Frames stored for each of them; the first is the model's, the others are for jitter.
+        frame_size (`int`): Side of the stored square frames in pixels.
+        clip_duration (`float`): Seconds of a clip.
+        sampling_rate (`int`): Hz.
+        window (`str`): Which seconds of a longer clip.
+        face_crop (`str`): What finds the face that frames are cut to: `"none"`, `"haar"` or `"yunet"`.
+        face_model (`str`): Checksum of the detector's file, where it is the user's.
+    """
+
+    num_frames: int = 8
+    frames_per_step: int = 2
+    frame_size: int = 128
+    clip_duration: float = 3.0
+    sampling_rate: int = 16_000
+    window: str = "voice"
+    face_crop: str = "none"
+    face_model: str = ""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Where the box of a face comes from: the official tracks where there are any for the clip, else the detector."""
+
+    finder: FaceFinder
+    tracks: FaceTracks | None = None
+
+    def track(self, take: Take) -> CorpusFile | None:
+        """The file with the track of a take's face."""
+        if self.tracks is None:
+            return None
+        return self.tracks.file(f"01-{take.clip}") or self.tracks.file(f"02-{take.clip}")
+
+
+def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Faces | None) -> dict[str, Any]:
+    """One row of the store, `STORE_FEATURES` and `FINDINGS`.
+
+    Raises:
+        MediaError, OSError: The files cannot be read.
+    """
+    clip, used = _read(files, take.pictures, take.sounds, settings)
+    notes = [note.replace(f"{files.folder}/", "") for note in clip.notes]
+    if clip.audio is None and not take.silent_by_name:
+        notes.append("named as having sound, but there is none in it")
+    frames, face = clip.frames, ""
+    if frames is not None and faces is not None:
+        box, face = _find_face(faces, take, clip, settings)
+        frames = crop_face(frames, box)
+    pixels = None if frames is None else shrink(frames, settings.frame_size).tobytes()
+    audio = to_int16(clip.audio)
+    samples = None if audio is None else audio.tobytes()
+    return {
+        "clip": take.clip,
+        "frames": pixels,
+        "audio": samples,
+        "has_video": pixels is not None,
+        "has_audio": samples is not None,
+        **take.facts,
+        "face": face,
+        "source": " + ".join(map(str, used)),
+        "notes": notes,
+        "channels": clip.channels,
+        "frames_digest": digest(pixels),
+        "audio_digest": digest(samples),
+    }
+
+
+def digest(content: bytes | None) -> str:
+    """A hash by which equal content is known; empty for None."""
+    return "" if content is None else hashlib.blake2b(content, digest_size=12).hexdigest()
+
+
+def _read(
+    files: CorpusFiles, pictures: Sequence[CorpusFile], sounds: Sequence[CorpusFile], settings: DecodeSettings
+) -> tuple[Clip, list[CorpusFile]]:
+    """Read the first picture, with the first sound beside it; where it is beyond reading, what else there is."""
+    used = [*pictures[:1], *sounds[:1]]
+    try:
+        clip = read_clip(
+            files.media(used[0]),
+            sound_path=files.media(used[1]) if len(used) == 2 else None,
+            num_frames=settings.num_frames * settings.frames_per_step,
+            duration=settings.clip_duration,
+            sampling_rate=settings.sampling_rate,
+            window=settings.window,
+        )
+    except (MediaError, OSError) as error:
+        left = (pictures[1:], sounds) if pictures else ((), sounds[1:])
+        if not any(left):
+            raise
+        clip, used = _read(files, *left, settings)
+        return replace(clip, notes=(str(error), *clip.notes)), used
+    return clip, used
+
+
+def _find_face(faces: Faces, take: Take, clip: Clip, settings: DecodeSettings) -> tuple[FaceBox | None, str]:
+    """The box of the face, and what is said of it."""
+    assert clip.frames is not None
+    track = faces.track(take)
+    if track is not None and faces.tracks is not None:
+        height, width = clip.frames.shape[1:3]
+        box = faces.tracks.box(track, clip.start, settings.clip_duration, height, width)
+        if box is not None:
+            return box, "tracked"
+    box = locate(faces.finder, clip.frames, settings.frames_per_step)
+    return box, "found" if box is not None else NO_FACE
+
+
+def shrink(frames: np.ndarray, size: int) -> np.ndarray:
+    """uint8 `[frames, height, width, 3]` to `[frames, size, size, 3]`, by the video processor's own resizing."""
+    channels_first = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    return square_resize(channels_first, size, size).permute(0, 2, 3, 1).contiguous().numpy()
