@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Account:
         identical (`dict[str, list[list[str]]]`): For sound and picture: clips in which it is the same, bit for bit.
         faces (`dict[str, int]`): Clips by what became of the face: found, tracked, not found.
         faces_not_found (`list[str]`): Sources in which no face was found; the middle square was taken.
+        dropped (`dict[str, int]`): Clips by emotion that the label set has no place for.
     """
 
     files: int = 0
@@ -47,11 +48,16 @@ class Account:
     identical: dict[str, list[list[str]]] = field(default_factory=dict)
     faces: dict[str, int] = field(default_factory=dict)
     faces_not_found: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def expect(self, whole: Collection[str], there: Collection[str]) -> None:
         """Compare the clips that are there with those of the whole corpus."""
         self.expected = len(whole)
         self.missing = sorted(set(whole) - set(there), key=_by_actor)
+
+    def drop(self, emotions: Iterable[str], kept: Collection[str]) -> None:
+        """Count the clips whose emotion is not kept."""
+        self.dropped = dict(sorted(Counter(emotion for emotion in emotions if emotion not in kept).items()))
 
     def summary(self) -> str:
         """One line for people."""
@@ -59,6 +65,8 @@ class Account:
         parts = [f"{self.performances}{expected} performances in {self.files} files"]
         if self.duplicates:
             parts.append(f"{len(self.duplicates)} duplicate files left out")
+        if self.dropped:
+            parts.append(f"{sum(self.dropped.values())} clips not in the label set ({_counts(self.dropped)})")
         if self.identical:
             parts.append(
                 f"identical {' and '.join(self.identical)} in {_names(next(iter(self.identical.values()))[0])}"
@@ -86,6 +94,7 @@ class Account:
             ("missing", str(len(self.missing)), missing_by_actor(self.missing)),
             ("with picture", str(self.with_picture), _lacking(self.without_picture, most)),
             ("with sound", str(self.with_sound), _lacking(self.without_sound, most)),
+            ("not in the label set", str(sum(self.dropped.values())), _counts(self.dropped)),
             ("stereo, mixed to mono", str(len(self.stereo)), _names(self.stereo, most)),
             *(
                 (f"identical {kind}", str(len(groups)), "; ".join(" = ".join(group) for group in groups[:most]))
@@ -135,7 +144,8 @@ def missing_by_actor(missing: Sequence[str]) -> str:
 
 
 def _actor(clip: str) -> int:
-    return int(clip.rpartition("-")[2])
+    """RAVDESS writes the actor last (`01-03-01-01-01-12`), CREMA-D first (`1001_DFA_ANG_XX`)."""
+    return int(clip.partition("_")[0].rpartition("-")[2])
 
 
 def _by_actor(clip: str) -> tuple[int, str]:
@@ -144,6 +154,10 @@ def _by_actor(clip: str) -> tuple[int, str]:
 
 def _names(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
 def _lacking(clips: Sequence[str], most: int) -> str:

@@ -139,7 +139,7 @@ def _listed(folder: Path, ending: str = "") -> Iterator[Stamp]:
 
 def _rows(place: Path, one: ImageSet, account: ImageAccount) -> Iterator[Row]:
     """Rows of one split, in the order of their ids."""
-    where = one.folder.relative_to(place).as_posix()
+    where, resolved = one.folder.relative_to(place).as_posix(), place.resolve()  # the index outlives links
     for name in sorted(one.annotations.keys() - one.images.keys()):
         account.unreadable[f"{where}/annotations/{name}{ANNOTATION_ENDING}"] = "annotation without image"
     ids = sorted(one.images, key=lambda name: (len(name), name))
@@ -156,7 +156,7 @@ def _rows(place: Path, one: ImageSet, account: ImageAccount) -> Iterator[Row]:
                 continue
             account.count(one.split, word)
             if word in EMOTIONS_BY_NUMBER:
-                yield image_row(one.split, word, f"{one.split}/{name}", source, str((place / source).absolute()))
+                yield image_row(one.split, word, f"{one.split}/{name}", source, f"{resolved}/{source}")
 
 
 def _emotion_or_reason(one: ImageSet, name: str) -> tuple[str | None, str]:

@@ -30,6 +30,12 @@ RAVDESS = Corpus(
     synthetic=False,
     notice="RAVDESS, Livingstone and Russo 2018, doi:10.5281/zenodo.1188976, CC BY-NC-SA 4.0.",
 )
+CREMA_D = Corpus(
+    "CREMA-D",
+    "odbl",
+    synthetic=False,
+    notice="CREMA-D, Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244, Open Database License 1.0.",
+)
 RECORDS = {
     "DEMO_CORPUS.json": Corpus("synthetic demo corpus", "apache-2.0", synthetic=True),
     "ANIMATED.json": Corpus("animated corpus (real voices, rendered faces)", "cc-by-nc-sa-4.0", synthetic=True),
@@ -47,8 +53,8 @@ def describe_corpus(data_dir: Path) -> Corpus:
     return describe_files(CorpusFiles(data_dir.expanduser()))
 
 
-def describe_files(files: CorpusFiles) -> Corpus:
-    """`describe_corpus` of a folder whose files are listed."""
+def describe_files(files: CorpusFiles, original: Corpus = RAVDESS) -> Corpus:
+    """`describe_corpus` of a folder whose files are listed; `original` is what it is without a record."""
     for folder in files.folder.resolve().parents:
         for name in RECORDS:
             if (folder / name).is_file():
@@ -56,7 +62,7 @@ def describe_files(files: CorpusFiles) -> Corpus:
     for file in files:
         if file.name.name in RECORDS:
             return _described(file.name.name, files.read(file))
-    return RAVDESS
+    return original
 
 
 def _described(name: str, record: bytes) -> Corpus:

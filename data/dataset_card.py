@@ -22,20 +22,26 @@ WITHOUT_CONFIGURATION = "loso"
 
 
 @dataclass
-class ActorFile:
+class ActorFiles:
     """What was written of one actor.
 
     Attributes:
-        name (`str`): Path in the exported folder.
-        clips (`int`): Its rows.
-        size (`int`): Bytes of the file.
+        pattern (`str`): Its files in the exported folder.
+        clips (`int`): Their rows.
+        size (`int`): Bytes of the files.
         uncompressed (`int`): Bytes of the rows in memory.
     """
 
-    name: str
-    clips: int
-    size: int
-    uncompressed: int
+    pattern: str
+    clips: int = 0
+    size: int = 0
+    uncompressed: int = 0
+
+    def add(self, clips: int, size: int, uncompressed: int) -> None:
+        """Count one more file."""
+        self.clips += clips
+        self.size += size
+        self.uncompressed += uncompressed
 
 
 def configurations(present: Sequence[int]) -> tuple[dict[str, Fold], list[str]]:
@@ -55,7 +61,7 @@ def configurations(present: Sequence[int]) -> tuple[dict[str, Fold], list[str]]:
 
 
 def make_card(
-    files: dict[int, ActorFile],
+    files: dict[int, ActorFiles],
     features: Features,
     folder_name: str,
     corpus: Corpus,
@@ -66,7 +72,7 @@ def make_card(
     """The card, its metadata and text.
 
     Args:
-        files (`dict[int, ActorFile]`): What was written, by actor.
+        files (`dict[int, ActorFiles]`): What was written, by actor.
         features (`Features`): Columns of the files.
         folder_name (`str`): What the code in the card loads.
         corpus (`Corpus`): Licence and notice.
@@ -103,7 +109,7 @@ def make_card(
     return card
 
 
-def _cells(fold: Fold, files: dict[int, ActorFile]) -> dict[str, str]:
+def _cells(fold: Fold, files: dict[int, ActorFiles]) -> dict[str, str]:
     """Actors and number of clips of each part."""
     parts = {split: sorted(getattr(fold, split)) for split in SPLITS}
     return {
@@ -113,7 +119,7 @@ def _cells(fold: Fold, files: dict[int, ActorFile]) -> dict[str, str]:
 
 
 def _card_data(
-    files: dict[int, ActorFile], features: Features, corpus: Corpus, configs: dict[str, Fold], title: str
+    files: dict[int, ActorFiles], features: Features, corpus: Corpus, configs: dict[str, Fold], title: str
 ) -> DatasetCardData:
     """The metadata: what the hub shows, and which files are which split."""
     data = DatasetCardData(
@@ -126,7 +132,7 @@ def _card_data(
             {
                 "config_name": name,
                 "data_files": [
-                    {"split": split, "path": [files[actor].name for actor in sorted(getattr(fold, split))]}
+                    {"split": split, "path": [files[actor].pattern for actor in sorted(getattr(fold, split))]}
                     for split in SPLITS
                     if getattr(fold, split)
                 ],
@@ -148,7 +154,7 @@ def _card_data(
     return data
 
 
-def _split_info(split: str, fold: Fold, files: dict[int, ActorFile]) -> dict[str, Any]:
+def _split_info(split: str, fold: Fold, files: dict[int, ActorFiles]) -> dict[str, Any]:
     chosen = [files[actor] for actor in getattr(fold, split)]
     return {
         "name": split,

@@ -54,9 +54,7 @@ class Faces:
 
     def track(self, take: Take) -> CorpusFile | None:
         """The file with the track of a take's face."""
-        if self.tracks is None:
-            return None
-        return self.tracks.file(f"01-{take.clip}") or self.tracks.file(f"02-{take.clip}")
+        return None if self.tracks is None else self.tracks.file(take.clip)
 
 
 def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Faces | None) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Face
         notes.append("named as having sound, but there is none in it")
     frames, face = clip.frames, ""
     if frames is not None and faces is not None:
-        box, face = _find_face(faces, take, clip, settings)
+        box, face = _find_face(faces, take, clip, settings, notes)
         frames = crop_face(frames, box)
     pixels = None if frames is None else shrink(frames, settings.frame_size).tobytes()
     audio = to_int16(clip.audio)
@@ -120,13 +118,18 @@ def _read(
     return clip, used
 
 
-def _find_face(faces: Faces, take: Take, clip: Clip, settings: DecodeSettings) -> tuple[FaceBox | None, str]:
-    """The box of the face, and what is said of it."""
+def _find_face(
+    faces: Faces, take: Take, clip: Clip, settings: DecodeSettings, notes: list[str]
+) -> tuple[FaceBox | None, str]:
+    """The box of the face, and what is said of it; a track that is beyond use is noted, and the face looked for."""
     assert clip.frames is not None
     track = faces.track(take)
     if track is not None and faces.tracks is not None:
-        height, width = clip.frames.shape[1:3]
-        box = faces.tracks.box(track, clip.start, settings.clip_duration, height, width)
+        try:
+            box = faces.tracks.box(track, clip.start, settings.clip_duration, *clip.frames.shape[1:3])
+        except (ValueError, OSError) as error:
+            notes.append(f"face track: {error}")
+            box = None
         if box is not None:
             return box, "tracked"
     box = locate(faces.finder, clip.frames, settings.frames_per_step)

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +24,10 @@ from tqdm.auto import tqdm
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from .protocols import ACTORS
+from .record_files import SITE, RemoteFile, readable_size
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("audio_speech", "audio_song", "video_speech", "video_song", "face_tracks")
-"""What can be fetched. The face tracks are a record of their own."""
-
-SITE = "https://zenodo.org"
 SITE_VARIABLE = "EMOFUSION_DOWNLOAD_URL"
 """Environment variable that names another server with the same paths, such as a mirror of the lab."""
 
@@ -40,8 +36,6 @@ VERIFIED_BY_SERVER = "verified (checksum sent by the server)"
 UNVERIFIED = "unverified (no published checksum)"
 ALREADY_THERE = "already there"
 
-_NO_SONG = 18
-_ABOUT_VIDEO = 500_000_000  # bytes; what people report, not confirmed
 _CHUNK = 1 << 16
 _LONGEST_WAIT = 60.0  # seconds, for our own waits
 _LONGEST_RETRY_AFTER = 600.0  # seconds; a server that wants more is an error, not a silent hour
@@ -61,28 +55,6 @@ class _TryAgainError(Exception):
 
 
 @dataclass(frozen=True)
-class RemoteFile:
-    """One file of a record.
-
-    Attributes:
-        name (`str`): Its name, there and here.
-        url (`str`): Where it lies.
-        md5 (`str`, *optional*): Published checksum, if known.
-        size (`int`, *optional*): Bytes, if known.
-    """
-
-    name: str
-    url: str
-    md5: str | None = None
-    size: int | None = None
-
-    @property
-    def page(self) -> str:
-        """The page of its record, for people."""
-        return self.url.partition("/files/")[0]
-
-
-@dataclass(frozen=True)
 class Downloaded:
     """One file that is here now.
 
@@ -97,62 +69,6 @@ class Downloaded:
     path: Path
     bytes: int
     state: str
-
-
-def _remote(record: int, name: str, md5: str | None = None, size: int | None = None) -> RemoteFile:
-    return RemoteFile(name, f"{SITE}/records/{record}/files/{name}?download=1", md5, size)
-
-
-# Files that hold all actors. The two checksums are those that other projects agree on; no others are known.
-_WHOLE = {
-    "audio_speech": _remote(1188976, "Audio_Speech_Actors_01-24.zip", "bc696df654c87fed845eb13823edef8a", 208_468_073),
-    "audio_song": _remote(1188976, "Audio_Song_Actors_01-24.zip", "5411230427d67a21e18aa4d466e6d1b9", 225_505_317),
-    "face_tracks": _remote(3255102, "FacialTracking_Actors_01-24.zip"),
-}
-# One file an actor.
-_VIDEO = {"video_speech": "Video_Speech_Actor_{:02d}.zip", "video_song": "Video_Song_Actor_{:02d}.zip"}
-
-
-def files_of(parts: Sequence[str], actors: Collection[int] | None = None) -> list[RemoteFile]:
-    """The files that hold these parts of the corpus.
-
-    Args:
-        parts (`Sequence[str]`): Some of `PARTS`.
-        actors (`Collection[int]`, *optional*): Actors whose videos to fetch, out of 1-24; all if not given. Sound and
-            face tracks come in one file for all actors, whatever is given here. Actor 18 has no song.
-
-    Returns:
-        `list[RemoteFile]`: In the order of `parts`, then of actors.
-
-    Raises:
-        ValueError: Unknown part or actor (the message lists the choices), or nothing is left.
-    """
-    unknown_parts = [part for part in parts if part not in PARTS]
-    if unknown_parts:
-        raise ValueError(f"parts: unknown {unknown_parts[0]!r}; the choices are {', '.join(PARTS)}")
-    wanted = ACTORS if actors is None else set(actors)
-    if not wanted <= ACTORS:
-        raise ValueError(f"actors: unknown {sorted(wanted - ACTORS)}; the choices are 1 to 24")
-    files: list[RemoteFile] = []
-    for part in dict.fromkeys(parts):
-        with_part = sorted(wanted - {_NO_SONG} if part == "video_song" else wanted)
-        files += [_WHOLE[part]] if part in _WHOLE else [_remote(1188976, _VIDEO[part].format(n)) for n in with_part]
-    if not files:
-        raise ValueError(f"nothing to fetch for parts {list(parts)}, actors {sorted(wanted)} (actor 18 has no song)")
-    return files
-
-
-def describe_size(files: Sequence[RemoteFile]) -> str:
-    """How much this is, in words, to be shown before the transfer."""
-    known = [file.size for file in files if file.size is not None]
-    videos = sum(file.size is None and file.name.startswith("Video_") for file in files)
-    others = len(files) - len(known) - videos
-    words = [f"{_readable(sum(known))} in {_count(len(known))}"] if known else []
-    if videos:
-        words.append(f"about {_readable(videos * _ABOUT_VIDEO)} in {_count(videos)} of video (not confirmed)")
-    if others:
-        words.append(f"{_count(others)} of unknown size")
-    return f"{_count(len(files))}: {', '.join(words)}"
 
 
 def download(
@@ -323,7 +239,7 @@ def _wait_or_give_up(line: _Line, url: str, part: _Part, failures: int, error: E
     asked = error.seconds if isinstance(error, _TryAgainError) else 0.0
     if failures > line.retries or asked > _LONGEST_RETRY_AFTER:
         patience = f"after {failures} attempts in a row" if failures > line.retries else f"it asks for {asked:.0f} s"
-        kept = f", it goes on from the {_readable(part.size)} in {part.path}" if part.range_headers else ""
+        kept = f", it goes on from the {readable_size(part.size)} in {part.path}" if part.range_headers else ""
         raise DownloadError(
             f"{url}: {_reason(error)}; given up ({patience}). Repeat the command later{kept}"
         ) from error
@@ -385,7 +301,7 @@ def _check_space(part: _Part, needed: int | None) -> None:
     free = shutil.disk_usage(part.path.parent).free
     if needed is not None and needed > free:
         raise DownloadError(
-            f"{part.path.parent}: {_readable(needed)} more needed for {part.path.name}, {_readable(free)} free; "
+            f"{part.path.parent}: {readable_size(needed)} more needed for {part.path.name}, {readable_size(free)} free; "
             "make room or choose another folder"
         )
 
@@ -446,11 +362,3 @@ def _reason(error: Exception) -> str:
     """Why, without the wrappings of the libraries."""
     cause = error.args[0] if error.args else error
     return str(getattr(cause, "reason", cause))
-
-
-def _readable(size: int) -> str:
-    return tqdm.format_sizeof(size, "B")
-
-
-def _count(number: int) -> str:
-    return f"{number} file" if number == 1 else f"{number} files"

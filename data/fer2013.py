@@ -230,6 +230,7 @@ class Copies:
 def _picture_rows(files: CorpusFiles, pictures: list[Picture], account: ImageAccount, copies: Copies) -> Iterator[Row]:
     """Rows of files as they are; of members of archives with their content."""
     known: dict[str, CorpusFile] = {}
+    folder = files.folder.resolve()  # the index outlives links
     for picture in tqdm(pictures, desc="indexing FER-2013", unit="picture"):
         file = picture.file
         first = known.setdefault(picture.clip, file)
@@ -243,7 +244,7 @@ def _picture_rows(files: CorpusFiles, pictures: list[Picture], account: ImageAcc
             continue
         copies.add(picture.split, content)
         account.count(picture.split, picture.emotion)
-        path = str(file) if file.member else str((files.folder / file.path).absolute())
+        path = str(file) if file.member else f"{folder}/{file}"
         stored = content if file.member else None
         yield image_row(picture.split, picture.emotion, picture.clip, str(file), path, stored)
 
@@ -294,7 +295,7 @@ def _table_rows(files: CorpusFiles, table: CorpusFile, account: ImageAccount, co
                 continue  # an empty line
             source = f"{table} row {number}"
             try:
-                emotion, split, pixels = _parse(*(cells[column] for column in columns))
+                emotion, split, pixels = parse_row(*(cells[column] for column in columns))
             except (ValueError, IndexError) as error:
                 reason = "too few columns" if isinstance(error, IndexError) else error
                 raise ValueError(f"{files.folder}/{source}: {reason}") from error
@@ -303,7 +304,7 @@ def _table_rows(files: CorpusFiles, table: CorpusFile, account: ImageAccount, co
             yield image_row(split, emotion, f"{split}/{emotion}/row_{number}", source, source, _as_png(pixels))
 
 
-def _parse(emotion: str, pixels: str, usage: str) -> tuple[str, str, bytes]:
+def parse_row(emotion: str, pixels: str, usage: str) -> tuple[str, str, bytes]:
     """Emotion, split and grey levels of one row.
 
     Raises:

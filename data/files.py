@@ -113,6 +113,6 @@ class CorpusFiles:
     def _archive(self, path: PurePosixPath) -> zipfile.ZipFile:
         """Opened once in each thread: one handle would make the threads wait for each other."""
         archives = self._open_archives.__dict__
-        if path not in archives:
-            archives[path] = zipfile.ZipFile(self.folder / path)
-        return archives[path]
+        if str(path) not in archives:
+            archives[str(path)] = zipfile.ZipFile(self.folder / path)
+        return archives[str(path)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
@@ -138,7 +138,7 @@ class ClipInputs:
 
 
 def as_still(image: Any, clip: str, source: str) -> np.ndarray:
-    """A picture, upright and in colours, as uint8 `[1, height, width, 3]`.
+    """A picture, in colours and (by `datasets`) upright, as uint8 `[1, height, width, 3]`.
 
     Args:
         image (`PIL.Image.Image` or `dict`): The picture, or its file as `datasets.Image(decode=False)` gives it.
@@ -150,7 +150,6 @@ def as_still(image: Any, clip: str, source: str) -> np.ndarray:
     """
     try:
         picture: Image.Image = StillImage().decode_example(image)
-        upright = ImageOps.exif_transpose(picture)
-        return np.array(upright.convert("RGB"))[np.newaxis]
+        return np.array(picture.convert("RGB"))[np.newaxis]
     except (ValueError, OSError) as error:
         raise ValueError(f"{clip} ({source}): {error}") from error

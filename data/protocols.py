@@ -4,7 +4,7 @@ The one exception splits clips instead of actors, and is called so: `random_clip
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 ACTORS = frozenset(range(1, 25))
@@ -18,7 +18,7 @@ class Fold:
     """Actor numbers of one split.
 
     Attributes:
-        train, validation, test (`frozenset[int]`): disjoint parts of 1-24 (but for `random_clips`).
+        train, validation, test (`frozenset[int]`): disjoint parts of all actors (but for `random_clips`).
     """
 
     train: frozenset[int]
@@ -109,45 +109,63 @@ LEAKY = "random_clips"
 """The leaky one: clips are dealt at random, and every actor is in all parts. Only for showing what leaks inflate."""
 
 RANDOM_FOLDS = 6
-CHOICES = (*PROTOCOLS, LEAKY)
+ALL_PROTOCOLS = PROTOCOLS | {LEAKY: (Fold(ACTORS, ACTORS, ACTORS),) * RANDOM_FOLDS}
+"""Those of RAVDESS and the leaky one, in which all actors are in every part."""
+
+CHOICES = tuple(ALL_PROTOCOLS)
+
+Protocols = Mapping[str, tuple[Fold, ...]]
 
 
-def fold(name: str, k: int = 0) -> Fold:
+def fold(name: str, k: int = 0, protocols: Protocols = ALL_PROTOCOLS) -> Fold:
     """Fold `k` (from 0) of a protocol; in `random_clips` all actors are in every part.
+
+    Args:
+        name (`str`): The protocol.
+        k (`int`): The fold, from 0.
+        protocols (`Protocols`): The table of a corpus, by default that of RAVDESS.
 
     Raises:
         ValueError: Unknown protocol or fold; the message lists the choices.
     """
-    if name not in CHOICES:
-        raise ValueError(f"protocol: unknown {name!r}; the choices are {', '.join(CHOICES)}")
-    folds = (Fold(ACTORS, ACTORS, ACTORS),) * RANDOM_FOLDS if name == LEAKY else PROTOCOLS[name]
+    if name not in protocols:
+        raise ValueError(f"protocol: unknown {name!r}; the choices are {', '.join(protocols)}")
+    folds = protocols[name]
     if not 0 <= k < len(folds):
         raise ValueError(f"fold: {name} has folds 0 to {len(folds) - 1}, found {k}")
     return folds[k]
 
 
-def fold_of_present(name: str, k: int, present: Collection[int], needed: Collection[str] = SPLITS) -> Fold:
+def fold_of_present(
+    name: str,
+    k: int,
+    present: Collection[int],
+    needed: Collection[str] = SPLITS,
+    protocols: Protocols = ALL_PROTOCOLS,
+) -> Fold:
     """Fold `k` among the actors that are there.
 
     Args:
         name (`str`): The protocol.
         k (`int`): The fold, from 0.
         present (`Collection[int]`): Actors that are there.
-        needed (`Collection[str]`): Parts that must not be empty.
+        needed (`Collection[str]`): Parts that must not be empty, unless the protocol does without them.
+        protocols (`Protocols`): The table of a corpus, by default that of RAVDESS.
 
     Raises:
         FoldRefused: A needed part has no actor; the message says which are missing.
         ValueError: Unknown protocol or fold.
     """
-    whole = fold(name, k)
+    whole = fold(name, k, protocols)
     there = frozenset(present)
-    test, validation = whole.test & there, whole.validation & there
+    train, validation = whole.train & there, whole.validation & there
     if not validation and name in ROTATING:
-        validation = _next_group(PROTOCOLS[name], k, there)
-    train = there if name == LEAKY else there - test - validation
-    found = Fold(train, validation, test)
-    empty = [f"{part} actors ({numbers(getattr(whole, part))})" for part in needed if not getattr(found, part)]
-    if empty:
+        validation = _next_group(protocols[name], k, there)
+        train -= validation
+    found = Fold(train, validation, whole.test & there)
+    lacking = [part for part in needed if getattr(whole, part) and not getattr(found, part)]
+    if lacking:
+        empty = [f"{part} actors ({numbers(getattr(whole, part))})" for part in lacking]
         raise FoldRefused(
             f"{name} fold {k} is refused: none of its {' and none of its '.join(empty)} is there, only actors "
             f"{numbers(there)}"
@@ -175,7 +193,7 @@ def usable_folds(name: str, present: Collection[int]) -> tuple[dict[int, Fold], 
 
 def number_of_folds(name: str) -> int:
     """How many folds a protocol has."""
-    return RANDOM_FOLDS if name == LEAKY else len(PROTOCOLS[name])
+    return len(ALL_PROTOCOLS[name])
 
 
 def split_of(name: str, k: int, found: Fold, actor: int, clip: str) -> str:

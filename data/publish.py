@@ -1,6 +1,6 @@
 """Publishing a decoded corpus: Parquet files that plain `datasets` loads, by any protocol, and a dataset card.
 
-Every clip is stored once, in the file of its actor; splits and folds are lists of these files in the card.
+Every clip is stored once, in a file of its actor; splits and folds are lists of these files in the card.
 """
 
 import os
@@ -20,15 +20,19 @@ from huggingface_hub import HfApi
 from tqdm.auto import tqdm
 
 from .corpus import Corpus
-from .dataset_card import MARK, ActorFile, make_card
+from .dataset_card import MARK, ActorFiles, make_card
 from .decode import DecodeSettings
 from .export_rows import by_actor, check_frames, check_rows
 from .protocols import PROTOCOLS, fold_of_present
 from .store import STORE_FEATURES
 
 CARD, DATA_FILES = "README.md", "data/actor-*.parquet"
-ROWS_PER_GROUP = 16
-"""Clips that a streaming reader fetches at once: 14 MB before compression with the default settings."""
+ROWS_PER_FILE = 16
+"""Clips that a streaming reader fetches at once: 14 MB before compression with the default settings.
+
+Each file is one row group. Of a file with more the reader fetches ahead, and a program that ends before that is done
+often aborts (issue 7566 of huggingface/datasets, 45214 of apache/arrow): 5 of 15 times, and so 1 of 30 (pyarrow 26).
+"""
 
 BINARY = ("frames", "audio")
 
@@ -43,7 +47,7 @@ def export_parquet(
     title: str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write `data/actor-NN.parquet` and `README.md`, which together are a dataset repository.
+    """Write `data/actor-NN-*.parquet` and `README.md`, which together are a dataset repository.
 
     `datasets.load_dataset(folder)` gives the holdout split, `load_dataset(folder, "msaf6-fold1")` another fold. The
     folder appears when it is complete; an older export of that name is replaced.
@@ -183,53 +187,46 @@ def _published_features(rows: Dataset) -> Features:
 
 def _write_actors(
     rows: Dataset, features: Features, folder: Path, settings: DecodeSettings, progress: bool
-) -> dict[int, ActorFile]:
-    """One Parquet file for each actor."""
+) -> dict[int, ActorFiles]:
+    """Parquet files of each actor."""
     actors = by_actor(rows)
-    files = {}
+    rows = rows.with_format("arrow")
+    written = {}
     with tqdm(total=len(rows), desc="writing parquet", unit="clip", disable=not progress) as bar:
         for actor, indices in actors.items():
-            name = f"data/actor-{actor:02d}.parquet"
+            written[actor] = found = ActorFiles(pattern=f"data/actor-{actor:02d}-*.parquet")
             added = _protocol_values(actor, list(actors))
-            tables = _tables(rows.with_format("arrow").select(indices), features, added, settings)
-            uncompressed = _write_file(folder / name, features, tables, bar)
-            files[actor] = ActorFile(name, len(indices), (folder / name).stat().st_size, uncompressed)
-    return files
+            for number, start in enumerate(range(0, len(indices), ROWS_PER_FILE)):
+                table = _table(rows[indices[start : start + ROWS_PER_FILE]], features, added, settings)
+                path = folder / found.pattern.replace("*", f"{number:02d}")
+                _write_file(table, path)
+                found.add(clips=len(table), size=path.stat().st_size, uncompressed=table.nbytes)
+                bar.update(len(table))
+    return written
 
 
-def _tables(rows: Dataset, features: Features, added: dict[str, Any], settings: DecodeSettings) -> Iterator[pa.Table]:
-    """The rows of one actor as tables of a few, with the protocol columns."""
+def _table(table: pa.Table, features: Features, added: dict[str, Any], settings: DecodeSettings) -> pa.Table:
+    """Some rows of one actor with the protocol columns. The schema carries the features, so class names survive."""
+    sizes = pc.binary_length(table["frames"]).to_pylist()
+    for clip, size in zip(table["clip"].to_pylist(), sizes, strict=True):
+        if size is not None:
+            check_frames(clip, size, settings)
     schema = features.arrow_schema
-    for start in range(0, len(rows), ROWS_PER_GROUP):
-        table = rows[start : start + ROWS_PER_GROUP]
-        sizes = pc.binary_length(table["frames"]).to_pylist()
-        for clip, size in zip(table["clip"].to_pylist(), sizes, strict=True):
-            if size is not None:
-                check_frames(clip, size, settings)
-        columns = [
-            pa.array([added[field.name]] * len(table), field.type) if field.name in added else table[field.name]
-            for field in schema
-        ]
-        yield pa.table([column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+    columns = [
+        pa.array([added[field.name]] * len(table), field.type)
+        if field.name in added
+        else table[field.name].cast(field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
-def _write_file(path: Path, features: Features, tables: Iterator[pa.Table], bar: tqdm) -> int:
-    """Write the tables as row groups, and return their bytes. The schema carries the features: class names survive."""
-    small = [name for name in features if name not in BINARY]
-    uncompressed = 0
-    with pq.ParquetWriter(
-        path,
-        features.arrow_schema,
-        compression="zstd",
-        use_dictionary=small,
-        write_statistics=small,
-        write_page_index=True,
-    ) as writer:
-        for table in tables:
-            writer.write_table(table)
-            uncompressed += table.nbytes
-            bar.update(len(table))
-    return uncompressed
+def _write_file(table: pa.Table, path: Path) -> None:
+    """One row group; no statistics and dictionaries of pixels and samples."""
+    small = [name for name in table.column_names if name not in BINARY]
+    pq.write_table(
+        table, path, compression="zstd", use_dictionary=small, write_statistics=small, write_page_index=True
+    )
 
 
 def _name_in_card(card: Path, repo_id: str) -> None:

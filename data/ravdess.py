@@ -1,91 +1,33 @@
-"""RAVDESS for `datasets.load_dataset("ravdess", data_dir=...)`; `import emofusion.data` registers it.
+"""RAVDESS for `datasets.load_dataset("ravdess", data_dir=...)`; `import emofusion.data` registers it."""
 
-The builder decodes nothing itself: the decoded store (store.py) lies under it, and label set, protocol and fold only
-select rows of it.
-"""
-
-import hashlib
-from collections import Counter
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from datasets import (
-    BuilderConfig,
-    ClassLabel,
-    Dataset,
-    DatasetInfo,
-    DownloadMode,
-    Features,
-    Version,
-    concatenate_datasets,
-)
-from datasets.utils.logging import get_logger
-
-from emofusion.modeling.faces_emofusion import make_face_finder
+from datasets import DatasetInfo
 
 from . import protocols
 from .account import Account
-from .corpus import Corpus, describe_files
-from .decode import NO_FACE, DecodeSettings, Faces
+from .clip_builder import ClipBuilder, ClipConfig
+from .corpus import RAVDESS
+from .decode import Faces
 from .face_tracks import FaceTracks
-from .files import CorpusFiles
-from .label_sets import label_set
 from .performances import check_channel, find_performances
-from .split_builder import SplitBuilder
-from .store import FINDINGS, STORE_FEATURES, Store, open_store, remove_store
-
-logger = get_logger(__name__)
+from .takes import Take
 
 
 @dataclass
-class RavdessConfig(BuilderConfig):
-    """Options of `load_dataset("ravdess", ...)`.
+class RavdessConfig(ClipConfig):
+    """Options of `load_dataset("ravdess", ...)`: those of `ClipConfig`, and what follows.
 
     Attributes:
-        data_dir (`str`): Folder with RAVDESS files at any depth, also in zip archives: mp4, wav or flac, any of them
-            alone or together.
-        label_set (`str`): `"emotions8"`, `"emotions4"`, `"emotions4_calm"`, `"groups4"`, ...; see `LABEL_SETS`.
         protocol (`str`): Which actors train, validate and test: `"holdout"`, `"luna5"`, `"msaf6"`, `"emobox6"`,
             `"chumachenko"`, `"loso"`; or the leaky `"random_clips"`.
-        fold (`int`): Fold of the protocol, from 0.
         channel (`str`): `"speech"`, `"song"` or `"both"`.
-        strict (`bool`): Refuse a corpus with anything missing or unreadable.
-        num_frames, frames_per_step, frame_size, clip_duration, sampling_rate, window, face_crop: See `DecodeSettings`.
         face_tracks (`str`, *optional*): Folder with the official OpenFace tracks, taken instead of finding faces.
-        yunet_path (`str`, *optional*): ONNX file of the detector, for `face_crop="yunet"`.
     """
 
-    version: Version = Version("1.0.0")
-    label_set: str = "emotions8"
-    protocol: str = "holdout"
-    fold: int = 0
     channel: str = "speech"
-    strict: bool = False
-    num_frames: int = DecodeSettings.num_frames
-    frames_per_step: int = DecodeSettings.frames_per_step
-    frame_size: int = DecodeSettings.frame_size
-    clip_duration: float = DecodeSettings.clip_duration
-    sampling_rate: int = DecodeSettings.sampling_rate
-    window: str = DecodeSettings.window
-    face_crop: str = DecodeSettings.face_crop
     face_tracks: str | None = None
-    yunet_path: str | None = None
-
-    @property
-    def decode_settings(self) -> DecodeSettings:
-        """The part of the options that the store depends on."""
-        return DecodeSettings(
-            num_frames=self.num_frames,
-            frames_per_step=self.frames_per_step,
-            frame_size=self.frame_size,
-            clip_duration=float(self.clip_duration),
-            sampling_rate=self.sampling_rate,
-            window=self.window,
-            face_crop=self.face_crop,
-            face_model=_checksum(self.yunet_path) if self.face_crop == "yunet" else "",
-        )
 
     def faces(self) -> Faces | None:
         """What finds faces, if they are to be found.
@@ -93,164 +35,25 @@ class RavdessConfig(BuilderConfig):
         Raises:
             ValueError: An option that does nothing without another, or an unknown one.
         """
-        finder = make_face_finder(self.face_crop, self.yunet_path)
-        if self.face_tracks is not None and finder is None:
+        faces = super().faces()
+        if self.face_tracks is None:
+            return faces
+        if faces is None:
             raise ValueError("face_tracks: they are only used with face_crop, such as face_crop='haar'")
-        if finder is None:
-            return None
-        return Faces(finder, None if self.face_tracks is None else FaceTracks(Path(self.face_tracks).expanduser()))
+        return replace(faces, tracks=FaceTracks(Path(self.face_tracks).expanduser()))
 
 
-def _checksum(path: str | None) -> str:
-    return "" if path is None else hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16]
-
-
-class Ravdess(SplitBuilder):
-    """Rows of the decoded store, split by actor."""
+class Ravdess(ClipBuilder):
+    """The performances of one channel or both."""
 
     BUILDER_CONFIG_CLASS = RavdessConfig
+    CORPUS = RAVDESS
+    HOMEPAGE = "https://zenodo.org/records/1188976"
+    PROTOCOLS = protocols.ALL_PROTOCOLS
 
     def _info(self) -> DatasetInfo:
-        """Columns: those of the store and `label`. Bad options are refused here, before anything is read."""
-        if not self.config.data_dir:
-            raise ValueError('data_dir is missing: load_dataset("ravdess", data_dir="folder with Actor_01, ...")')
-        labels = label_set(self.config.label_set).labels
-        protocols.fold(self.config.protocol, self.config.fold)
         check_channel(self.config.channel)
-        return DatasetInfo(
-            description=self.corpus.notice,
-            features=Features(STORE_FEATURES | {"label": ClassLabel(names=labels)}),
-            homepage="https://zenodo.org/records/1188976",
-            license="CC BY-NC-SA 4.0",
-        )
+        return super()._info()
 
-    @cached_property
-    def files(self) -> CorpusFiles:
-        """The files of the corpus."""
-        return CorpusFiles(Path(self.config.data_dir).expanduser())
-
-    @cached_property
-    def corpus(self) -> Corpus:
-        """What the corpus says about itself."""
-        return describe_files(self.files)
-
-    @cached_property
-    def _opened(self) -> tuple[Store, Account]:
-        takes, account = find_performances(self.files, self.config.channel)
-        store = open_store(
-            self.files, takes, self.config.decode_settings, Path(self._cache_dir_root), self.config.faces()
-        )
-        _account_for(store, account)
-        account.save(store.folder.with_suffix(".account.json"))
-        return store, account
-
-    @property
-    def account(self) -> Account:
-        """What was read and what was not."""
-        return self._opened[1]
-
-    def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
-        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it.
-
-        Raises:
-            ValueError: With `strict`: something is missing or unreadable.
-        """
-        if download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD:
-            remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
-        _, account = self._opened
-        logger.warning("%s, %s: %s", self.config.data_dir, self.config.channel, account.summary())
-        gaps = account.gaps() if self.config.strict else []
-        if gaps:
-            raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
-
-    def _open_all(self) -> Dataset:
-        rows, chosen = self._labelled()
-        return self._select(rows, "all", chosen)
-
-    def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
-        """Rows by split; what a fold lacks is said.
-
-        Raises:
-            FoldRefused: A needed split has no actor.
-        """
-        rows, chosen = self._labelled()
-        name, k = self.config.protocol, self.config.fold
-        actors, clips = rows.data.column("actor").to_pylist(), rows.data.column("clip").to_pylist()
-        present = {actors[row] for row in chosen}
-        wanted = tuple(part for part in needed or () if part in protocols.SPLITS)
-        found = protocols.fold_of_present(name, k, present, protocols.SPLITS if needed is None else wanted)
-        self._tell_missing(present, found)
-        parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
-        for row in chosen:
-            parts[protocols.split_of(name, k, found, actors[row], clips[row])].append(row)
-        return {part: self._select(rows, part, indices) for part, indices in parts.items() if indices}
-
-    def _tell_missing(self, present: set[int], found: protocols.Fold) -> None:
-        """Say which actors of the fold are not there, and who validates in their place."""
-        name, k = self.config.protocol, self.config.fold
-        whole = protocols.fold(name, k)
-        for part in protocols.SPLITS:
-            missing = getattr(whole, part) - present
-            if missing:
-                logger.warning("%s fold %d: %s actors %s are not there", name, k, part, protocols.numbers(missing))
-        if found.validation - whole.validation:
-            logger.warning("%s fold %d: actors %s validate", name, k, protocols.numbers(found.validation))
-
-    def _labelled(self) -> tuple[Dataset, list[int]]:
-        """The rows of the store with their label, and those of them that have one.
-
-        Raises:
-            ValueError: None has.
-        """
-        store, account = self._opened
-        classes = label_set(self.config.label_set)
-        ids = {name: index for index, name in enumerate(classes.labels)}
-        emotions = store.rows.data.column("emotion").to_pylist()
-        labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in emotions]
-        chosen = [row for row in store.order if labels[row] is not None]
-        if not chosen:
-            found = ", ".join(sorted(set(store.column("emotion"))))
-            raise ValueError(
-                f"{self.config.data_dir}: no clip of {len(store.order)} is left in label set "
-                f"{classes.name} ({', '.join(classes.mapping)}); the clips show {found}"
-            )
-        feature = Features({"label": self.info.features["label"]})
-        column = Dataset.from_dict({"label": labels}, features=feature)
-        labelled = concatenate_datasets([store.rows.remove_columns(list(FINDINGS)), column], axis=1)
-        labelled.info.description = f"{self.info.description}\n{account.summary()}"
-        return labelled, chosen
-
-    def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
-        """Rows whose fingerprint tells their content, so that what is computed from them is found again."""
-        config, store = self.config, self._opened[0]
-        identity = (store.fingerprint, config.label_set, config.protocol, config.fold, config.channel, part)
-        return rows.select(indices, new_fingerprint=hashlib.sha256(repr(identity).encode()).hexdigest()[:16])
-
-
-def _account_for(store: Store, account: Account) -> None:
-    """Add what decoding found."""
-    clips, sources = store.column("clip"), store.column("source")
-    account.unreadable |= store.unreadable
-    account.notes = {source: notes for source, notes in zip(sources, store.column("notes"), strict=True) if notes}
-    account.stereo = [source for source, count in zip(sources, store.column("channels"), strict=True) if count > 1]
-    for modality, name in (("video", "picture"), ("audio", "sound")):
-        there = store.column(f"has_{modality}")
-        lacking = [clip for clip, has in zip(clips, there, strict=True) if not has]
-        setattr(account, f"with_{name}", sum(there))
-        setattr(account, f"without_{name}", lacking if any(there) else [])
-    for name, column in (("sound", "audio_digest"), ("picture", "frames_digest")):
-        groups = _equal(clips, store.column(column))
-        if groups:
-            account.identical[name] = groups
-    words = store.column("face")
-    account.faces = {word: count for word, count in Counter(words).items() if word}
-    account.faces_not_found = [source for source, word in zip(sources, words, strict=True) if word == NO_FACE]
-
-
-def _equal(clips: list[str], digests: list[str]) -> list[list[str]]:
-    """Clips of equal content, in groups of two or more."""
-    groups: dict[str, list[str]] = {}
-    for clip, content in zip(clips, digests, strict=True):
-        if content:
-            groups.setdefault(content, []).append(clip)
-    return [group for group in groups.values() if len(group) > 1]
+    def _find(self) -> tuple[list[Take], Account]:
+        return find_performances(self.files, self.config.channel)

@@ -32,18 +32,15 @@ from file_server import (
 
 from emofusion.data.download import (
     ALREADY_THERE,
-    PARTS,
     SITE_VARIABLE,
     UNVERIFIED,
     VERIFIED,
     VERIFIED_BY_SERVER,
     Downloaded,
     DownloadError,
-    RemoteFile,
-    describe_size,
     download,
-    files_of,
 )
+from emofusion.data.record_files import PARTS, RemoteFile, describe_size, files_of
 
 NAME = "Audio.zip"
 HALF = 200_000

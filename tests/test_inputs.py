@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pytest
 import torch
 from corpus_files import write_corpus, write_named
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import emofusion.data  # noqa: F401  registers the builder
@@ -230,6 +232,119 @@ def test_augmentation_never_touches_the_store(corpus: Path, cache: Path):
     augmented(rows, processor, 3)
     assert list(rows) == before
     assert list(rows_of(corpus, cache, processor)) == before
+
+
+# Still pictures
+
+
+def stills(**columns: list[Any]) -> datasets.Dataset:
+    """Rows with a picture each; a column given here replaces that of the same name."""
+    count = len(next(iter(columns.values())))
+    names = [f"train/sad/{index}.png" for index in range(count)]
+    rows = datasets.Dataset.from_dict({"clip": names, "source": names, "label": [3] * count} | columns)
+    return rows.cast_column("image", datasets.Image())
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """uint8 `[height, width, 3]` that changes slowly, so that resizing keeps it apart."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def test_clip_inputs_of_a_still_picture_equal_those_of_a_video_of_one_frame():
+    processor = processor_for("video", num_frames=1)
+    pictures = [noise(48, 48), noise(60, 90, seed=1)]
+    rows = stills(image=[Image.fromarray(picture) for picture in pictures])
+    inputs = rows.with_transform(ClipInputs(processor_for("video")))[:]  # the model's 4 frames do not matter
+    expected = processor(videos=[picture[None] for picture in pictures])
+    assert inputs["pixel_values"].shape == (2, 1, 3, 32, 32)
+    assert torch.equal(inputs["pixel_values"], expected["pixel_values"])
+    assert inputs["video_mask"].tolist() == [True, True]
+    assert inputs["labels"].tolist() == [3, 3]
+    assert sorted(inputs) == ["labels", "pixel_values", "video_mask"]
+
+
+def test_clip_inputs_of_a_still_picture_have_the_size_of_the_model():
+    processor = processor_for(image_size=112, num_frames=8)
+    rows = stills(image=[Image.fromarray(noise(48, 48))] * 2)
+    for augmentation in (None, Augmentation(seed=0)):
+        assert rows.with_transform(ClipInputs(processor, augmentation))[:]["pixel_values"].shape == (2, 1, 3, 112, 112)
+
+
+def test_clip_inputs_take_the_middle_square_of_a_still_picture():
+    wide = np.zeros((40, 100, 3), np.uint8)
+    wide[:, 30:70] = noise(40, 40)
+    rows = stills(image=[Image.fromarray(wide), Image.fromarray(noise(40, 40))])
+    inputs = rows.with_transform(ClipInputs(processor_for()))[:]["pixel_values"]
+    assert torch.equal(inputs[0], inputs[1])
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK"])
+def test_clip_inputs_read_still_pictures_of_every_mode(mode: str, tmp_path: Path):
+    grey = Image.fromarray(noise(48, 48)).convert("L").point(lambda level: 255 * (level > 127))
+    ending = "tif" if mode == "CMYK" else "png"
+    grey.convert("RGB").convert(mode).save(tmp_path / f"a.{ending}")
+    grey.convert("RGB").save(tmp_path / "plain.png")
+    rows = stills(image=[str(tmp_path / f"a.{ending}"), str(tmp_path / "plain.png")])
+    inputs = rows.with_transform(ClipInputs(processor_for()))[:]["pixel_values"]
+    assert torch.equal(inputs[0], inputs[1])
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_clip_inputs_turn_still_pictures_as_their_camera_says(tmp_path: Path, decode: bool):
+    upright = Image.fromarray(noise(48, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side
+    upright.save(tmp_path / "upright.png")
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    rows = stills(image=[str(tmp_path / name) for name in ("turned.png", "upright.png")])
+    rows = rows.cast_column("image", datasets.Image(decode=decode))
+    inputs = rows.with_transform(ClipInputs(processor_for()))[:]["pixel_values"]
+    assert torch.equal(inputs[0], inputs[1])
+
+
+def test_augmented_still_pictures_are_cropped_and_flipped_anew_each_epoch():
+    processor = processor_for()
+    rows = stills(image=[Image.fromarray(noise(37, 37, seed)) for seed in range(8)])  # 37: nothing to resize
+    whole = torch.from_numpy(np.stack([noise(37, 37, seed) for seed in range(8)])).permute(0, 3, 1, 2).unsqueeze(1)
+    normal = processor.video_processor(list(whole), do_resize=False, do_center_crop=False, return_tensors="pt")
+    places: set[tuple[int, int, bool]] = set()
+    for epoch in (0, 1):
+        cut = augmented(rows, processor, epoch)["pixel_values"]
+        assert torch.equal(cut, augmented(rows, processor, epoch)["pixel_values"])
+        for picture, clip in zip(normal["pixel_values"], cut, strict=True):
+            found = [
+                (top, left, flipped)
+                for top in range(6)
+                for left in range(6)
+                for flipped in (False, True)
+                for window in [picture[..., top : top + 32, left : left + 32]]
+                if torch.equal(window.flip(-1) if flipped else window, clip)
+            ]
+            assert len(found) == 1
+            places.add(found[0])
+    assert len(places) > 8
+    assert {flipped for *_, flipped in places} == {True, False}
+
+
+def test_clip_inputs_of_a_still_picture_for_a_model_of_sound_alone_name_it():
+    rows = stills(image=[Image.fromarray(noise(48, 48))]).with_transform(ClipInputs(processor_for("audio")))
+    with pytest.raises(ValueError, match=r"^train/sad/0\.png: no sound in it; this model reads sound alone$"):
+        rows[0]
+
+
+def test_clip_inputs_of_a_damaged_still_picture_name_clip_and_source():
+    rows = stills(image=[{"bytes": b"no picture", "path": None}], clip=["one"], source=["a.zip/one.png"])
+    rows = rows.cast_column("image", datasets.Image(decode=False)).with_transform(ClipInputs(processor_for()))
+    with pytest.raises(ValueError, match=r"^one \(a\.zip/one\.png\): .*cannot be read \(not a picture, or a damaged"):
+        rows[0]
+
+
+def test_clip_inputs_of_a_video_model_need_no_audio_column(corpus: Path, cache: Path):
+    processor = processor_for("video")
+    rows = rows_of(corpus, cache, processor)
+    bare = rows.remove_columns("audio").with_transform(ClipInputs(processor))[:]
+    assert torch.equal(bare["pixel_values"], rows.with_transform(ClipInputs(processor))[:]["pixel_values"])
 
 
 # Workers

@@ -40,7 +40,36 @@ EXPECTED = {
     "emotions4": {"neutral": 96, "happy": 192, "sad": 192, "angry": 192},
     "emotions4_calm": {"neutral": 288, "happy": 192, "sad": 192, "angry": 192},
     "groups4": {"neutral": 288, "happy": 192, "negative": 768, "surprised": 192},
+    "emotions7": {
+        "neutral": 96,
+        "happy": 192,
+        "sad": 192,
+        "angry": 192,
+        "fearful": 192,
+        "disgust": 192,
+        "surprised": 192,
+    },
+    "emotions7_calm": {
+        "neutral": 288,
+        "happy": 192,
+        "sad": 192,
+        "angry": 192,
+        "fearful": 192,
+        "disgust": 192,
+        "surprised": 192,
+    },
+    "affectnet8": {
+        "neutral": 96,
+        "happy": 192,
+        "sad": 192,
+        "angry": 192,
+        "fearful": 192,
+        "disgust": 192,
+        "surprised": 192,
+    },
 }
+NOT_IN_RAVDESS = {"affectnet8": ["contempt"]}
+"""Classes that only other corpora have; they come last."""
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -51,7 +80,16 @@ def test_label_set_on_the_whole_corpus_has_the_published_counts(name: str):
 
 
 @pytest.mark.parametrize(
-    "name, total", [("emotions8", 1440), ("emotions4", 672), ("emotions4_calm", 864), ("groups4", 1440)]
+    "name, total",
+    [
+        ("emotions8", 1440),
+        ("emotions4", 672),
+        ("emotions4_calm", 864),
+        ("groups4", 1440),
+        ("emotions7", 1248),
+        ("emotions7_calm", 1440),
+        ("affectnet8", 1248),
+    ],
 )
 def test_label_set_on_the_whole_corpus_keeps_the_published_total(name: str, total: int):
     assert sum(count(name, whole_corpus()).values()) == total
@@ -60,7 +98,7 @@ def test_label_set_on_the_whole_corpus_keeps_the_published_total(name: str, tota
 @pytest.mark.parametrize("name", EXPECTED)
 def test_label_set_ids_follow_ravdess_codes(name: str):
     labels = label_set(name).labels
-    assert labels == list(EXPECTED[name])  # written above in code order
+    assert labels == list(EXPECTED[name]) + NOT_IN_RAVDESS.get(name, [])  # written above in code order
     assert label_set(name).id2label == dict(enumerate(labels))
     assert label_set(name).name == name
 
@@ -78,9 +116,16 @@ def test_label_set_groups4_sorts_each_emotion_where_the_issue_says():
     }
 
 
+def test_label_set_affectnet8_has_contempt_and_the_others_leave_it_out():
+    assert [name for name in LABEL_SETS if "contempt" in label_set(name).mapping] == ["affectnet8"]
+    assert label_set("affectnet8").id2label[7] == "contempt"
+    assert "calm" not in label_set("emotions7").mapping
+    assert label_set("emotions7_calm").mapping["calm"] == "neutral"
+
+
 def test_label_set_unknown_name_lists_the_choices():
-    with pytest.raises(ValueError, match=r"^label_set: unknown 'emotions7'; the choices are emotions8, emotions4, "):
-        label_set("emotions7")
+    with pytest.raises(ValueError, match=r"^label_set: unknown 'emotions9'; the choices are emotions8, emotions4, "):
+        label_set("emotions9")
     assert set(LABEL_SETS) == set(EXPECTED)
 
 

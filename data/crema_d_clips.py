@@ -1,0 +1,64 @@
+"""What lies in a CREMA-D folder: its files, paired by name to clips, and an account of what was found."""
+
+from collections import defaultdict
+
+from .account import Account
+from .crema_d_names import KNOWN_DEFECTS, CremaDName, all_clips, looks_like_crema_d, parse_name
+from .files import CorpusFile, CorpusFiles
+from .named_files import AUDIO_ENDINGS, VIDEO_ENDINGS, keep_first, named_files, new_account, nothing_found
+from .takes import Take
+
+# The corpus' own formats go first. AudioMP3 comes last: some of its files are silent where those of AudioWAV are not.
+_PICTURE_KINDS = (".flv", *sorted(VIDEO_ENDINGS - {".flv"}))
+_SOUND_KINDS = (".wav", *sorted(AUDIO_ENDINGS - {".wav", ".mp3"}), ".mp3")
+
+
+def find_clips(files: CorpusFiles) -> tuple[list[Take], Account]:
+    """All clips, in the order of their names.
+
+    Picture and sound of a clip have the same name. Of several formats the later ones stand in for a broken file; of a
+    clip that is there twice in one format the first file in order is taken.
+
+    Raises:
+        ValueError: No media file under a CREMA-D name.
+    """
+    account = new_account(files)
+    clips: dict[CremaDName, dict[str, CorpusFile]] = defaultdict(dict)
+    for name, file in named_files(files, account, looks_like_crema_d, parse_name):
+        keep_first(clips[name], file.name.suffix.lower(), file, account)
+    if not clips:
+        raise ValueError(nothing_found(files, account, "CREMA-D", "VideoFlash/1001_DFA_ANG_XX.flv"))
+    takes = [_take(name, formats) for name, formats in sorted(clips.items())]
+    for take in takes:
+        _tell_defects(take, account)
+    account.performances = len(takes)
+    account.expect([str(name) for name in all_clips()], [take.clip for take in takes])
+    return takes, account
+
+
+def _take(name: CremaDName, formats: dict[str, CorpusFile]) -> Take:
+    return Take(
+        clip=str(name),
+        pictures=tuple(formats[kind] for kind in _PICTURE_KINDS if kind in formats),
+        sounds=tuple(formats[kind] for kind in _SOUND_KINDS if kind in formats),
+        facts={
+            "emotion": name.emotion_name,
+            "actor": name.actor,
+            "gender": name.gender,
+            "intensity": name.intensity,
+            "statement": name.statement,
+            "repetition": 1,
+            "channel": "speech",
+        },
+    )
+
+
+def _tell_defects(take: Take, account: Account) -> None:
+    """Note what is known to be wrong with a clip, under the files that are read for it."""
+    reasons = [
+        f"known defect: {file.name.name} stands for {take.clip}" for file in take.files if file.name.stem != take.clip
+    ]
+    if take.clip in KNOWN_DEFECTS:
+        reasons.append(f"known defect: {KNOWN_DEFECTS[take.clip]}")
+    if reasons:
+        account.notes[" + ".join(map(str, (*take.pictures[:1], *take.sounds[:1])))] = reasons

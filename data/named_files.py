@@ -1,0 +1,86 @@
+"""The files of a corpus that are told by their names, whatever the grammar of the names is."""
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+from typing import TypeVar
+
+from .account import Account
+from .files import ZIP_ENDINGS, CorpusFile, CorpusFiles
+
+VIDEO_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".avi"}
+AUDIO_ENDINGS = {".wav", ".flac", ".m4a", ".mp3", ".ogg"}
+MEDIA_ENDINGS = VIDEO_ENDINGS | AUDIO_ENDINGS
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
+
+Name = TypeVar("Name")
+Kind = TypeVar("Kind")
+
+
+def new_account(files: CorpusFiles) -> Account:
+    """An account that knows of the archives and links that cannot be read."""
+    return Account(unreadable={name: why for name, why in files.unreadable.items() if _is_wanted(PurePath(name))})
+
+
+def named_files(
+    files: CorpusFiles, account: Account, looks_right: Callable[[str], bool], parse_name: Callable[[str], Name]
+) -> Iterator[tuple[Name, CorpusFile]]:
+    """Media files with possible names; the others join the account, and so do pointers left by Git LFS.
+
+    Args:
+        files (`CorpusFiles`): The files.
+        account (`Account`): What becomes of them.
+        looks_right (`Callable`): Whether a name without its ending has the form that names of the corpus have.
+        parse_name (`Callable`): Reads such a name, or raises a ValueError.
+    """
+    for file in files:
+        path = file.name
+        if not _is_wanted(path):
+            continue
+        if not looks_right(path.stem):
+            account.other_files += 1
+            continue
+        try:
+            name = parse_name(path.stem)
+            _refuse_pointer(files, file)
+        except ValueError as error:
+            account.files += 1
+            account.unreadable[str(file)] = str(error)
+            continue
+        yield name, file
+
+
+def keep_first(known: dict[Kind, CorpusFile], kind: Kind, file: CorpusFile, account: Account) -> None:
+    """Add a file to those of its take; one of the same kind as an earlier one is a duplicate."""
+    account.files += 1
+    first = known.setdefault(kind, file)
+    if first is not file:
+        size = "and size as" if first.stamp[0] == file.stamp[0] else "but another size than"
+        account.duplicates[str(file)] = f"same name {size} {first}"
+
+
+def nothing_found(files: CorpusFiles, account: Account, corpus: str, example: str) -> str:
+    """The message for a folder without a file that can be used; an example of those that cannot is named."""
+    bad = [f"; {file}: {reason}" for file, reason in account.unreadable.items()][:1]
+    return (
+        f"{files.folder}: no {corpus} file in it, expected names such as {example} "
+        f"({', '.join(sorted(MEDIA_ENDINGS))}), or zip archives of them{''.join(bad)}"
+    )
+
+
+def _is_wanted(path: PurePath) -> bool:
+    """Media files, and archives of them; names that begin with a dot are what macOS leaves beside a file."""
+    return path.suffix.lower() in MEDIA_ENDINGS | ZIP_ENDINGS and not path.name.startswith(".")
+
+
+def _refuse_pointer(files: CorpusFiles, file: CorpusFile) -> None:
+    """Raises a ValueError for the text that Git LFS keeps in place of a file, as in zip downloads from GitHub."""
+    if file.stamp[0] >= _LONGEST_POINTER:
+        return
+    try:
+        content = files.read(file)
+    except OSError:  # whoever decodes it will say why
+        return
+    if content.startswith(_POINTER):
+        raise ValueError("a Git LFS pointer, not the file itself: fetch it with git lfs pull")

@@ -1,0 +1,179 @@
+"""Get RAVDESS ready, see what is there, and export it.
+
+python -m emofusion.data.prepare --data_dir RAVDESS --download audio_speech video_speech --actors 1-4
+python -m emofusion.data.prepare --data_dir RAVDESS --face_crop haar --contact_sheets sheets
+python -m emofusion.data.prepare --data_dir RAVDESS --export_parquet exported --push_to_hub you/ravdess-clips
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+
+from emofusion.modeling import EmoFusionFeatureExtractor
+from emofusion.modeling.configuration_emofusion import EmoFusionConfig
+from emofusion.modeling.faces_emofusion import FACE_CROPS
+from emofusion.modeling.video_processing_emofusion import stored_size
+
+from .account import Account
+from .contact_sheets import write_contact_sheets
+from .download import download
+from .npz_export import export_npz
+from .performances import CHANNEL_CHOICES
+from .protocols import CHOICES, number_of_folds, usable_folds
+from .publish import export_parquet, push_parquet
+from .ravdess import Ravdess
+from .record_files import PARTS, describe_size, files_of
+
+
+def main(argv: Sequence[str]) -> None:
+    """Download, decode, tell what is there, export: each as far as it is asked for."""
+    args = _parser().parse_args(argv)
+    if args.push_to_hub and not args.export_parquet:
+        raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
+    if args.download is not None:
+        _download(args)
+    builder = _open(args)
+    rows, account = builder.as_dataset("all"), builder.account
+    _say(account.table())
+    _say(_protocol_table(set(rows["actor"])))
+    account.save(args.account)
+    _say(f"saved: {args.account}")
+    _export(args, builder, rows, account)
+    gaps = account.gaps() if args.strict else []
+    if gaps:
+        raise ValueError(f"{args.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
+
+
+def actor_numbers(words: Sequence[str]) -> list[int]:
+    """`["1-3", "7"]` to `[1, 2, 3, 7]`.
+
+    Raises:
+        ValueError: A word that is neither a number nor a range.
+    """
+    found: list[int] = []
+    for word in words:
+        first, dash, last = word.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"--actors: expected numbers or ranges such as 1-4 7, found {word!r}")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    defaults = EmoFusionConfig()
+    parser = argparse.ArgumentParser(
+        prog="python -m emofusion.data.prepare",
+        description="Get RAVDESS ready, see what is there, and export it.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--data_dir", type=Path, required=True, help="folder with RAVDESS files at any depth, or zip archives of them")
+    add("--cache_dir", type=Path, help="where decoded clips are kept; by default the cache of datasets")
+    add(
+        "--download",
+        nargs="*",
+        metavar="PART",
+        help=f"fetch parts of the official record into --data_dir first: {', '.join(PARTS)} (without a name: "
+        "audio_speech video_speech)",
+    )
+    add("--actors", nargs="+", metavar="N", help="actors whose videos are fetched, such as 1-4 7; sound comes whole")
+    add("--channel", choices=CHANNEL_CHOICES, default="speech", help="speech, song or both")
+    add("--strict", action="store_true", help="end with an error if anything is missing or unreadable")
+    add("--num_frames", type=int, default=defaults.num_frames, help="frames that the model looks at")
+    add("--image_size", type=int, default=defaults.image_size, help="side of a frame in pixels")
+    add("--window", default=defaults.window, help="which 3 seconds of a longer clip: voice, center or start")
+    add("--face_crop", choices=FACE_CROPS, default="none", help="cut frames to the face")
+    add("--face_tracks", help="folder with the official OpenFace tracks, taken instead of finding faces")
+    add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
+    add("--account", type=Path, default=Path("corpus_account.json"), help="where the account of what was read goes")
+    add("--contact_sheets", type=Path, metavar="DIR", help="write one picture per actor with all of their clips")
+    add("--export_parquet", type=Path, metavar="DIR", help="write a folder that plain load_dataset reads")
+    add("--export_npz", type=Path, metavar="DIR", help="write one npz file per clip")
+    add("--push_to_hub", metavar="NAME", help="push the --export_parquet folder to this dataset repository")
+    add("--public", action="store_true", help="make the pushed repository public; RAVDESS is CC BY-NC-SA 4.0")
+    return parser
+
+
+def _download(args: argparse.Namespace) -> None:
+    parts = args.download or ["audio_speech", "video_speech"]
+    files = files_of(parts, None if args.actors is None else actor_numbers(args.actors))
+    if args.actors is not None and any(not part.startswith("video") for part in parts):
+        _say("sound and face tracks come in one file for all actors")
+    _say(describe_size(files))
+    for file in download(files, args.data_dir):
+        _say(f"{file.name}: {file.state}")
+
+
+def _open(args: argparse.Namespace) -> Ravdess:
+    """The corpus, decoded."""
+    if not args.data_dir.expanduser().is_dir():
+        raise FileNotFoundError(f"--data_dir {args.data_dir}: no such folder; --download fetches the corpus into it")
+    builder = datasets.load_dataset_builder(
+        "ravdess",
+        data_dir=str(args.data_dir),
+        cache_dir=None if args.cache_dir is None else str(args.cache_dir),
+        channel=args.channel,
+        num_frames=args.num_frames,
+        frame_size=stored_size(args.image_size),
+        window=args.window,
+        face_crop=args.face_crop,
+        face_tracks=args.face_tracks,
+        yunet_path=args.yunet_path,
+    )
+    builder.download_and_prepare()
+    return builder
+
+
+def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset, account: Account) -> None:
+    settings = builder.config.decode_settings
+    if args.contact_sheets:
+        sheets = write_contact_sheets(rows, args.contact_sheets, settings.frame_size)
+        _say(f"{len(sheets)} contact sheets: {args.contact_sheets}")
+    if args.export_npz:
+        export_npz(
+            rows,
+            args.export_npz,
+            corpus=builder.corpus,
+            decode_settings=settings,
+            feature_extractor=EmoFusionFeatureExtractor(clip_duration=settings.clip_duration),
+        )
+        _say(f"npz files: {args.export_npz}")
+    if args.export_parquet:
+        export_parquet(
+            rows,
+            args.export_parquet,
+            corpus=builder.corpus,
+            account_summary=account.summary(),
+            decode_settings=settings,
+        )
+        _say(f"dataset folder: {args.export_parquet}")
+    if args.push_to_hub:
+        _say(push_parquet(args.export_parquet, args.push_to_hub, private=not args.public))
+
+
+def _protocol_table(present: set[int]) -> str:
+    """Which folds can be used with the actors that are there."""
+    lines = ["protocol       folds that can be used"]
+    for name in CHOICES:
+        usable, refused = usable_folds(name, present)
+        lines.append(f"{name:13}  {len(usable)} of {number_of_folds(name)}")
+        if refused:
+            k, reason = next(iter(refused.items()))
+            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+            lines[-1] += f"; {reason}{more}"
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"error: {error}")
