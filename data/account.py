@@ -101,7 +101,10 @@ class Account:
                 for kind, groups in (self.identical or {"clips": []}).items()
             ),
             *((f"face {word}", str(count), "") for word, count in sorted(self.faces.items()) if word != "not found"),
-            ("face not found", str(len(self.faces_not_found)), _names(self.faces_not_found, most)),
+            *(
+                [("face not found", str(len(self.faces_not_found)), _names(self.faces_not_found, most))]
+                * bool(self.faces)
+            ),
             ("duplicate files", str(len(self.duplicates)), _reasons(self.duplicates, most)),
             ("odd but usable", str(len(self.notes)), _reasons({k: "; ".join(v) for k, v in self.notes.items()}, most)),
             ("unreadable", str(len(self.unreadable)), _reasons(self.unreadable, most)),

@@ -170,7 +170,7 @@ class ClipBuilder(SplitBuilder):
         """Rows by split; what a fold lacks is said.
 
         Raises:
-            FoldRefused: A needed split has no actor.
+            FoldRefusedError: A needed split has no actor.
         """
         rows, chosen = self._labelled()
         name, k = self.config.protocol, self.config.fold

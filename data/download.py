@@ -301,7 +301,8 @@ def _check_space(part: _Part, needed: int | None) -> None:
     free = shutil.disk_usage(part.path.parent).free
     if needed is not None and needed > free:
         raise DownloadError(
-            f"{part.path.parent}: {readable_size(needed)} more needed for {part.path.name}, {readable_size(free)} free; "
+            f"{part.path.parent}: {readable_size(needed)} more needed for {part.path.name}, "
+            f"{readable_size(free)} free; "
             "make room or choose another folder"
         )
 

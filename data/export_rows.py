@@ -27,7 +27,7 @@ def check_rows(rows: Dataset) -> None:
         raise ValueError(f"rows: column label must be a ClassLabel, found {rows.features['label']}")
     if not len(rows):
         raise ValueError("rows: no clip in them, nothing to export")
-    unknown = sorted(set(rows["actor"]) - ACTORS)
+    unknown = sorted(set(rows["actor"]) - ACTORS, key=str)
     if unknown:
         raise ValueError(
             f"rows: column actor holds {unknown[0]}, but the protocols know actors {numbers(ACTORS)} only"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import datasets
 
-from emofusion.modeling import EmoFusionFeatureExtractor
 from emofusion.modeling.configuration_emofusion import EmoFusionConfig
 from emofusion.modeling.faces_emofusion import FACE_CROPS
 from emofusion.modeling.video_processing_emofusion import stored_size
@@ -134,13 +133,7 @@ def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset, 
         sheets = write_contact_sheets(rows, args.contact_sheets, settings.frame_size)
         _say(f"{len(sheets)} contact sheets: {args.contact_sheets}")
     if args.export_npz:
-        export_npz(
-            rows,
-            args.export_npz,
-            corpus=builder.corpus,
-            decode_settings=settings,
-            feature_extractor=EmoFusionFeatureExtractor(clip_duration=settings.clip_duration),
-        )
+        export_npz(rows, args.export_npz, corpus=builder.corpus, decode_settings=settings)
         _say(f"npz files: {args.export_npz}")
     if args.export_parquet:
         export_parquet(

@@ -30,7 +30,7 @@ class Fold:
         return next(name for name in SPLITS if actor in getattr(self, name))
 
 
-class FoldRefused(ValueError):
+class FoldRefusedError(ValueError):
     """A fold that cannot be used with the actors that are there; the message says which are missing."""
 
 
@@ -153,7 +153,7 @@ def fold_of_present(
         protocols (`Protocols`): The table of a corpus, by default that of RAVDESS.
 
     Raises:
-        FoldRefused: A needed part has no actor; the message says which are missing.
+        FoldRefusedError: A needed part has no actor; the message says which are missing.
         ValueError: Unknown protocol or fold.
     """
     whole = fold(name, k, protocols)
@@ -166,7 +166,7 @@ def fold_of_present(
     lacking = [part for part in needed if getattr(whole, part) and not getattr(found, part)]
     if lacking:
         empty = [f"{part} actors ({numbers(getattr(whole, part))})" for part in lacking]
-        raise FoldRefused(
+        raise FoldRefusedError(
             f"{name} fold {k} is refused: none of its {' and none of its '.join(empty)} is there, only actors "
             f"{numbers(there)}"
         )
@@ -186,7 +186,7 @@ def usable_folds(name: str, present: Collection[int]) -> tuple[dict[int, Fold], 
     for k in range(number_of_folds(name)):
         try:
             usable[k] = fold_of_present(name, k, present)
-        except FoldRefused as error:
+        except FoldRefusedError as error:
             refused[k] = str(error)
     return usable, refused
 

@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from emofusion.evaluation import card, compare
+from emofusion.evaluation import card, compare, report
 from emofusion.evaluation.files import write_whole
 from emofusion.evaluation.plots import plot_confusion, plot_training
 from emofusion.evaluation.report import command_line
@@ -24,6 +24,7 @@ def metrics_of_a_run(**changes: object) -> dict:
         "label_set": "emotions8",
         "protocol": "holdout",
         "fold": 0,
+        "leaky": False,
         "actors": {"train": [1, 2], "validation": [13], "test": [17]},
         "clips": {"train": 120, "validation": 60, "test": 60},
         "labels": ["neutral", "calm"],
@@ -87,11 +88,23 @@ def test_card_of_a_synthetic_corpus_says_so_first(tmp_path: Path):
     assert all("synthetic demo corpus" in line for line in scores)
 
 
-def test_card_without_a_test_says_so(tmp_path: Path):
-    metrics = {k: v for k, v in metrics_of_a_run().items() if not k.startswith(("test_", "chance", "majority"))}
-    found = write(metrics, tmp_path)
-    assert "Not tested" in found.text
-    assert found.data.eval_results is None
+def test_card_of_a_leaky_split_says_so_first(tmp_path: Path):
+    found = write(metrics_of_a_run(leaky=True, protocol="random_clips"), tmp_path)
+    assert found.text.lstrip().startswith("> **Leaky split: in protocol `random_clips`")
+    assert "never seen" not in found.text
+    assert "unseen actors |" not in found.text
+    assert "leaky split" in found.data.eval_results[0].dataset_name
+    assert "Leaky" not in write(metrics_of_a_run(), tmp_path).text
+
+
+def test_compare_names_a_leaky_split(tmp_path: Path):
+    assert "LEAKY SPLIT" in compare.table({"run": metrics_of_a_run(leaky=True)})
+    assert "LEAKY" not in compare.table({"run": metrics_of_a_run()})
+
+
+def test_summary_of_a_leaky_split_does_not_speak_of_unseen_actors():
+    assert "already seen (leaky split) actors" in report.summary(metrics_of_a_run(leaky=True))
+    assert "unseen actors" in report.summary(metrics_of_a_run())
 
 
 def test_plots_open_as_pictures(tmp_path: Path):

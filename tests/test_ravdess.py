@@ -13,7 +13,7 @@ import pytest
 from corpus_files import RATE, make_frames, make_sound, write_corpus, write_media, write_named, write_sound
 from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
 
-from emofusion.data import Account, DecodeSettings, FoldRefused, describe_corpus
+from emofusion.data import Account, DecodeSettings, FoldRefusedError, describe_corpus
 from emofusion.data.decode import shrink
 from emofusion.modeling import read_clip
 from emofusion.modeling.processing_emofusion import to_int16
@@ -163,7 +163,7 @@ def test_load_dataset_of_a_fold_without_its_actors_is_refused(tmp_path: Path):
     folder = write_corpus(tmp_path / "corpus", actors=(1, 17), emotions=(3,), kind="wav")
     message = r"holdout fold 0 is refused: none of its validation actors \(13-16\) is there, only actors 1, 17"
     for options in ({}, {"split": "validation"}):
-        with pytest.raises(FoldRefused, match=message):
+        with pytest.raises(FoldRefusedError, match=message):
             load(folder, tmp_path / "cache", **options)
     # What is asked for by name needs nothing else.
     assert load(folder, tmp_path / "cache", split="test")["actor"][:] == [17]
@@ -337,9 +337,8 @@ def test_load_dataset_without_data_dir_says_so(tmp_path: Path, monkeypatch: pyte
 
 def test_load_dataset_of_an_empty_or_missing_folder_names_it(tmp_path: Path):
     (tmp_path / "empty").mkdir()
-    for name in ("empty", "missing"):
-        with pytest.raises(FileNotFoundError, match=f"{name} doesn't contain any data files"):
-            load(tmp_path / name, tmp_path / "cache")
+    with pytest.raises(FileNotFoundError, match="missing: no such folder"):
+        load(tmp_path / "missing", tmp_path / "cache")
     (tmp_path / "empty" / "holiday.mp4").touch()
     with pytest.raises(ValueError, match="empty: no RAVDESS file in it, expected names such as"):
         load(tmp_path / "empty", tmp_path / "cache")

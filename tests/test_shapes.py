@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emofusion.data
-from emofusion.data import FoldRefused
+from emofusion.data import FoldRefusedError
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}
 
@@ -139,7 +139,7 @@ def test_splits_of_any_tree_share_no_actor_and_hold_no_performance_twice(files: 
             return
         splits = {}
         for part in ("train", "validation", "test"):
-            with contextlib.suppress(FoldRefused):
+            with contextlib.suppress(FoldRefusedError):
                 splits[part] = datasets.load_dataset("ravdess", split=part, **options | OPTIONS)
         clips = [clip for rows in splits.values() for clip in rows["clip"]]
         assert Counter(clips) == dict.fromkeys(possible, 1)

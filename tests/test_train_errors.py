@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 from conftest import REPOSITORY
+from corpus_files import write_corpus
 from demo_runs import tiny_recipe
 
 from emofusion.data import describe_corpus
@@ -26,7 +27,7 @@ def train_hf() -> ModuleType:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_demo_corpus(
-        tmp_path_factory.mktemp("demo") / "corpus", actors=[1, 13], clips_per_actor=8, image_size=32, jobs=1
+        tmp_path_factory.mktemp("demo") / "corpus", actors=[1, 13, 17], clips_per_actor=8, image_size=32, jobs=1
     )
 
 
@@ -70,6 +71,7 @@ def test_train_silent_clip_for_an_audio_model_is_named(train_hf: ModuleType, tmp
     folder.mkdir(parents=True)
     silent = test_data / "clips/ravdess/01-01-08-02-01-01-19.mp4"
     (folder / silent.name).write_bytes(silent.read_bytes())
+    write_corpus(folder.parent, actors=(1, 13), emotions=(3,), kind="wav")
     words = ["--data_dir", folder.parent, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     message = message_of(train_hf, *words, "--fusion", "audio")
     assert "01-01-08-02-01-01-19.mp4" in message
@@ -121,6 +123,11 @@ def test_predict_other_classes_is_refused(
         (["--fusion", "gatd"], "gatd"),
         (["--fusio", "gated"], "did you mean 'fusion'"),
         (["--protocol", "leaky"], "leaky"),
+        (["--label_set", "emotions5"], "emotions5"),
+        (["--protocol", "random_clips", "--push_to_hub"], "--allow_leaky_split"),
+        (["--face_tracks", "."], "face_crop"),
+        (["--face_crop", "yunet"], "yunet_path"),
+        (["--strict"], "missing: actors 2-12"),
         (["--fold", "7"], "fold"),
         (["--encoder_width", "-8"], "encoder_width"),
     ],
@@ -153,9 +160,10 @@ def test_predict_without_test_actors_says_so(
     train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
 ):
     checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
-    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    folder = corpus / "Actor_13"
+    places = ["--data_dir", folder, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     message = message_of(train_hf, "--model_name_or_path", checkpoint, "--do_predict", *places)
-    assert "no clip of the test actors" in message
+    assert "holdout fold 0 is refused: none of its test actors (17-20) is there, only actors 13" in message
 
 
 def test_resume_with_another_setting_names_it(train_hf: ModuleType, tmp_path: Path, corpus: Path):

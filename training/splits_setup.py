@@ -6,11 +6,10 @@ from typing import Any
 
 import datasets
 import numpy as np
-from datasets.data_files import EmptyDatasetError
 
 from emofusion.data import Account
 from emofusion.data.inputs import Augmentation, ClipInputs
-from emofusion.data.protocols import SPLITS, FoldRefused
+from emofusion.data.protocols import SPLITS, FoldRefusedError
 from emofusion.data.ravdess import Ravdess
 from emofusion.data.spec_augment import SpecAugment
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
@@ -34,9 +33,7 @@ def load_splits(
         builder = _builder(data_args, config, processor)
         builder.download_and_prepare()
         splits = dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
-    except EmptyDatasetError as error:
-        raise ArgumentError(f"--data_dir {data_args.data_dir}: no RAVDESS file in it, it is empty") from error
-    except FoldRefused as error:
+    except FoldRefusedError as error:
         hint = "; --eval_strategy no does without validation" if "validation actors" in str(error) else ""
         raise ArgumentError(f"--data_dir {data_args.data_dir}: {error}{hint}") from error
     for rows in splits.values():
