@@ -6,9 +6,12 @@ from typing import Any
 
 import datasets
 import pytest
+import torch
 
 import emofusion.data  # noqa: F401  registers the builder
+from emofusion.data import ClipInputs
 from emofusion.data.ravdess_names import all_performances
+from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".wav"}
 
@@ -89,3 +92,19 @@ def test_silent_real_clip_is_paired_with_its_sound_or_used_alone(test_data: Path
             "ravdess", data_dir=str(tmp_path / name), cache_dir=str(tmp_path / "cache"), split="all"
         )
         assert (len(rows), rows[0]["has_video"], rows[0]["has_audio"]) == (1, True, has_audio)
+
+
+@pytest.mark.slow
+def test_inputs_of_a_real_clip_are_those_of_its_file_cut_to_the_face_too(opened: tuple[Any, dict[str, Path]]):
+    builder, originals = opened
+    processor = EmoFusionProcessor.from_config(EmoFusionConfig(face_crop="haar"))
+    rows = builder.as_dataset("all")
+    inputs = rows.with_transform(ClipInputs(processor))
+    for index, source in enumerate(rows["source"]):
+        expected = processor(originals[source])
+        for name, tensor in expected.items():
+            assert torch.equal(inputs[index][name], tensor[0]), (originals[source].name, name)
+    uncut = EmoFusionProcessor.from_config(EmoFusionConfig())
+    face = next(source for source in rows["source"] if originals[source].name == "single_face.mp4")
+    row = inputs[rows["source"][:].index(face)]
+    assert not torch.equal(row["pixel_values"], uncut(originals[face])["pixel_values"][0])
