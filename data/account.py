@@ -1,13 +1,13 @@
 """An account of what was read from a corpus folder and what was not; nothing is dropped silently."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .protocols import numbers
+from .whole_files import write_whole
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Account:
         without_picture, without_sound (`list[str]`): Clips that lack what other clips have.
         duplicates (`dict[str, str]`): Files left out because another one holds the same take and modality, and which.
         unreadable (`dict[str, str]`): Reason by file (or name) that could not be used.
-        notes (`dict[str, list[str]]`): By file: what was odd but usable.
+        notes (`dict[str, list[str]]`): By file (or clip): what was odd but usable.
         stereo (`list[str]`): Sources whose sound had several channels and was mixed to mono.
         identical (`dict[str, list[list[str]]]`): For sound and picture: clips in which it is the same, bit for bit.
         faces (`dict[str, int]`): Clips by what became of the face: found, tracked, not found.
@@ -67,10 +67,9 @@ class Account:
             parts.append(f"{len(self.duplicates)} duplicate files left out")
         if self.dropped:
             parts.append(f"{sum(self.dropped.values())} clips not in the label set ({_counts(self.dropped)})")
-        if self.identical:
-            parts.append(
-                f"identical {' and '.join(self.identical)} in {_names(next(iter(self.identical.values()))[0])}"
-            )
+        for kind, groups in self.identical.items():
+            more = f" and {len(groups) - 1} more groups" if len(groups) > 1 else ""
+            parts.append(f"identical {kind} in {_names(groups[0])}{more}")
         if self.stereo:
             parts.append(f"{len(self.stereo)} stereo clips mixed to mono")
         if self.faces_not_found:
@@ -97,7 +96,7 @@ class Account:
             ("not in the label set", str(sum(self.dropped.values())), _counts(self.dropped)),
             ("stereo, mixed to mono", str(len(self.stereo)), _names(self.stereo, most)),
             *(
-                (f"identical {kind}", str(len(groups)), "; ".join(" = ".join(group) for group in groups[:most]))
+                (f"identical {kind}", str(len(groups)), _groups(groups, most))
                 for kind, groups in (self.identical or {"clips": []}).items()
             ),
             *((f"face {word}", str(count), "") for word, count in sorted(self.faces.items()) if word != "not found"),
@@ -129,9 +128,8 @@ class Account:
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
 
 
 def missing_by_actor(missing: Sequence[str]) -> str:
@@ -161,6 +159,11 @@ def _names(names: Sequence[str], most: int = 5) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{word} {count}" for word, count in counts.items())
+
+
+def _groups(groups: Sequence[Sequence[str]], most: int) -> str:
+    shown = "; ".join(" = ".join(group[:most]) + " = ..." * (len(group) > most) for group in groups[:most])
+    return shown + (f" and {len(groups) - most} more" if len(groups) > most else "")
 
 
 def _lacking(clips: Sequence[str], most: int) -> str:

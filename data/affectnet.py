@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
+from datasets.utils import tqdm
 
 from .corpus import Corpus
 from .still_images import PICTURE_ENDINGS, ImageAccount, Listing, Row, StillImages, image_row

@@ -24,7 +24,8 @@ from datasets import (
 )
 from datasets.utils.logging import get_logger
 
-from emofusion.modeling.faces_emofusion import make_face_finder
+from emofusion.modeling.faces_emofusion import FACE_VERSION, check_face_crop
+from emofusion.modeling.media_emofusion import check_settings
 
 from . import protocols
 from .account import Account
@@ -78,8 +79,16 @@ class ClipConfig(BuilderConfig):
             sampling_rate=self.sampling_rate,
             window=self.window,
             face_crop=self.face_crop,
-            face_model=_checksum(self.yunet_path) if self.face_crop == "yunet" else "",
+            face_model="" if self.face_crop == "none" else f"{FACE_VERSION}{self._yunet_checksum()}",
         )
+
+    def _yunet_checksum(self) -> str:
+        if self.face_crop != "yunet" or self.yunet_path is None:
+            return ""
+        path = Path(self.yunet_path).expanduser()
+        if not path.is_file():
+            raise ValueError(f"yunet_path {self.yunet_path}: no such file")
+        return f"-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
     def faces(self) -> Faces | None:
         """What finds faces, if they are to be found.
@@ -87,12 +96,12 @@ class ClipConfig(BuilderConfig):
         Raises:
             ValueError: An option that does nothing without another, or an unknown one.
         """
-        finder = make_face_finder(self.face_crop, self.yunet_path)
-        return None if finder is None else Faces(finder)
-
-
-def _checksum(path: str | None) -> str:
-    return "" if path is None else hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()[:16]
+        check_face_crop(self.face_crop)
+        if self.face_crop == "none":
+            return None
+        if self.face_crop == "yunet" and self.yunet_path is None:
+            raise ValueError("face_crop='yunet' needs yunet_path, the detector's ONNX file")
+        return Faces(self.face_crop, None if self.yunet_path is None else str(Path(self.yunet_path).expanduser()))
 
 
 class ClipBuilder(SplitBuilder):
@@ -113,7 +122,14 @@ class ClipBuilder(SplitBuilder):
             raise ValueError(
                 f'data_dir is missing: load_dataset("{self.dataset_name}", data_dir="folder of {self.CORPUS.name}")'
             )
+        self._refuse_name("label_set=, protocol= and fold=")
         labels = label_set(self.config.label_set).labels
+        check_settings(
+            self.config.num_frames, self.config.clip_duration, self.config.sampling_rate, self.config.window
+        )
+        for name in ("frames_per_step", "frame_size"):
+            if getattr(self.config, name) < 1:
+                raise ValueError(f"{name}={getattr(self.config, name)}: expected a number above 0.")
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
         return DatasetInfo(
             description=self.corpus.notice,
@@ -141,6 +157,9 @@ class ClipBuilder(SplitBuilder):
         _account_for(store, account)
         account.drop(store.column("emotion"), kept=label_set(self.config.label_set).mapping)
         account.save(store.folder.with_suffix(".account.json"))
+        gaps = account.gaps() if self.config.strict else []
+        if gaps:
+            raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
         return store, account
 
     @property
@@ -149,18 +168,12 @@ class ClipBuilder(SplitBuilder):
         return self._opened[1]
 
     def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
-        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it.
-
-        Raises:
-            ValueError: With `strict`: something is missing or unreadable.
-        """
+        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
+        for name in ("_opened", "files", "corpus"):  # the folder may have changed
+            self.__dict__.pop(name, None)
         if download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD:
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
-        _, account = self._opened
-        logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, account.summary())
-        gaps = account.gaps() if self.config.strict else []
-        if gaps:
-            raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
+        logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, self.account.summary())
 
     def _open_all(self) -> Dataset:
         rows, chosen = self._labelled()
@@ -177,6 +190,8 @@ class ClipBuilder(SplitBuilder):
         actors, clips = rows.data.column("actor").to_pylist(), rows.data.column("clip").to_pylist()
         present = {actors[row] for row in chosen}
         wanted = protocols.SPLITS if needed is None else tuple(part for part in needed if part in protocols.SPLITS)
+        if name == protocols.LEAKY:
+            logger.warning("%s LEAKS: every actor is in training and test; its scores are inflated", name)
         found = protocols.fold_of_present(name, k, present, wanted, self.PROTOCOLS)
         self._tell_missing(present, found)
         parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
@@ -230,15 +245,13 @@ def _account_for(store: Store, account: Account) -> None:
     """Add what decoding found to what the names told."""
     clips, sources = store.column("clip"), store.column("source")
     account.unreadable |= store.unreadable
+    account.performances = len(clips)
     for source, notes in zip(sources, store.column("notes"), strict=True):
         if notes:
             account.notes.setdefault(source, []).extend(notes)
     account.stereo = [source for source, count in zip(sources, store.column("channels"), strict=True) if count > 1]
-    for modality, name in (("video", "picture"), ("audio", "sound")):
-        there = store.column(f"has_{modality}")
-        lacking = [clip for clip, has in zip(clips, there, strict=True) if not has]
-        setattr(account, f"with_{name}", sum(there))
-        setattr(account, f"without_{name}", lacking if any(there) else [])
+    account.with_picture, account.without_picture = _having(clips, store.column("has_video"))
+    account.with_sound, account.without_sound = _having(clips, store.column("has_audio"))
     for name, column in (("sound", "audio_digest"), ("picture", "frames_digest")):
         groups = _equal(clips, store.column(column))
         if groups:
@@ -246,6 +259,11 @@ def _account_for(store: Store, account: Account) -> None:
     words = store.column("face")
     account.faces = {word: count for word, count in Counter(words).items() if word}
     account.faces_not_found = [source for source, word in zip(sources, words, strict=True) if word == NO_FACE]
+
+
+def _having(clips: list[str], there: list[bool]) -> tuple[int, list[str]]:
+    """How many clips have something, and the others; none are named where no clip has it."""
+    return sum(there), [clip for clip, has in zip(clips, there, strict=True) if not has] if any(there) else []
 
 
 def _equal(clips: list[str], digests: list[str]) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """Contact sheets: all clips of an actor as small pictures, so that a person can check the crops at a glance."""
 
-import os
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,12 +8,13 @@ from typing import Any
 
 import datasets
 import numpy as np
+from datasets.utils import tqdm
 from PIL import Image, ImageDraw, ImageFont
-from tqdm.auto import tqdm
 
 from emofusion.modeling import EMOTIONS
 
 from .decode import NO_FACE
+from .whole_files import write_whole
 
 THUMBNAIL = 128  # pixels
 COLUMNS = 8  # as many clips as an emotion has in RAVDESS: 2 intensities x 2 statements x 2 repetitions
@@ -52,7 +53,8 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, frame_size: int) 
         shown = [clip for clip in actors[actor] if clip["has_video"]]
         if shown:
             sheet = _draw(_title(actors[actor]), _in_rows(shown), pictures, frame_size)
-            paths.append(_write(sheet, folder / f"Actor_{actor:02d}.png"))
+            paths.append(folder / f"Actor_{actor:02d}.png")
+            write_whole(paths[-1], functools.partial(sheet.save, format="PNG"))
     return paths
 
 
@@ -126,14 +128,3 @@ def _middle(frames: bytes, size: int) -> Image.Image:
         raise ValueError(f"frame_size={size}: the stored frames have another size, found {len(frames)} bytes")
     video = np.frombuffer(frames, np.uint8).reshape(-1, size, size, 3)
     return Image.fromarray(video[len(video) // 2]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-
-
-def _write(sheet: Image.Image, path: Path) -> Path:
-    """Write a PNG that appears under its name only when complete."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        sheet.save(temporary, "PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

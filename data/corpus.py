@@ -66,4 +66,9 @@ def describe_files(files: CorpusFiles, original: Corpus = RAVDESS) -> Corpus:
 
 
 def _described(name: str, record: bytes) -> Corpus:
-    return replace(RECORDS[name], notice=json.loads(record)["notice"])
+    try:
+        return replace(RECORDS[name], notice=str(json.loads(record)["notice"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{name}: expected the record of a synthetic corpus, with a field "notice"; found another file'
+        ) from error

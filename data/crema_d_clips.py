@@ -3,9 +3,9 @@
 from collections import defaultdict
 
 from .account import Account
-from .crema_d_names import KNOWN_DEFECTS, CremaDName, all_clips, looks_like_crema_d, parse_name
+from .crema_d_names import KNOWN_DEFECTS, WAV_ALONE, CremaDName, all_clips, looks_like_crema_d, parse_name
 from .files import CorpusFile, CorpusFiles
-from .named_files import AUDIO_ENDINGS, VIDEO_ENDINGS, keep_first, named_files, new_account, nothing_found
+from .named_files import AUDIO_ENDINGS, VIDEO_ENDINGS, add_file, named_files, new_account, nothing_found
 from .takes import Take
 
 # The corpus' own formats go first. AudioMP3 comes last: some of its files are silent where those of AudioWAV are not.
@@ -23,9 +23,9 @@ def find_clips(files: CorpusFiles) -> tuple[list[Take], Account]:
         ValueError: No media file under a CREMA-D name.
     """
     account = new_account(files)
-    clips: dict[CremaDName, dict[str, CorpusFile]] = defaultdict(dict)
+    clips: dict[CremaDName, dict[str, list[CorpusFile]]] = defaultdict(dict)
     for name, file in named_files(files, account, looks_like_crema_d, parse_name):
-        keep_first(clips[name], file.name.suffix.lower(), file, account)
+        add_file(clips[name], file.name.suffix.lower(), file, account)
     if not clips:
         raise ValueError(nothing_found(files, account, "CREMA-D", "VideoFlash/1001_DFA_ANG_XX.flv"))
     takes = [_take(name, formats) for name, formats in sorted(clips.items())]
@@ -36,11 +36,13 @@ def find_clips(files: CorpusFiles) -> tuple[list[Take], Account]:
     return takes, account
 
 
-def _take(name: CremaDName, formats: dict[str, CorpusFile]) -> Take:
+def _take(name: CremaDName, formats: dict[str, list[CorpusFile]]) -> Take:
+    if str(name) in WAV_ALONE and ".wav" in formats:
+        formats = {".wav": formats[".wav"]}
     return Take(
         clip=str(name),
-        pictures=tuple(formats[kind] for kind in _PICTURE_KINDS if kind in formats),
-        sounds=tuple(formats[kind] for kind in _SOUND_KINDS if kind in formats),
+        pictures=tuple(file for kind in _PICTURE_KINDS for file in formats.get(kind, ())),
+        sounds=tuple(file for kind in _SOUND_KINDS for file in formats.get(kind, ())),
         facts={
             "emotion": name.emotion_name,
             "actor": name.actor,
@@ -54,11 +56,11 @@ def _take(name: CremaDName, formats: dict[str, CorpusFile]) -> Take:
 
 
 def _tell_defects(take: Take, account: Account) -> None:
-    """Note what is known to be wrong with a clip, under the files that are read for it."""
+    """Note what is known to be wrong with a clip."""
     reasons = [
         f"known defect: {file.name.name} stands for {take.clip}" for file in take.files if file.name.stem != take.clip
     ]
     if take.clip in KNOWN_DEFECTS:
         reasons.append(f"known defect: {KNOWN_DEFECTS[take.clip]}")
     if reasons:
-        account.notes[" + ".join(map(str, (*take.pictures[:1], *take.sounds[:1])))] = reasons
+        account.notes[take.clip] = reasons

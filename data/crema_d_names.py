@@ -46,6 +46,9 @@ MALE_ACTORS = frozenset({
 _NO_SENTENCE = {(1008, "WSI"), (1009, "MTI"), (1019, "ITH")}
 _NO_CLIP = {"1002_TIE_NEU_XX", "1076_ITS_NEU_XX"}
 
+WAV_ALONE = {"1076_MTI_NEU_XX", "1064_TIE_SAD_XX", "1064_IEO_DIS_MD"}
+"""Clips of which the wav is whole and the other files are not."""
+
 KNOWN_DEFECTS = {
     "1076_MTI_SAD_XX": "an error picture and no sound",
     "1076_MTI_NEU_XX": "flv and mp3 are nearly empty and silent, the wav is whole",

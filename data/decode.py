@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
-from emofusion.modeling.faces_emofusion import FaceBox, FaceFinder, crop_face, locate
+from emofusion.modeling.faces_emofusion import FaceBox, FaceFinder, crop_face, locate, make_face_finder
 from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
 from emofusion.modeling.processing_emofusion import to_int16
 from emofusion.modeling.video_processing_emofusion import square_resize
@@ -32,7 +33,8 @@ class DecodeSettings:
         sampling_rate (`int`): Hz.
         window (`str`): Which seconds of a longer clip.
         face_crop (`str`): What finds the face that frames are cut to: `"none"`, `"haar"` or `"yunet"`.
-        face_model (`str`): Checksum of the detector's file, where it is the user's.
+        face_model (`str`): What else decides where the box of a face lies: the version of our framing, and a checksum
+            of the detector's file, where it is the user's.
     """
 
     num_frames: int = 8
@@ -47,10 +49,24 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class Faces:
-    """Where the box of a face comes from: the official tracks where there are any for the clip, else the detector."""
+    """Where the box of a face comes from: the official tracks where there are any for the clip, else the detector.
 
-    finder: FaceFinder
+    Attributes:
+        face_crop (`str`): `"haar"` or `"yunet"`.
+        yunet_path (`str`, *optional*): The detector's file.
+        tracks (`FaceTracks`, *optional*): The official tracks.
+    """
+
+    face_crop: str
+    yunet_path: str | None = None
     tracks: FaceTracks | None = None
+
+    @cached_property
+    def finder(self) -> FaceFinder:
+        """The detector; opened when a clip is decoded, because clips that are decoded need none."""
+        finder = make_face_finder(self.face_crop, self.yunet_path)
+        assert finder is not None
+        return finder
 
     def track(self, take: Take) -> CorpusFile | None:
         """The file with the track of a take's face."""
@@ -98,12 +114,16 @@ def digest(content: bytes | None) -> str:
 def _read(
     files: CorpusFiles, pictures: Sequence[CorpusFile], sounds: Sequence[CorpusFile], settings: DecodeSettings
 ) -> tuple[Clip, list[CorpusFile]]:
-    """Read the first picture, with the first sound beside it; where it is beyond reading, what else there is."""
-    used = [*pictures[:1], *sounds[:1]]
+    """Read the first picture, with the first sound where it has none; what is beyond reading is stood in for.
+
+    Returns:
+        The clip, and the files that it is made of.
+    """
+    first, beside = (pictures[0], sounds[0] if sounds else None) if pictures else (sounds[0], None)
     try:
         clip = read_clip(
-            files.media(used[0]),
-            sound_path=files.media(used[1]) if len(used) == 2 else None,
+            files.media(first),
+            sound_path=None if beside is None else files.media(beside),
             num_frames=settings.num_frames * settings.frames_per_step,
             duration=settings.clip_duration,
             sampling_rate=settings.sampling_rate,
@@ -113,9 +133,23 @@ def _read(
         left = (pictures[1:], sounds) if pictures else ((), sounds[1:])
         if not any(left):
             raise
-        clip, used = _read(files, *left, settings)
-        return replace(clip, notes=(str(error), *clip.notes)), used
-    return clip, used
+        try:
+            return _stand_in(files, left, settings, [str(error)])
+        except (MediaError, OSError):
+            raise error from None  # the first file is the one to mend
+    if pictures[1:] and clip.frames is None:  # its sound may be whole
+        return _stand_in(files, (pictures[1:], (*sounds, first)), settings, clip.notes)
+    if pictures and sounds[1:] and clip.audio is None:
+        return _stand_in(files, (pictures, sounds[1:]), settings, clip.notes)
+    return clip, [first, *([beside] if clip.paired and beside is not None else [])]
+
+
+def _stand_in(
+    files: CorpusFiles, left: tuple[Sequence[CorpusFile], Sequence[CorpusFile]], settings: DecodeSettings, notes: Any
+) -> tuple[Clip, list[CorpusFile]]:
+    """Read what is left, and keep what was noted of what is not."""
+    clip, used = _read(files, *left, settings)
+    return replace(clip, notes=tuple(dict.fromkeys((*notes, *clip.notes)))), used
 
 
 def _find_face(

@@ -24,6 +24,7 @@ from emofusion.data.demo_acting import ACTORS, draw_acting
 from emofusion.data.demo_face import draw_frames
 from emofusion.data.demo_voice import SAMPLING_RATE, speak
 from emofusion.data.ravdess_names import RavdessName
+from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EMOTIONS
 
 MARKER = "DEMO_CORPUS.json"
@@ -157,9 +158,7 @@ def _mark(folder: Path, settings: dict[str, int], actors: list[int], clips_per_a
     )
     if not marker.exists() or marker.read_text(encoding="utf-8") != text:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{MARKER}.{os.getpid()}.part"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, marker)
+        write_whole(marker, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _check_marker(marker: Path, settings: dict[str, int], actors: list[int], clips_per_actor: int) -> None:
@@ -209,12 +208,8 @@ def _make_clip(folder: Path, image_size: int, fps: int, seed: int, performance: 
     """Draw, speak and write one clip; under its final name only once it is complete."""
     acting = draw_acting(seed, performance, fps)
     path = _clip_path(folder, performance)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write_clip(temporary, draw_frames(acting, seed, image_size, fps), speak(acting, seed), image_size, fps)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    frames, sound = draw_frames(acting, seed, image_size, fps), speak(acting, seed)
+    write_whole(path, lambda place: write_clip(place, frames, sound, image_size, fps))
 
 
 def write_clip(path: Path, frames: Iterable[np.ndarray], sound: np.ndarray, image_size: int, fps: int) -> None:

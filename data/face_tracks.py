@@ -18,6 +18,7 @@ from .ravdess_names import looks_like_ravdess
 _X = [f"x_{index}" for index in range(LANDMARKS)]
 _Y = [f"y_{index}" for index in range(LANDMARKS)]
 _COLUMNS = ["timestamp", "success", *_X, *_Y]
+ORIGINAL = (720, 1280)  # height and width of the official videos, in whose pixels the tracks are
 _PICTURES = ("01", "02")  # modalities with a picture, which both show the same
 
 
@@ -81,7 +82,13 @@ class FaceTracks:
         seen = table[inside].dropna()
         if seen.empty:
             return None
-        points = np.stack([seen[_X].to_numpy(), seen[_Y].to_numpy()], axis=2)
+        if abs(width / height - ORIGINAL[1] / ORIGINAL[0]) > 0.02:
+            raise ValueError(
+                f"{place}: its pixels are those of {ORIGINAL[1]} x {ORIGINAL[0]} pictures, found {width} x {height}. "
+                "Use the original videos, or no tracks"
+            )
+        scale = width / ORIGINAL[1]
+        points = scale * np.stack([seen[_X].to_numpy(), seen[_Y].to_numpy()], axis=2)
         x, y = np.median(points, axis=(0, 1))
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(

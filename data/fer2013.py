@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
+from datasets.utils import tqdm
 from PIL import Image
-from tqdm.auto import tqdm
 
 from .corpus import Corpus
 from .files import CorpusFile, CorpusFiles
@@ -107,7 +107,7 @@ class Fer2013(StillImages):
         """
         named = self._named_files()
         place = named[0] if named else Path(self.config.data_dir).expanduser()
-        files = OneFile(place) if place.is_file() else CorpusFiles(place)
+        files = CorpusFiles(place)
         stamps: list[Any] = [(str(file), file.stamp) for file in files if _ending(file) in PICTURE_ENDINGS | {".csv"}]
         return Listing(place, [*stamps, *sorted(files.unreadable.items())], functools.partial(_rows, place, files))
 
@@ -138,18 +138,6 @@ def _rows(place: Path, files: CorpusFiles, account: ImageAccount) -> Iterator[Ro
     else:
         yield from _table_rows(files, _choose_table(files, tables), account, copies)
     account.copies = copies.between_splits()
-
-
-class OneFile(CorpusFiles):
-    """A single file (and what is in it, if it is an archive) instead of all that lie in its folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._only = path
-        super().__init__(path.parent)
-
-    def _plain_files(self) -> Iterator[CorpusFile]:
-        stat = self._only.stat()
-        yield CorpusFile(PurePosixPath(self._only.name), "", (stat.st_size, stat.st_mtime_ns))
 
 
 @dataclass(frozen=True, order=True)

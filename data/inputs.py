@@ -76,6 +76,7 @@ class ClipInputs:
         if "image" in rows and "video" in self.processor.modalities:
             frames = self._still_frames(rows)
         else:
+            self._check_crop(rows)
             stored = [self._stored_frames(binary) for binary in rows.get("frames", nothing)]
             frames = self._choose_frames(stored, rows["clip"])
         audio = rows.get("audio", nothing)
@@ -92,6 +93,15 @@ class ClipInputs:
     @property
     def _crops(self) -> bool:
         return self.augmentation is not None and self.augmentation.frames
+
+    def _check_crop(self, rows: dict[str, list[Any]]) -> None:
+        """Frames must be cut as the processor cuts those of files: training and use would differ unnoticed."""
+        for binary, face, source in zip(rows.get("frames", ()), rows.get("face", ()), rows["source"], strict=False):
+            if binary is not None and bool(face) != (self.processor.face_crop != "none"):
+                raise ValueError(
+                    f"{source}: its frames are {'' if face else 'not '}cut to the face, and the processor has "
+                    f"face_crop={self.processor.face_crop!r}; load the dataset with the face_crop of the processor"
+                )
 
     def _stored_frames(self, binary: bytes | None) -> np.ndarray | None:
         """uint8 `[frames_per_step * frames, size, size, 3]`."""

@@ -19,8 +19,9 @@ Kind = TypeVar("Kind")
 
 
 def new_account(files: CorpusFiles) -> Account:
-    """An account that knows of the archives and links that cannot be read."""
-    return Account(unreadable={name: why for name, why in files.unreadable.items() if _is_wanted(PurePath(name))})
+    """An account that knows of the archives, folders and links that cannot be read."""
+    broken = {name: why for name, why in files.unreadable.items() if _is_wanted(PurePath(name)) or "." not in name}
+    return Account(unreadable=broken)
 
 
 def named_files(
@@ -38,6 +39,9 @@ def named_files(
         path = file.name
         if not _is_wanted(path):
             continue
+        if path.suffix.lower() in ZIP_ENDINGS:
+            account.unreadable[str(file)] = "an archive inside an archive: unpack the outer one"
+            continue
         if not looks_right(path.stem):
             account.other_files += 1
             continue
@@ -51,10 +55,11 @@ def named_files(
         yield name, file
 
 
-def keep_first(known: dict[Kind, CorpusFile], kind: Kind, file: CorpusFile, account: Account) -> None:
-    """Add a file to those of its take; one of the same kind as an earlier one is a duplicate."""
+def add_file(known: dict[Kind, list[CorpusFile]], kind: Kind, file: CorpusFile, account: Account) -> None:
+    """Add a file to those of its take; behind another of the same kind it is a duplicate, for when that is broken."""
     account.files += 1
-    first = known.setdefault(kind, file)
+    known.setdefault(kind, []).append(file)
+    first = known[kind][0]
     if first is not file:
         size = "and size as" if first.stamp[0] == file.stamp[0] else "but another size than"
         account.duplicates[str(file)] = f"same name {size} {first}"

@@ -3,16 +3,14 @@
 import csv
 import hashlib
 import json
-import os
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from tqdm.auto import tqdm
+from datasets.utils import tqdm
 
 from emofusion.modeling import EmoFusionFeatureExtractor
 from emofusion.modeling.processing_emofusion import from_int16
@@ -20,6 +18,7 @@ from emofusion.modeling.processing_emofusion import from_int16
 from .corpus import Corpus
 from .decode import DecodeSettings
 from .export_rows import by_actor, check_frames, check_rows
+from .whole_files import write_whole
 
 INDEX, NOTICE = "index.csv", "NOTICE.txt"
 FINGERPRINT = "fingerprint"
@@ -65,14 +64,22 @@ def export_npz(
     folder = folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # it would promise files that are not there yet
-    _write_whole(folder / NOTICE, lambda path: path.write_text(_notice(corpus), encoding="utf-8"))
+    write_whole(folder / NOTICE, lambda path: path.write_text(_notice(corpus), encoding="utf-8"))
     rows = rows.with_format(None)
     order = [index for indices in by_actor(rows).values() for index in indices]
     lines = []
     for index in tqdm(order, desc="writing npz", unit="clip", disable=not progress):
         lines.append(_export_clip(rows[index], rows.features["label"].names, folder, decode_settings, extractor))
-    _write_whole(folder / INDEX, lambda path: _write_index(path, lines))
+    _remove_others(folder, {line["file"] for line in lines})
+    write_whole(folder / INDEX, lambda path: _write_index(path, lines))
     return folder / INDEX
+
+
+def _remove_others(folder: Path, files: set[str]) -> None:
+    """Delete what an earlier export of another corpus left; npz files that no export wrote stay."""
+    for path in folder.glob("Actor_*/*.npz"):
+        if path.relative_to(folder).as_posix() not in files and _held(path) is not None:
+            path.unlink()
 
 
 def _export_clip(
@@ -92,7 +99,7 @@ def _export_clip(
         # None would be stored as a pickled object: what a clip lacks has no key.
         arrays |= {name: np.array(value) for name, value in scalars.items() if value is not None}
         path.parent.mkdir(exist_ok=True)
-        _write_whole(path, lambda place: _save(place, {**arrays, FINGERPRINT: np.array(fingerprint)}))
+        write_whole(path, lambda place: _save(place, {**arrays, FINGERPRINT: np.array(fingerprint)}))
     return {"file": path.relative_to(folder).as_posix(), **scalars}
 
 
@@ -132,16 +139,6 @@ def _held(path: Path) -> str | None:
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:  # given a name, NumPy would add an ending to it
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # a dict of arrays is what it takes
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then give it its name."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_index(path: Path, lines: list[dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from .account import Account
 from .files import CorpusFile, CorpusFiles
-from .named_files import keep_first, named_files, new_account, nothing_found
+from .named_files import add_file, named_files, new_account, nothing_found
 from .ravdess_names import CHANNELS, INTENSITIES, all_performances, looks_like_ravdess, parse_name
 from .takes import Take
 
@@ -14,7 +14,7 @@ CHANNEL_CHOICES = (*CHANNELS.values(), "both")
 def find_performances(files: CorpusFiles, channel: str = "both") -> tuple[list[Take], Account]:
     """All performances of a channel, in the order of their codes.
 
-    Of a take that is there twice in one modality the first file in order is taken.
+    Of a take that is there twice in one modality the first file in order is taken, and the next where it is broken.
 
     Args:
         files (`CorpusFiles`): The files, at any depth and in zip archives.
@@ -26,10 +26,10 @@ def find_performances(files: CorpusFiles, channel: str = "both") -> tuple[list[T
     check_channel(channel)
     others = 0
     account = new_account(files)
-    takes: dict[str, dict[int, CorpusFile]] = defaultdict(dict)
+    takes: dict[str, dict[int, list[CorpusFile]]] = defaultdict(dict)
     for name, file in named_files(files, account, looks_like_ravdess, parse_name):
         if channel in ("both", CHANNELS[name.channel]):
-            keep_first(takes[name.performance], name.modality, file, account)
+            add_file(takes[name.performance], name.modality, file, account)
         else:
             others += 1
     if not takes and others:
@@ -49,13 +49,13 @@ def check_channel(channel: str) -> None:
         raise ValueError(f"channel: unknown {channel!r}; the choices are {', '.join(CHANNEL_CHOICES)}")
 
 
-def _take(performance: str, files: dict[int, CorpusFile]) -> Take:
+def _take(performance: str, files: dict[int, list[CorpusFile]]) -> Take:
     name = parse_name(f"{min(files):02d}-{performance}")
     return Take(
         clip=performance,
         # 01 and 02 of one take show the same picture, 01 and 03 hold the same sound.
-        pictures=tuple(files[modality] for modality in (1, 2) if modality in files),
-        sounds=tuple(files[modality] for modality in (3,) if modality in files),
+        pictures=tuple(file for modality in (1, 2) for file in files.get(modality, ())),
+        sounds=tuple(files.get(3, ())),
         facts={
             "emotion": name.emotion_name,
             "actor": name.actor,

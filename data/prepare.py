@@ -14,6 +14,7 @@ import datasets
 
 from emofusion.modeling.configuration_emofusion import EmoFusionConfig
 from emofusion.modeling.faces_emofusion import FACE_CROPS
+from emofusion.modeling.media_emofusion import WINDOWS
 from emofusion.modeling.video_processing_emofusion import stored_size
 
 from .account import Account
@@ -21,7 +22,7 @@ from .contact_sheets import write_contact_sheets
 from .download import download
 from .npz_export import export_npz
 from .performances import CHANNEL_CHOICES
-from .protocols import CHOICES, number_of_folds, usable_folds
+from .protocols import CHOICES, LEAKY, number_of_folds, usable_folds
 from .publish import export_parquet, push_parquet
 from .ravdess import Ravdess
 from .record_files import PARTS, describe_size, files_of
@@ -30,8 +31,8 @@ from .record_files import PARTS, describe_size, files_of
 def main(argv: Sequence[str]) -> None:
     """Download, decode, tell what is there, export: each as far as it is asked for."""
     args = _parser().parse_args(argv)
-    if args.push_to_hub and not args.export_parquet:
-        raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
+    args.data_dir = args.data_dir.expanduser()
+    _check_words(args)
     if args.download is not None:
         _download(args)
     builder = _open(args)
@@ -46,6 +47,16 @@ def main(argv: Sequence[str]) -> None:
         raise ValueError(f"{args.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
 
 
+def _check_words(args: argparse.Namespace) -> None:
+    """Flags that do nothing without another one are mistakes."""
+    if args.push_to_hub and not args.export_parquet:
+        raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
+    if args.public and not args.push_to_hub:
+        raise ValueError("--public: it says how --push_to_hub makes the repository, and there is none")
+    if args.actors is not None and args.download is None:
+        raise ValueError("--actors: it chooses the videos that --download fetches, and there is none")
+
+
 def actor_numbers(words: Sequence[str]) -> list[int]:
     """`["1-3", "7"]` to `[1, 2, 3, 7]`.
 
@@ -57,6 +68,8 @@ def actor_numbers(words: Sequence[str]) -> list[int]:
         first, dash, last = word.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"--actors: expected numbers or ranges such as 1-4 7, found {word!r}")
+        if dash and int(last) < int(first):
+            raise ValueError(f"--actors: the range {word} runs backwards")
         found += range(int(first), int(last or first) + 1)
     return found
 
@@ -84,7 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true", help="end with an error if anything is missing or unreadable")
     add("--num_frames", type=int, default=defaults.num_frames, help="frames that the model looks at")
     add("--image_size", type=int, default=defaults.image_size, help="side of a frame in pixels")
-    add("--window", default=defaults.window, help="which 3 seconds of a longer clip: voice, center or start")
+    add(
+        "--window",
+        choices=WINDOWS,
+        default=defaults.window,
+        help="which 3 seconds of a longer clip: voice, center or start",
+    )
     add("--face_crop", choices=FACE_CROPS, default="none", help="cut frames to the face")
     add("--face_tracks", help="folder with the official OpenFace tracks, taken instead of finding faces")
     add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
@@ -109,8 +127,10 @@ def _download(args: argparse.Namespace) -> None:
 
 def _open(args: argparse.Namespace) -> Ravdess:
     """The corpus, decoded."""
-    if not args.data_dir.expanduser().is_dir():
-        raise FileNotFoundError(f"--data_dir {args.data_dir}: no such folder; --download fetches the corpus into it")
+    if not args.data_dir.exists():
+        raise FileNotFoundError(
+            f"--data_dir {args.data_dir}: no such folder or file; --download fetches the corpus into it"
+        )
     builder = datasets.load_dataset_builder(
         "ravdess",
         data_dir=str(args.data_dir),
@@ -131,7 +151,11 @@ def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset, 
     settings = builder.config.decode_settings
     if args.contact_sheets:
         sheets = write_contact_sheets(rows, args.contact_sheets, settings.frame_size)
-        _say(f"{len(sheets)} contact sheets: {args.contact_sheets}")
+        _say(
+            f"{len(sheets)} contact sheets: {args.contact_sheets}"
+            if sheets
+            else "no contact sheet: no clip has a picture"
+        )
     if args.export_npz:
         export_npz(rows, args.export_npz, corpus=builder.corpus, decode_settings=settings)
         _say(f"npz files: {args.export_npz}")
@@ -153,10 +177,11 @@ def _protocol_table(present: set[int]) -> str:
     lines = ["protocol       folds that can be used"]
     for name in CHOICES:
         usable, refused = usable_folds(name, present)
-        lines.append(f"{name:13}  {len(usable)} of {number_of_folds(name)}")
+        leak = "; it leaks: every actor is in training and test" if name == LEAKY else ""
+        lines.append(f"{name:13}  {len(usable)} of {number_of_folds(name)}{leak}")
         if refused:
             k, reason = next(iter(refused.items()))
-            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+            more = f" (and {len(refused) - 1} more folds)" if len(refused) > 1 else ""
             lines[-1] += f"; {reason}{more}"
     return "\n".join(lines)
 

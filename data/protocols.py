@@ -131,6 +131,8 @@ def fold(name: str, k: int = 0, protocols: Protocols = ALL_PROTOCOLS) -> Fold:
     if name not in protocols:
         raise ValueError(f"protocol: unknown {name!r}; the choices are {', '.join(protocols)}")
     folds = protocols[name]
+    if not isinstance(k, int):
+        raise ValueError(f"fold: expected a whole number, found {k!r}")
     if not 0 <= k < len(folds):
         raise ValueError(f"fold: {name} has folds 0 to {len(folds) - 1}, found {k}")
     return folds[k]

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import Dataset, Features, Value
+from datasets.utils import tqdm
 from filelock import FileLock
 from huggingface_hub import HfApi
-from tqdm.auto import tqdm
 
 from .corpus import Corpus
 from .dataset_card import MARK, ActorFiles, make_card
@@ -25,6 +25,7 @@ from .decode import DecodeSettings
 from .export_rows import by_actor, check_frames, check_rows
 from .protocols import PROTOCOLS, fold_of_present
 from .store import STORE_FEATURES
+from .whole_files import write_whole
 
 CARD, DATA_FILES = "README.md", "data/actor-*.parquet"
 ROWS_PER_FILE = 16
@@ -232,6 +233,5 @@ def _write_file(table: pa.Table, path: Path) -> None:
 def _name_in_card(card: Path, repo_id: str) -> None:
     """Let the card's code load from the repository."""
     text = card.read_text(encoding="utf-8")
-    temporary = card.with_name(f".{card.name}.incomplete")
-    temporary.write_text(re.sub(r'load_dataset\("[^"]*"', f'load_dataset("{repo_id}"', text), encoding="utf-8")
-    os.replace(temporary, card)
+    named = re.sub(r'load_dataset\("[^"]*"', f'load_dataset("{repo_id}"', text)
+    write_whole(card, lambda path: path.write_text(named, encoding="utf-8"))

@@ -56,4 +56,8 @@ class Ravdess(ClipBuilder):
         return super()._info()
 
     def _find(self) -> tuple[list[Take], Account]:
-        return find_performances(self.files, self.config.channel)
+        takes, account = find_performances(self.files, self.config.channel)
+        faces = self.config.faces()
+        if faces is not None and faces.tracks is not None:
+            account.unreadable |= faces.tracks.unreadable
+        return takes, account

@@ -38,6 +38,7 @@ from filelock import FileLock
 from .corpus import Corpus
 from .label_sets import label_set
 from .split_builder import SplitBuilder
+from .whole_files import write_whole
 
 logger = get_logger(__name__)
 
@@ -158,9 +159,8 @@ class ImageAccount:
 
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
 
     @classmethod
     def load(cls, path: Path) -> "ImageAccount":
@@ -282,6 +282,7 @@ class StillImages(SplitBuilder):
     def _info(self) -> DatasetInfo:
         """Columns: those of the index and `label`. Bad options are refused here, before anything is read."""
         self._check_place()
+        self._refuse_name("label_set=")
         labels = label_set(self.config.label_set).labels
         return DatasetInfo(
             description=self.CORPUS.notice,

@@ -13,7 +13,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset, Features, Value, concatenate_datasets
 from datasets import List as ListFeature
+from datasets.utils import tqdm
 from filelock import FileLock
-from tqdm.auto import tqdm
 
 from emofusion.modeling.media_emofusion import MediaError
 
@@ -114,25 +114,27 @@ def open_store(
     folder = store_folder(files.folder, settings, cache_dir)
     keys = {take.clip: _key(take, faces) for take in takes}
     unreadable: dict[str, str] = {}
-    places = _places(folder)
+    rows, places = _load(folder)
     if not all(key in places for key in keys.values()):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             for left in folder.glob(_UNFINISHED):  # the lock is ours: whoever left it is gone
                 _salvage(left)
-            places = _places(folder)
+            _, places = _load(folder)
             todo = [take for take in takes if keys[take.clip] not in places]
             try:
+                if todo and faces is not None:
+                    _ = faces.finder  # what it lacks is told before anything is decoded
                 unreadable = _build(folder, files, todo, keys, settings, faces, total=len(takes))
             finally:
                 if not any(folder.iterdir()):
                     folder.rmdir()
-        places = _places(folder)
+        rows, places = _load(folder)
     order = [places[key] for key in keys.values() if key in places]
     if not order:
         name, reason = next(iter(unreadable.items()))
         raise ValueError(f"{files.folder}: none of {len(takes)} clips can be read, such as {name}: {reason}")
-    rows = _load(folder)
+    assert rows is not None  # some key has a place
     content = [rows.data.column(name).take(order).to_pylist() for name in ("clip", "frames_digest", "audio_digest")]
     fingerprint = hashlib.sha256(json.dumps([STORE_VERSION, asdict(settings), content]).encode()).hexdigest()[:16]
     return Store(folder, rows, order, unreadable, fingerprint)
@@ -145,8 +147,11 @@ def store_folder(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> P
 
 
 def remove_store(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> None:
-    """Delete the store of a corpus folder."""
-    shutil.rmtree(store_folder(data_dir, settings, cache_dir), ignore_errors=True)
+    """Delete the store of a corpus folder, as soon as nobody builds it."""
+    folder = store_folder(data_dir, settings, cache_dir)
+    if folder.is_dir():
+        with FileLock(f"{folder}.lock"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _key(take: Take, faces: Faces | None) -> str:
@@ -156,21 +161,24 @@ def _key(take: Take, faces: Faces | None) -> str:
     return hashlib.sha256(json.dumps([take.clip, take.facts, sources]).encode()).hexdigest()[:24]
 
 
-def _places(folder: Path) -> dict[str, int]:
-    """Row by key over the finished parts."""
-    parts = _parts(folder)
+def _load(folder: Path) -> tuple[Dataset | None, dict[str, int]]:
+    """All rows of the finished parts, memory-mapped, and the row of each key; both of one listing of the folder.
+
+    A part that cannot be opened, as after a power cut, is called unfinished again: what is whole of it is kept when
+    the store is next built.
+    """
+    parts = []
+    for path in sorted(folder.glob(_PART)):
+        try:
+            parts.append(Dataset.from_file(str(path)))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            logger.warning("%s is damaged (%s); what is lost of it is decoded again", path, error)
+            with suppress(FileNotFoundError):
+                os.replace(path, path.with_suffix(".incomplete"))
     if not parts:
-        return {}
-    return {key: row for row, key in enumerate(_load(folder).data.column("key").to_pylist())}
-
-
-def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob(_PART))
-
-
-def _load(folder: Path) -> Dataset:
-    """All rows of the finished parts, memory-mapped."""
-    return concatenate_datasets([Dataset.from_file(str(part)) for part in _parts(folder)])
+        return None, {}
+    rows = concatenate_datasets(parts)
+    return rows, {key: row for row, key in enumerate(rows.data.column("key").to_pylist())}
 
 
 def _build(
@@ -192,7 +200,7 @@ def _build(
             if isinstance(row, dict):
                 part.write(row | {"key": keys[take.clip]})
             else:
-                source = " + ".join(map(str, take.files))
+                source = " + ".join(map(str, (*take.pictures[:1], *take.sounds[:1])))
                 unreadable[source] = str(row).replace(f"{files.folder}/", "").removeprefix(f"{source}: ")
             bar.update()
     return dict(sorted(unreadable.items()))
@@ -220,6 +228,7 @@ def _decode_all(
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     take, error = running.pop(done), done.exception()
                     if error is not None and not isinstance(error, (MediaError, OSError)):
+                        error.add_note(f"while decoding {' + '.join(map(str, take.files))}")
                         raise error
                     yield take, done.result() if error is None else error
         finally:
@@ -262,6 +271,8 @@ def _new_part(folder: Path) -> Iterator[_Part]:
 def _finish(path: Path, rows: int) -> None:
     """Give a part its final name, or remove it where it has no row."""
     if rows:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())  # a power cut must not leave the name without the content
         os.replace(path, path.with_suffix(".arrow"))
     else:
         path.unlink()
@@ -270,15 +281,15 @@ def _finish(path: Path, rows: int) -> None:
 def _salvage(path: Path) -> None:
     """Finish a part that was left: cut off a row that was being written."""
     whole, rows = 0, 0
-    with pa.memory_map(str(path)) as source:
+    with pa.memory_map(str(path)) if path.stat().st_size else pa.BufferReader(b"") as source:
         try:
             reader = pa.ipc.open_stream(source)
-            for batch in reader:
+            for batch in reader if reader.schema.equals(_SCHEMA, check_metadata=True) else ():
                 row = batch.to_pylist()[0]
                 if any(digest(row[name]) != row[f"{name}_digest"] for name in ("frames", "audio")):
                     break
                 whole, rows = source.tell(), rows + 1
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowException, OSError, ValueError):
             logger.info("%s: its last row was being written, and is decoded again", path.name)
     with path.open("r+b") as file:
         file.truncate(whole)

@@ -17,10 +17,9 @@ import torch
 from transformers.trainer_utils import PredictionOutput
 
 from emofusion.data import Account, Corpus
-from emofusion.data.protocols import LEAKY
+from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionModel
 
-from .files import write_whole
 from .metrics import chance_scores, confusion, logits_of, scores
 from .plots import plot_confusion, plot_training
 
@@ -38,11 +37,6 @@ class Protocol:
     splits: dict[str, datasets.Dataset]
     account: Account
 
-    @property
-    def leaky(self) -> bool:
-        """Whether actors of the test were seen in training."""
-        return self.name == LEAKY
-
     def record(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
         return {
@@ -52,7 +46,6 @@ class Protocol:
             "corpus_account": self.account.summary(),
             "label_set": self.label_set,
             "protocol": self.name,
-            "leaky": self.leaky,
             "fold": self.fold,
             "actors": {name: sorted(set(rows["actor"])) for name, rows in self.splits.items()},
             "clips": {name: len(rows) for name, rows in self.splits.items()},
@@ -96,6 +89,7 @@ def run_record(model: EmoFusionModel, seed: int) -> dict[str, Any]:
         "image_size": config.image_size,
         "encoder_width": config.encoder_width,
         "window": config.window,
+        "face_crop": config.face_crop,
         "seed": seed,
         "command": command_line(sys.argv),
         "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},

@@ -18,6 +18,8 @@ except ImportError:
     cv2 = None  # type: ignore[assignment]
 
 FACE_CROPS = ("none", "haar", "yunet")
+FACE_VERSION = 1
+"""Raised whenever the same pictures would be cut differently."""
 
 # A face below is a centre and a side as the cascade gives them: a square from above the brows to just above the chin.
 # In units of that side the chin of the 24 resting RAVDESS actors lies 0.58 below the centre (0.64 at most). The box

@@ -70,6 +70,7 @@ class Clip:
         start (`float`): Seconds from the beginning of the material to that of the window.
         duration (`float`): Seconds of material in the whole file: the later end of picture and sound.
         channels (`int`): Channels of the sound before it was mixed to mono; 0 without sound.
+        paired (`bool`): Whether the sound is that of another file.
         notes (`tuple[str, ...]`): What was odd about the file, but usable.
     """
 
@@ -78,6 +79,7 @@ class Clip:
     start: float
     duration: float
     channels: int
+    paired: bool
     notes: tuple[str, ...]
 
 
@@ -96,8 +98,8 @@ def read_clip(
 
     Args:
         path (`str`, `os.PathLike` or `MediaBytes`): A local file in any format that FFmpeg reads, or one in memory.
-        sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same performance with the sound that
-            `path` lacks.
+        sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same performance with the sound
+            that `path` lacks; one that is silent throughout counts as lacking.
         num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
@@ -109,12 +111,15 @@ def read_clip(
         MediaError: If the file is missing, no media, or nothing of what is wanted can be decoded.
         ValueError: If a setting is impossible.
     """
-    _check_settings(num_frames, duration, sampling_rate, window)
+    check_settings(num_frames, duration, sampling_rate, window)
     scan = _scan(path, sampling_rate)
     picture, sound, channels, length, notes = scan.picture, scan.sound, scan.channels, scan.length, scan.notes
-    if sound is None and sound_path is not None:
+    paired = False
+    if sound_path is not None and (sound is None or not sound.any()):
         try:
-            sound, channels = _read_sound(sound_path, sampling_rate)
+            other, other_channels = _read_sound(sound_path, sampling_rate)
+            if other is not None:
+                sound, channels, paired = other, other_channels, True
         except MediaError as error:
             notes.append(str(error))
         length = max(length, sound.size / sampling_rate if sound is not None else 0.0)
@@ -135,7 +140,7 @@ def read_clip(
         wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
         found = "; ".join(dict.fromkeys(notes)) or f"only {'sound' if want_video else 'picture'}"
         raise MediaError(f"{path}: expected {wanted}, found {found}. Name another file, or record it again.")
-    return Clip(frames, audio, start, length, channels, tuple(dict.fromkeys(notes)))
+    return Clip(frames, audio, start, length, channels, paired, tuple(dict.fromkeys(notes)))
 
 
 def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
@@ -145,7 +150,7 @@ def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
         `np.ndarray`, *optional*: float32 [samples] mono, beginning with zeros where the sound sets in after the
         picture; None where the file has pictures only.
     """
-    _check_settings(1, 1.0, sampling_rate, "start")
+    check_settings(1, 1.0, sampling_rate, "start")
     return _read_sound(path, sampling_rate)[0]
 
 
@@ -182,7 +187,7 @@ def window_start(
     Returns:
         `float`: Seconds, never negative; the window ends inside the clip wherever it fits.
     """
-    _check_settings(1, duration, sampling_rate, window)
+    check_settings(1, duration, sampling_rate, window)
     spare = clip_duration - duration
     if window == "start" or not spare > 0:
         return 0.0
@@ -214,7 +219,7 @@ def _voice_start(audio: np.ndarray, sampling_rate: int, spare: float, duration: 
     return float(good[np.abs(good - (centred + 0.1 * hop_s)).argmin()])
 
 
-def _check_settings(num_frames: int, duration: float, sampling_rate: int, window: str) -> None:
+def check_settings(num_frames: int, duration: float, sampling_rate: int, window: str) -> None:
     """Refuse settings under which no window exists."""
     if window not in WINDOWS:
         raise ValueError(f"window={window!r}: expected one of {', '.join(map(repr, WINDOWS))}.")

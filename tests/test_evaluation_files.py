@@ -8,8 +8,8 @@ from conftest import REPOSITORY
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from emofusion.data.whole_files import write_whole
 from emofusion.evaluation import card, compare, report
-from emofusion.evaluation.files import write_whole
 from emofusion.evaluation.plots import plot_confusion, plot_training
 from emofusion.evaluation.report import command_line
 
@@ -34,6 +34,7 @@ def metrics_of_a_run(**changes: object) -> dict:
         "image_size": 112,
         "encoder_width": 64,
         "window": "voice",
+        "face_crop": "none",
         "seed": 42,
         "command": "accelerate launch train_hf.py recipes/gated.yaml",
         "versions": {"torch": "2.12.0"},
@@ -90,7 +91,7 @@ def test_card_of_a_synthetic_corpus_says_so_first(tmp_path: Path):
 
 def test_card_of_a_leaky_split_says_so_first(tmp_path: Path):
     found = write(metrics_of_a_run(leaky=True, protocol="random_clips"), tmp_path)
-    assert found.text.lstrip().startswith("> **Leaky split: in protocol `random_clips`")
+    assert found.text.lstrip().startswith("> **Leaky split: actors of the test were seen")
     assert "never seen" not in found.text
     assert "unseen actors |" not in found.text
     assert "leaky split" in found.data.eval_results[0].dataset_name

@@ -55,6 +55,23 @@ def test_files_damaged_member_is_an_error_that_names_it(tmp_path: Path):
         files.read(file)
 
 
+def test_files_of_an_archive_with_the_separator_of_windows(tmp_path: Path):
+    archive(tmp_path / "a.zip", {"Actor_01\\1.wav": b"one"})
+    (file,) = CorpusFiles(tmp_path)
+    assert (file.name.stem, file.name.suffix, CorpusFiles(tmp_path).read(file)) == ("1", ".wav", b"one")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_files_damage_inside_a_compressed_member_is_an_error_that_names_it(tmp_path: Path, compression: int):
+    path = archive(tmp_path / "a.zip", {"1.wav": bytes(range(256)) * 400}, compression)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(content)
+    files = CorpusFiles(tmp_path)
+    with pytest.raises(OSError, match=r"a.zip/1.wav: cannot be unpacked"):
+        files.read(next(iter(files)))
+
+
 def test_files_what_is_no_archive_is_told(tmp_path: Path):
     (tmp_path / "a.zip").write_bytes(b"no archive")
     files = CorpusFiles(tmp_path)

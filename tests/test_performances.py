@@ -71,7 +71,10 @@ def test_find_performances_nested_copy_is_counted_as_duplicates(tmp_path: Path):
     names = [f"03-01-0{emotion}-01-01-01-01.wav" for emotion in range(1, 5)]
     touch(tmp_path, *(f"Actor_01/{name}" for name in names), *(f"audio_speech/Actor_01/{name}" for name in names))
     found, account = find(tmp_path)
-    assert [paths(take.sounds) for take in found] == [[f"Actor_01/{name}"] for name in names]
+    # The copies stand in where the first is broken.
+    assert [paths(take.sounds) for take in found] == [
+        [f"Actor_01/{name}", f"audio_speech/Actor_01/{name}"] for name in names
+    ]
     assert account.duplicates == {
         f"audio_speech/Actor_01/{name}": f"same name and size as Actor_01/{name}" for name in names
     }
@@ -81,7 +84,7 @@ def test_find_performances_nested_copy_is_counted_as_duplicates(tmp_path: Path):
 def test_find_performances_same_take_as_wav_and_flac_is_a_duplicate(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav", "03-01-03-01-01-01-01.flac")
     (one,), account = find(tmp_path)
-    assert paths(one.sounds) == ["03-01-03-01-01-01-01.flac"]
+    assert paths(one.sounds)[0] == "03-01-03-01-01-01-01.flac"
     assert list(account.duplicates) == ["03-01-03-01-01-01-01.wav"]
 
 
@@ -163,7 +166,7 @@ def test_find_performances_beside_their_archive_are_taken_from_the_folder(tmp_pa
     touch(tmp_path, "z/Actor_01/03-01-03-01-01-01-01.wav")
     zipped(tmp_path / "z", tmp_path / "Audio.zip")
     (one,), account = find(tmp_path)
-    assert paths(one.files) == ["z/Actor_01/03-01-03-01-01-01-01.wav"]
+    assert paths(one.files)[0] == "z/Actor_01/03-01-03-01-01-01-01.wav"
     assert list(account.duplicates) == ["Audio.zip/Actor_01/03-01-03-01-01-01-01.wav"]
 
 
@@ -182,6 +185,22 @@ def test_find_performances_tells_what_is_missing_by_actor(tmp_path: Path):
     assert "missing                  1438  actors 3-24 (60 each); actors 1-2 (59 each)" in account.table()
     assert account.gaps() == ["1438 of 1440 performances missing: actors 3-24 (60 each); actors 1-2 (59 each)"]
     assert find(tmp_path)[1].expected == BOTH
+
+
+def test_find_performances_archive_in_an_archive_is_told(tmp_path: Path):
+    inner = touch(tmp_path / "inner", "Actor_01/03-01-03-01-01-01-01.wav")
+    zipped(inner, tmp_path / "inner" / "x.zip")
+    (tmp_path / "outer").mkdir()
+    zipped(inner, tmp_path / "outer" / "y.zip")
+    _, account = find(tmp_path / "outer")
+    assert account.unreadable == {"y.zip/x.zip": "an archive inside an archive: unpack the outer one"}
+
+
+def test_find_performances_broken_link_to_a_folder_is_told(tmp_path: Path):
+    touch(tmp_path, "03-01-03-01-01-01-01.wav")
+    (tmp_path / "Actor_05").symlink_to(tmp_path / "gone")
+    (tmp_path / "notes.txt").symlink_to(tmp_path / "gone")
+    assert find(tmp_path)[1].unreadable == {"Actor_05": "a link to no file"}
 
 
 def test_find_performances_missing_folder_is_named(tmp_path: Path):
@@ -261,7 +280,7 @@ def check_account(found: list[Take], account: Account, media: list[Path]) -> Non
     assert sorted(account.duplicates) == sorted(p.as_posix() for p in possible if firsts[p.stem] != p)
     for take in found:
         stems = [f"{modality}-{take.clip}" for modality in ("01", "02", "03")]
-        assert paths(take.files) == [firsts[stem].as_posix() for stem in stems if stem in firsts]
-        assert [path[-24:-22] for path in paths(take.sounds)] in ([], ["03"])
+        assert paths(take.files) == [path.as_posix() for stem in stems for path in sorted(copies.get(stem, []))]
+        assert {path[-24:-22] for path in paths(take.sounds)} <= {"03"}
     assert account.files == len(media) == len(firsts) + len(account.duplicates) + len(account.unreadable)
     assert account.performances == len(found)

@@ -78,6 +78,9 @@ def test_prepare_downloads_what_it_then_reads(
     ("words", "message"),
     [
         (["--actors", "1-x", "--download"], "--actors: expected numbers or ranges such as 1-4 7, found '1-x'"),
+        (["--actors", "4-1", "--download"], "--actors: the range 4-1 runs backwards"),
+        (["--actors", "4"], "--actors: it chooses the videos that --download fetches"),
+        (["--public"], "--public: it says how --push_to_hub makes the repository"),
         (["--download", "video"], "parts: unknown 'video'; the choices are audio_speech"),
         (["--push_to_hub", "you/clips"], "--push_to_hub: name the folder"),
         (["--face_tracks", "tracks"], "face_tracks: they are only used with face_crop"),
@@ -89,7 +92,9 @@ def test_prepare_wrong_words_are_named(corpus: Path, tmp_path: Path, words: list
 
 
 def test_prepare_of_a_missing_folder_names_it(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no such folder; --download fetches the corpus into it"):
+    with pytest.raises(
+        FileNotFoundError, match="nowhere: no such folder or file; --download fetches the corpus into it"
+    ):
         run(tmp_path / "nowhere", tmp_path)
 
 

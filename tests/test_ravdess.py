@@ -135,6 +135,8 @@ def test_load_dataset_label_set_leaves_emotions_out(tmp_path: Path):
         ("train[2:4]", 2),
         ("train+test", 9),
         ("all", 12),
+        ("all[:5]", 5),
+        ("test+all[:1]", 4),
         (datasets.Split.TEST, 3),
         (ReadInstruction("train", to=1), 1),
     ],
@@ -283,9 +285,42 @@ def test_store_of_a_broken_and_a_good_file_keeps_the_good_one_and_notes_the_othe
     assert (rows[0]["has_video"], rows[0]["has_audio"]) == (broken != "picture", broken != "sound")
     assert account.unreadable == {}
     bad, good = (picture, sound) if broken == "picture" else (sound, picture)
-    used = f"Actor_01/{good.name}" if broken == "picture" else source
-    note = account.notes[used][0]
+    note = account.notes[f"Actor_01/{good.name}"][0]
     assert note.startswith(f"Actor_01/{bad.name}: expected a media file")
+
+
+@pytest.mark.parametrize("kind", ["wav", "mp4"])
+def test_store_of_a_broken_file_takes_its_copy(tmp_path: Path, kind: str):
+    stem = "03-01-03-01-01-01-01" if kind == "wav" else "01-01-03-01-01-01-01"
+    whole = only_row(write_named(tmp_path / "whole", stem, kind).parent.parent, tmp_path / "cache")
+    write_named(tmp_path / "twice", stem, kind).write_bytes(b"no media at all" * 50)
+    copy = write_named(tmp_path / "twice" / "nested", stem, kind)
+    row = only_row(tmp_path / "twice", tmp_path / "cache")
+    assert row | {"source": ""} == whole | {"source": ""}
+    assert row["source"] == copy.relative_to(tmp_path / "twice").as_posix()
+
+
+def test_store_of_a_picture_that_is_broken_in_part_takes_the_other_picture_and_keeps_the_sound(tmp_path: Path):
+    """A file named 01 that has sound alone, beside a silent 02."""
+    sound_alone = write_media(tmp_path / "c" / "01-01-03-01-01-01-01.mp4", None, make_sound(seed=3))
+    picture = write_named(tmp_path / "c", "02-01-03-01-01-01-01", "silent.mp4", seed=3)
+    row = only_row(tmp_path / "c", tmp_path / "cache")
+    assert (row["has_video"], row["has_audio"]) == (True, True)
+    assert row["source"] == f"Actor_01/{picture.name} + {sound_alone.name}"
+
+
+def test_store_of_a_picture_with_a_silent_track_takes_the_sound_beside_it(tmp_path: Path):
+    write_media(tmp_path / "c" / "01-01-03-01-01-01-01.mp4", make_frames(), np.zeros(50_000, np.float32))
+    write_sound(tmp_path / "c" / "03-01-03-01-01-01-01.wav", make_sound())
+    row = only_row(tmp_path / "c", tmp_path / "cache")
+    assert np.frombuffer(row["audio"], np.int16).std() > 1000
+    assert row["source"] == "01-01-03-01-01-01-01.mp4 + 03-01-03-01-01-01-01.wav"
+
+
+def test_store_of_a_picture_with_its_own_sound_names_no_other_file(tmp_path: Path):
+    picture = write_named(tmp_path / "c", "01-01-03-01-01-01-01")
+    write_named(tmp_path / "c", "03-01-03-01-01-01-01", "wav")
+    assert only_row(tmp_path / "c", tmp_path / "cache")["source"] == f"Actor_01/{picture.name}"
 
 
 @pytest.fixture
@@ -303,7 +338,7 @@ def damaged(tmp_path: Path) -> Path:
 def test_store_of_a_damaged_corpus_holds_the_rest_and_accounts_for_all(damaged: Path, tmp_path: Path):
     rows, account = decoded(damaged, tmp_path / "cache")
     assert rows["emotion"][:] == ["neutral", "happy"]
-    assert (account.files, account.performances, len(account.duplicates)) == (10, 4, 4)
+    assert (account.files, account.performances, len(account.duplicates)) == (10, 2, 4)
     saved = json.loads(next((tmp_path / "cache").glob("store-*.account.json")).read_text())
     assert saved == dataclasses.asdict(account)
     assert sorted(account.unreadable) == [
@@ -350,6 +385,9 @@ def test_load_dataset_of_an_empty_or_missing_folder_names_it(tmp_path: Path):
         ({"label_set": "emotions5"}, "label_set: unknown 'emotions5'; the choices are emotions8"),
         ({"protocol": "random"}, "protocol: unknown 'random'; the choices are holdout"),
         ({"fold": 1}, "fold: holdout has folds 0 to 0, found 1"),
+        ({"fold": "0"}, "fold: expected a whole number, found '0'"),
+        ({"frame_size": -1}, "frame_size=-1: expected a number above 0"),
+        ({"name": "msaf6"}, "there is no configuration 'msaf6'; use label_set=, protocol= and fold="),
         ({"channel": "singing"}, "channel: unknown 'singing'; the choices are speech, song, both"),
         ({"window": "loudest"}, "window='loudest': expected one of 'voice', 'center', 'start'"),
         ({"num_frames": 0}, "num_frames=0"),

@@ -104,6 +104,8 @@ def test_inputs_of_a_real_clip_are_those_of_its_file_cut_to_the_face_too(opened:
         expected = processor(originals[source])
         for name, tensor in expected.items():
             assert torch.equal(inputs[index][name], tensor[0]), (originals[source].name, name)
+    with pytest.raises(ValueError, match="cut to the face, and the processor has face_crop='none'"):
+        rows.with_transform(ClipInputs(EmoFusionProcessor.from_config(EmoFusionConfig())))[0]
     uncut = EmoFusionProcessor.from_config(EmoFusionConfig())
     face = next(source for source in rows["source"] if originals[source].name == "single_face.mp4")
     row = inputs[rows["source"][:].index(face)]

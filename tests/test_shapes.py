@@ -88,6 +88,13 @@ def test_corpus_in_another_shape_gives_the_same_rows(
     assert rows_of(tmp_path / "shaped", tmp_path / "cache") == expected
 
 
+def test_archive_named_instead_of_a_folder_is_the_corpus(corpus: Path, tmp_path: Path):
+    zip_whole(corpus, tmp_path)
+    write_named(tmp_path, "03-01-08-01-01-01-05", "wav")  # beside it, and not part of it
+    expected = rows_of(corpus, tmp_path / "cache")
+    assert rows_of(tmp_path / "Audio_Speech_Actors_01-24.zip", tmp_path / "cache") == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_real_voices_in_another_shape_give_the_same_rows(

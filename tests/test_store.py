@@ -206,6 +206,45 @@ def test_store_left_with_a_damaged_row_decodes_it_again(corpus: Path, cache: Pat
     assert list(load(corpus, tmp_path, split="all")) == expected
 
 
+@pytest.mark.parametrize("damage", ["truncated", "empty", "no store at all"])
+def test_store_with_a_damaged_part_is_mended(
+    corpus: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+):
+    expected = list(load(corpus, tmp_path, split="all"))
+    (part,) = parts(tmp_path)
+    whole = part.read_bytes()
+    part.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "no store at all": b"text" * 100}[damage])
+    decoded = count_decoding(monkeypatch)
+    assert list(load(corpus, tmp_path, split="all")) == expected
+    assert (len(decoded) < 12) == (damage == "truncated")
+
+
+def test_store_is_not_mistaken_about_its_rows_when_another_process_adds_some(corpus: Path, tmp_path: Path):
+    """Two ways of decoding never share a folder, but two channels do; parts are listed once for keys and rows."""
+    write_named(tmp_path / "c", "03-01-03-01-01-01-01", "wav")
+    write_named(tmp_path / "c", "03-02-03-01-01-01-01", "wav")
+    assert load(tmp_path / "c", tmp_path, split="train")["channel"][:] == ["speech"]
+    (part,) = parts(tmp_path)
+    listed = store._load(part.parent)
+    load(tmp_path / "c", tmp_path, split="train", channel="song")
+    rows, places = listed
+    assert rows.data.column("key").to_pylist() == list(places)
+    assert len(store._load(part.parent)[1]) == 2
+
+
+def test_store_forced_anew_on_an_open_builder_is_rebuilt(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
+    words = {"data_dir": str(folder), "cache_dir": str(tmp_path / "cache")} | OPTIONS
+    builder = datasets.load_dataset_builder("ravdess", **words)
+    builder.download_and_prepare()
+    before = builder.as_dataset("all")[0]
+    write_named(folder, "03-01-04-01-01-01-01", "wav")
+    builder.download_and_prepare(download_mode="force_redownload")
+    assert parts(tmp_path / "cache")
+    rows = builder.as_dataset("all")
+    assert (len(rows), rows[0]) == (2, before)
+
+
 def test_store_rows_stand_in_the_order_of_codes_whatever_finishes_first(corpus: Path, cache: Path):
     clips = load(corpus, cache, split="all")["clip"][:]
     assert clips == sorted(clips)

@@ -166,6 +166,18 @@ def test_predict_without_test_actors_says_so(
     assert "holdout fold 0 is refused: none of its test actors (17-20) is there, only actors 13" in message
 
 
+def test_push_of_a_checkpoint_that_was_trained_on_the_test_actors_is_refused(
+    train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
+):
+    tiny_config.training_actors = [16, 17]
+    checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    words = ["--model_name_or_path", checkpoint, "--do_predict", *places, "--push_to_hub"]
+    message = message_of(train_hf, *words)
+    assert "the test actors 17 were seen in training" in message
+    assert "--allow_leaky_split" in message
+
+
 def test_resume_with_another_setting_names_it(train_hf: ModuleType, tmp_path: Path, corpus: Path):
     checkpoint = tmp_path / "out" / "checkpoint-3"
     checkpoint.mkdir(parents=True)

@@ -3,13 +3,14 @@
 import importlib.util
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from emofusion.data.protocols import LEAKY
+from emofusion.data.protocols import LEAKY, numbers
+from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .recipes import ArgumentError
@@ -48,6 +49,25 @@ def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoF
             f"--output_dir {args.output_dir} already holds checkpoints of a run: continue it with "
             "--resume_from_checkpoint latest, or name another folder"
         )
+
+
+def check_leak(
+    config: EmoFusionConfig, test_actors: Iterable[int], args: EmoFusionTrainingArguments, allow: bool
+) -> bool:
+    """Whether actors of the test were seen in training, by this run or by the checkpoint that it began with.
+
+    Raises:
+        ArgumentError: They were, and the model is to be pushed to the hub.
+    """
+    seen = set(config.training_actors or ()) & set(test_actors)
+    if seen and args.push_to_hub and not allow:
+        raise ArgumentError(
+            f"--push_to_hub: the test actors {numbers(seen)} were seen in training (--protocol, or the checkpoint), "
+            "so the scores are inflated; to push the model all the same, add --allow_leaky_split"
+        )
+    if seen:
+        logger.warning("LEAK: the test actors %s were seen in training, so the scores are inflated", numbers(seen))
+    return bool(seen)
 
 
 def last_complete_checkpoint(folder: str | None) -> str | None:

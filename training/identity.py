@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from emofusion.evaluation.files import write_whole
+from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments

@@ -8,14 +8,21 @@ from datasets import Dataset
 from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
-from emofusion.data import Account, ClipCollator, Corpus, describe_corpus
+from emofusion.data import Account, ClipCollator, Corpus
 from emofusion.evaluation import report
 from emofusion.evaluation.metrics import compute_metrics
 from emofusion.modeling import EmoFusionConfig
 
 from . import model_setup, splits_setup
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
-from .checks import check_branch_rates, check_flags, checkpoint_to_resume, keep_installed_trackers, only_scores
+from .checks import (
+    check_branch_rates,
+    check_flags,
+    check_leak,
+    checkpoint_to_resume,
+    keep_installed_trackers,
+    only_scores,
+)
 from .identity import check_same_run, identity_of, save_identity
 from .trainer import EmoFusionTrainer, TellEpoch
 
@@ -32,6 +39,7 @@ class Run:
         checkpoint (`str`, *optional*): Where training resumes.
         identity (`dict`): What must not change on the way.
         load_from (`str`): What `from_pretrained` takes to load the model.
+        leaky (`bool`): Whether actors of the test were seen in training.
     """
 
     data_args: DataArguments
@@ -46,6 +54,7 @@ class Run:
     checkpoint: str | None
     identity: dict[str, Any]
     load_from: str
+    leaky: bool
 
     @property
     def model_name(self) -> str:
@@ -57,7 +66,12 @@ class Run:
         protocol = report.Protocol(
             self.corpus, self.data_args.protocol, self.data_args.fold, self.config.label_set, self.splits, self.account
         )
-        facts = {"trained": self.trains, "processes": self.args.world_size, "load_from": self.load_from}
+        facts = {
+            "trained": self.trains,
+            "leaky": self.leaky,
+            "processes": self.args.world_size,
+            "load_from": self.load_from,
+        }
         return protocol.record() | report.run_record(self.trainer.model, self.args.seed) | facts
 
 
@@ -83,7 +97,10 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
     processor = model_setup.make_processor(config, model_args)
     with args.main_process_first(desc="decoding"):  # the others find the clips decoded
         needed = splits_setup.needed_splits(args, trains)
-        splits, account = splits_setup.load_splits(data_args, config, processor, needed)
+        splits, builder = splits_setup.load_splits(data_args, config, processor, needed)
+    if trains:
+        config.training_actors = splits_setup.seen_actors(config, splits)
+    leaky = check_leak(config, splits["test"]["actor"], args, data_args.allow_leaky_split)
     checkpoint = checkpoint_to_resume(args)
     identity = identity_of(config, data_args, args, splits)
     if checkpoint is not None:
@@ -108,8 +125,8 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         data_args=data_args,
         args=args,
         config=config,
-        corpus=describe_corpus(Path(data_args.data_dir or "").expanduser()),
-        account=account,
+        corpus=builder.corpus,
+        account=builder.account,
         splits=splits,
         inputs=inputs,
         trainer=trainer,
@@ -117,6 +134,7 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         checkpoint=checkpoint,
         identity=identity,
         load_from=_load_from(model_args, args, trains),
+        leaky=leaky,
     )
 
 

@@ -1,5 +1,6 @@
 """From flags to splits of the corpus, and to model inputs."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import datasets
 import numpy as np
 
-from emofusion.data import Account
 from emofusion.data.inputs import Augmentation, ClipInputs
 from emofusion.data.protocols import SPLITS, FoldRefusedError
 from emofusion.data.ravdess import Ravdess
@@ -17,24 +17,27 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 from .arguments import DataArguments, EmoFusionTrainingArguments
 from .recipes import ArgumentError
 
+logger = logging.getLogger(__name__)
+
 
 def load_splits(
     data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor, needed: Sequence[str]
-) -> tuple[dict[str, Any], Account]:
-    """Splits by name, decoded as the processor decodes, and the account of what was read.
+) -> tuple[dict[str, Any], Ravdess]:
+    """Splits by name, decoded as the processor decodes, and the builder, which knows the corpus and its account.
 
     Raises:
         ArgumentError: No such folder, nothing in it, no clip for a needed split, or a clip lacks the one modality that
             the model reads.
     """
-    if not Path(str(data_args.data_dir)).expanduser().is_dir():
+    if not Path(str(data_args.data_dir)).expanduser().exists():
         raise ArgumentError(f"--data_dir {data_args.data_dir}: no such folder")
     try:
         builder = _builder(data_args, config, processor)
         builder.download_and_prepare()
         splits = dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
     except FoldRefusedError as error:
-        hint = "; --eval_strategy no does without validation" if "validation actors" in str(error) else ""
+        only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
+        hint = "; --eval_strategy no does without validation" if only_validation else ""
         raise ArgumentError(f"--data_dir {data_args.data_dir}: {error}{hint}") from error
     for rows in splits.values():
         check_modalities(rows, config)
@@ -43,7 +46,7 @@ def load_splits(
         splits = {name: rows.remove_columns("frames") for name, rows in splits.items()}
     limits = {"train": data_args.max_train_samples}
     limited = {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
-    return limited, builder.account
+    return limited, builder
 
 
 def _builder(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> Ravdess:
@@ -74,9 +77,20 @@ def needed_splits(args: EmoFusionTrainingArguments, trains: bool) -> tuple[str, 
     return ("train", "test") if args.eval_strategy == "no" else SPLITS
 
 
+def seen_actors(config: EmoFusionConfig, splits: dict[str, datasets.Dataset]) -> list[int]:
+    """Actors that train or choose the checkpoint, and those that did so for the one that the run begins with."""
+    now = {actor for name in ("train", "validation") if name in splits for actor in splits[name]["actor"]}
+    return sorted(now | set(config.training_actors or ()))
+
+
 def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
     """A single-branch model needs its modality in every clip."""
     if len(config.modalities) == 2:
+        for modality, wanted in (("video", "picture"), ("audio", "sound")):
+            if not any(rows[f"has_{modality}"]):
+                logger.warning(
+                    "no clip of %d has a %s: fusion=%r learns nothing from it", len(rows), wanted, config.fusion
+                )
         return
     (modality,) = config.modalities
     there = rows[f"has_{modality}"]
