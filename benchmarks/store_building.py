@@ -27,7 +27,6 @@ from emofusion.data.files import CorpusFiles
 from emofusion.data.performances import find_performances
 from emofusion.data.ravdess_names import all_performances
 from emofusion.data.store import open_store
-from emofusion.modeling.faces_emofusion import make_face_finder
 
 ROUNDS = 5
 RATE, FRAMES, SECONDS = 16_000, 16, 3.0
@@ -72,11 +71,10 @@ def bare(folder: Path) -> None:
 def build(folder: Path, face_crop: str) -> None:
     """Build a store in a temporary folder."""
     settings = DecodeSettings(face_crop=face_crop)
-    finder = make_face_finder(face_crop)
     files = CorpusFiles(folder)
     takes, _ = find_performances(files)
     with tempfile.TemporaryDirectory() as cache:
-        open_store(files, takes, settings, Path(cache), None if finder is None else Faces(finder))
+        open_store(files, takes, settings, Path(cache), None if face_crop == "none" else Faces(face_crop))
 
 
 def seconds(job: Callable[[], None]) -> float:

@@ -18,6 +18,7 @@ from .label_sets import LABEL_SETS, LabelSet, label_set
 from .protocols import PROTOCOLS, Fold, FoldRefusedError, fold
 from .ravdess_names import RavdessName, parse_name
 from .spec_augment import SpecAugment
+from .stored_clips import StoredClips
 
 # Dataset scripts are gone from `datasets`; this table of its own builders is what is left. It is private, hence the
 # upper bound on `datasets` in pyproject.toml.
@@ -61,6 +62,7 @@ __all__ = [
     "LabelSet",
     "RavdessName",
     "SpecAugment",
+    "StoredClips",
     "describe_corpus",
     "fold",
     "label_set",
