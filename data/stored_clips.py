@@ -57,5 +57,12 @@ class StoredClips(Sequence[Clip]):
 
 
 def _views(column: Any, dtype: Any) -> list[np.ndarray | None]:
-    """The values of an Arrow column of binaries, as arrays over the same memory."""
-    return [np.frombuffer(value.as_buffer(), dtype) if value.is_valid else None for value in column]
+    """The values of an Arrow column of large binaries, as arrays over its memory (its scalars would be copies)."""
+    views: list[np.ndarray | None] = []
+    for chunk in column.chunks:
+        _, places, content = chunk.buffers()
+        bounds = np.frombuffer(places, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
+        for first, last, there in zip(bounds, bounds[1:], chunk.is_valid().to_pylist(), strict=False):
+            size = (last - first) // np.dtype(dtype).itemsize
+            views.append(np.frombuffer(content, dtype, size, first) if there else None)
+    return views
