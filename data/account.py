@@ -17,7 +17,7 @@ class Account:
     Attributes:
         files (`int`): Media files found under names of the corpus.
         other_files (`int`): Media files under other names; they are not read.
-        performances (`int`): Performances that the files make.
+        performances (`int`): Performances that the files make; after decoding, those that can be used.
         expected (`int`): Performances that the whole corpus has (of the chosen channel).
         missing (`list[str]`): Those of them that are not there.
         with_picture, with_sound (`int`): Clips that have it.
