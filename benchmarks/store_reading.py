@@ -42,7 +42,7 @@ def readers(rows: datasets.Dataset, folder: Path) -> dict[str, Reader]:
         np.save(folder / f"{index}.npy", frames[index])
         soundfile.write(folder / f"{index}.wav", sounds[index], RATE, subtype="PCM_16")
     mapped_frames, mapped_sounds = np.load(folder / "f.npy", mmap_mode="r"), np.load(folder / "s.npy", mmap_mode="r")
-    clips = StoredClips(rows, SIDE)
+    clips = StoredClips(rows)
 
     def from_rows(index: int) -> tuple[np.ndarray, np.ndarray]:
         row = rows[index]

@@ -55,7 +55,8 @@ def describe_corpus(data_dir: Path) -> Corpus:
 
 def describe_files(files: CorpusFiles, original: Corpus = RAVDESS) -> Corpus:
     """`describe_corpus` of a folder whose files are listed; `original` is what it is without a record."""
-    for folder in files.folder.resolve().parents:
+    place = files.folder.resolve()
+    for folder in (place, *place.parents):
         for name in RECORDS:
             if (folder / name).is_file():
                 return _described(name, (folder / name).read_bytes())

@@ -79,7 +79,8 @@ def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Face
     Raises:
         MediaError, OSError: The files cannot be read.
     """
-    clip, used = _read(files, take.pictures, take.sounds, settings)
+    # A later picture file may have the sound that the first one lacks.
+    clip, used = _read(files, take.pictures, (*take.sounds, *take.pictures[1:]), settings)
     notes = [note.replace(f"{files.folder}/", "") for note in clip.notes]
     if clip.audio is None and not take.silent_by_name:
         notes.append("named as having sound, but there is none in it")
@@ -121,9 +122,13 @@ def _read(
     """
     first, beside = (pictures[0], sounds[0] if sounds else None) if pictures else (sounds[0], None)
     try:
+        sound = None if beside is None else files.media(beside)
+    except OSError as error:
+        return _stand_in(files, (pictures, sounds[1:]), settings, [str(error)])
+    try:
         clip = read_clip(
             files.media(first),
-            sound_path=None if beside is None else files.media(beside),
+            sound_path=sound,
             num_frames=settings.num_frames * settings.frames_per_step,
             duration=settings.clip_duration,
             sampling_rate=settings.sampling_rate,

@@ -20,7 +20,9 @@ Kind = TypeVar("Kind")
 
 def new_account(files: CorpusFiles) -> Account:
     """An account that knows of the archives, folders and links that cannot be read."""
-    broken = {name: why for name, why in files.unreadable.items() if _is_wanted(PurePath(name)) or "." not in name}
+    broken = {
+        name: why for name, why in files.unreadable.items() if _is_wanted(PurePath(name)) or not PurePath(name).suffix
+    }
     return Account(unreadable=broken)
 
 

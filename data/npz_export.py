@@ -54,7 +54,7 @@ def export_npz(
         `index.csv`.
 
     Raises:
-        ValueError: Rows that cannot be exported (see `check_rows`), or were decoded with other settings, or a feature
+        ValueError: An export of other clips lies in the folder. Rows that cannot be exported (see `check_rows`), or were decoded with other settings, or a feature
             extractor for another rate.
     """
     check_rows(rows)
@@ -62,6 +62,7 @@ def export_npz(
         sampling_rate=decode_settings.sampling_rate, clip_duration=decode_settings.clip_duration
     )
     folder = folder.expanduser()
+    _refuse_others(folder, rows)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # it would promise files that are not there yet
     write_whole(folder / NOTICE, lambda path: path.write_text(_notice(corpus), encoding="utf-8"))
@@ -70,16 +71,19 @@ def export_npz(
     lines = []
     for index in tqdm(order, desc="writing npz", unit="clip", disable=not progress):
         lines.append(_export_clip(rows[index], rows.features["label"].names, folder, decode_settings, extractor))
-    _remove_others(folder, {line["file"] for line in lines})
     write_whole(folder / INDEX, lambda path: _write_index(path, lines))
     return folder / INDEX
 
 
-def _remove_others(folder: Path, files: set[str]) -> None:
-    """Delete what an earlier export of another corpus left; npz files that no export wrote stay."""
-    for path in folder.glob("Actor_*/*.npz"):
-        if path.relative_to(folder).as_posix() not in files and _held(path) is not None:
-            path.unlink()
+def _refuse_others(folder: Path, rows: Dataset) -> None:
+    """Raises a ValueError where an export of other clips lies: whoever reads all files would mix them."""
+    clips = set(rows["clip"])
+    others = [path for path in sorted(folder.glob("Actor_*/*.npz")) if path.stem not in clips and _held(path)]
+    if others:
+        raise ValueError(
+            f"{folder}: holds {len(others)} clips of another export, such as {others[0].name}; name another folder, "
+            "or delete this one"
+        )
 
 
 def _export_clip(

@@ -13,7 +13,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ FINDINGS = Features(
 """What the store knows of a clip beside its row."""
 
 _SCHEMA = Features(STORE_FEATURES | FINDINGS).arrow_schema
+_DAMAGE = (pa.ArrowException, OSError, ValueError, LookupError, AttributeError)  # what reading a damaged part raises
 _PART, _UNFINISHED = "part-*.arrow", "part-*.incomplete"
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
@@ -118,6 +119,7 @@ def open_store(
     if not all(key in places for key in keys.values()):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
+            _load(folder, mend=True)
             for left in folder.glob(_UNFINISHED):  # the lock is ours: whoever left it is gone
                 _salvage(left)
             _, places = _load(folder)
@@ -129,7 +131,12 @@ def open_store(
             finally:
                 if not any(folder.iterdir()):
                     folder.rmdir()
-        rows, places = _load(folder)
+            rows, places = _load(folder)
+        lost = sum(key not in places for key in keys.values()) - len(unreadable)
+        if lost > 0:
+            raise OSError(
+                f"{folder}: {lost} of {len(takes)} decoded clips cannot be read back; try again, or delete it"
+            )
     order = [places[key] for key in keys.values() if key in places]
     if not order:
         name, reason = next(iter(unreadable.items()))
@@ -161,19 +168,19 @@ def _key(take: Take, faces: Faces | None) -> str:
     return hashlib.sha256(json.dumps([take.clip, take.facts, sources]).encode()).hexdigest()[:24]
 
 
-def _load(folder: Path) -> tuple[Dataset | None, dict[str, int]]:
+def _load(folder: Path, mend: bool = False) -> tuple[Dataset | None, dict[str, int]]:
     """All rows of the finished parts, memory-mapped, and the row of each key; both of one listing of the folder.
 
-    A part that cannot be opened, as after a power cut, is called unfinished again: what is whole of it is kept when
-    the store is next built.
+    A part that cannot be opened, as after a power cut, is left out. Who holds the lock may `mend` it: it is called
+    unfinished again, and what is whole of it is salvaged.
     """
     parts = []
     for path in sorted(folder.glob(_PART)):
         try:
             parts.append(Dataset.from_file(str(path)))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            logger.warning("%s is damaged (%s); what is lost of it is decoded again", path, error)
-            with suppress(FileNotFoundError):
+        except _DAMAGE as error:
+            if mend:
+                logger.warning("%s is damaged (%s); what is lost of it is decoded again", path, error)
                 os.replace(path, path.with_suffix(".incomplete"))
     if not parts:
         return None, {}
@@ -285,11 +292,12 @@ def _salvage(path: Path) -> None:
         try:
             reader = pa.ipc.open_stream(source)
             for batch in reader if reader.schema.equals(_SCHEMA, check_metadata=True) else ():
+                batch.validate(full=True)
                 row = batch.to_pylist()[0]
                 if any(digest(row[name]) != row[f"{name}_digest"] for name in ("frames", "audio")):
                     break
                 whole, rows = source.tell(), rows + 1
-        except (pa.ArrowException, OSError, ValueError):
+        except _DAMAGE:
             logger.info("%s: its last row was being written, and is decoded again", path.name)
     with path.open("r+b") as file:
         file.truncate(whole)

@@ -19,7 +19,7 @@ class StoredClips(Sequence[Clip]):
 
     Args:
         rows (`Dataset`): Such as `load_dataset("ravdess", data_dir=...)["train"]`.
-        frame_size (`int`): Side of the stored frames in pixels, as the dataset was loaded with.
+        settings (`DecodeSettings`, *optional*): How the dataset was decoded, where that is not the default.
 
     Raises:
         ValueError: The frames have another size.
@@ -31,13 +31,17 @@ class StoredClips(Sequence[Clip]):
         ```
     """
 
-    def __init__(self, rows: Dataset, frame_size: int = DecodeSettings.frame_size) -> None:
+    def __init__(self, rows: Dataset, settings: DecodeSettings | None = None) -> None:
         table = rows.select_columns(["frames", "audio"]).with_format("arrow")[:]
         pixels, samples = _views(table["frames"], np.uint8), _views(table["audio"], np.int16)
-        shape = (-1, frame_size, frame_size, 3)
-        wrong = [array.size for array in pixels if array is not None and array.size % (frame_size**2 * 3)]
+        decoded = settings or DecodeSettings()
+        shape = (decoded.num_frames * decoded.frames_per_step, decoded.frame_size, decoded.frame_size, 3)
+        wrong = [array.size for array in pixels if array is not None and array.size != np.prod(shape)]
         if wrong:
-            raise ValueError(f"frame_size={frame_size}: the stored frames have another size, found {wrong[0]} bytes")
+            raise ValueError(
+                f"frames: expected {shape[0]} of {shape[1]} x {shape[2]} pixels, found {wrong[0]} bytes; give the "
+                "settings that the dataset was loaded with"
+            )
         self._frames = [None if array is None else array.reshape(shape) for array in pixels]
         self._sounds = samples
 

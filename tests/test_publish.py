@@ -495,14 +495,13 @@ def test_npz_goes_on_where_it_was(tmp_path: Path):
         assert clip["log_mel"].shape == (32, 188), "other settings, other files"
 
 
-def test_npz_of_another_corpus_replaces_those_of_the_last_and_nothing_else(tmp_path: Path):
+def test_npz_of_another_corpus_in_the_folder_is_refused_and_kept(tmp_path: Path):
     rows, folder = made_rows(), tmp_path / "npz"
     export_npz(rows, folder, corpus=SYNTHETIC, decode_settings=SMALL, progress=False)
-    own = folder / "Actor_01" / "mine.npz"
-    np.savez(own, a=np.zeros(1))
-    export_npz(rows.select(range(2)), folder, corpus=SYNTHETIC, decode_settings=SMALL, progress=False)
-    assert len(list(folder.rglob("*.npz"))) == 2 + 1
-    assert own.exists()
+    files = sorted(folder.rglob("*.*"))
+    with pytest.raises(ValueError, match=rf"npz: holds {len(rows) - 2} clips of another export, such as "):
+        export_npz(rows.select(range(2)), folder, corpus=SYNTHETIC, decode_settings=SMALL, progress=False)
+    assert sorted(folder.rglob("*.*")) == files
 
 
 def test_marks_agree(exported: Path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -315,6 +316,30 @@ def test_store_of_a_picture_with_a_silent_track_takes_the_sound_beside_it(tmp_pa
     row = only_row(tmp_path / "c", tmp_path / "cache")
     assert np.frombuffer(row["audio"], np.int16).std() > 1000
     assert row["source"] == "01-01-03-01-01-01-01.mp4 + 03-01-03-01-01-01-01.wav"
+
+
+def test_store_of_a_silent_picture_takes_the_sound_of_its_copy(tmp_path: Path):
+    silent = write_named(tmp_path / "c", "01-01-03-01-01-01-01", "silent.mp4")
+    (tmp_path / "c" / "again").mkdir()
+    whole = write_named(tmp_path / "c" / "again", "01-01-03-01-01-01-01")
+    row = only_row(tmp_path / "c", tmp_path / "cache")
+    assert (row["has_video"], row["has_audio"]) == (True, True)
+    assert row["source"] == " + ".join(path.relative_to(tmp_path / "c").as_posix() for path in (silent, whole))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "silent.mp4"])
+def test_store_of_a_picture_beside_a_damaged_sound_in_an_archive_keeps_it(tmp_path: Path, kind: str):
+    write_named(tmp_path / "c", "01-01-03-01-01-01-01", kind)
+    sound = write_named(tmp_path / "made", "03-01-03-01-01-01-01", "wav")
+    with zipfile.ZipFile(tmp_path / "c" / "sound.zip", "w") as archive:
+        archive.write(sound, sound.name)
+    content = bytearray((tmp_path / "c" / "sound.zip").read_bytes())
+    content[5000:5100] = bytes(100)
+    content[40_000:40_100] = b"x" * 100
+    (tmp_path / "c" / "sound.zip").write_bytes(content)
+    rows, account = decoded(tmp_path / "c", tmp_path / "cache")
+    assert (rows[0]["has_video"], rows[0]["has_audio"]) == (True, kind == "mp4")
+    assert "sound.zip/03-01-03-01-01-01-01.wav: cannot be unpacked" in account.notes[rows[0]["source"]][0]
 
 
 def test_store_of_a_picture_with_its_own_sound_names_no_other_file(tmp_path: Path):

@@ -95,6 +95,12 @@ def test_archive_named_instead_of_a_folder_is_the_corpus(corpus: Path, tmp_path:
     assert rows_of(tmp_path / "Audio_Speech_Actors_01-24.zip", tmp_path / "cache") == expected
 
 
+def test_archive_beside_the_record_of_a_synthetic_corpus_is_synthetic(corpus: Path, tmp_path: Path):
+    zip_whole(corpus, tmp_path)
+    (tmp_path / "PAIRED.json").write_text('{"notice": "Paired by a test."}')
+    assert emofusion.data.describe_corpus(tmp_path / "Audio_Speech_Actors_01-24.zip").synthetic
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_real_voices_in_another_shape_give_the_same_rows(

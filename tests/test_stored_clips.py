@@ -8,7 +8,9 @@ import pytest
 from corpus_files import write_corpus, write_named
 
 import emofusion.data  # noqa: F401  registers the builder
-from emofusion.data import StoredClips
+from emofusion.data import DecodeSettings, StoredClips
+
+SETTINGS = DecodeSettings(num_frames=2, frame_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
 
 
 def test_stored_clips_are_the_bytes_of_the_rows_in_their_order(rows: datasets.Dataset):
-    clips = StoredClips(rows, frame_size=16)
+    clips = StoredClips(rows, SETTINGS)
     assert len(clips) == len(rows) == 6
     for (frames, sound), row in zip(clips, rows, strict=True):
         assert (frames is None, sound is None) == (not row["has_video"], not row["has_audio"])
@@ -34,17 +36,20 @@ def test_stored_clips_are_the_bytes_of_the_rows_in_their_order(rows: datasets.Da
 
 
 def test_stored_clips_are_views_of_the_mapped_file(rows: datasets.Dataset):
-    frames, sound = StoredClips(rows, frame_size=16)[0]
+    frames, sound = StoredClips(rows, SETTINGS)[0]
     assert frames is not None
     assert not frames.flags.owndata
     assert not frames.flags.writeable
-    addresses = {StoredClips(rows, frame_size=16)[0][0].__array_interface__["data"][0] for _ in range(2)}
+    addresses = {StoredClips(rows, SETTINGS)[0][0].__array_interface__["data"][0] for _ in range(2)}
     assert len(addresses) == 1  # the same memory each time
 
 
 def test_stored_clips_of_another_size_are_refused(rows: datasets.Dataset):
-    with pytest.raises(ValueError, match=r"^frame_size=100: the stored frames have another size, found 3072 bytes"):
-        StoredClips(rows, frame_size=100)
+    message = "^frames: expected 16 of 8 x 8 pixels, found 3072 bytes; give the settings"
+    with pytest.raises(ValueError, match=message.replace("16 of", "4 of")):
+        StoredClips(rows, DecodeSettings(num_frames=2, frame_size=8))
+    with pytest.raises(ValueError, match=message.replace("8 x 8", "128 x 128")):
+        StoredClips(rows)
 
 
 def test_rows_of_the_store_are_pickled_by_name_not_by_content(rows: datasets.Dataset):

@@ -9,6 +9,7 @@ from transformers import EarlyStoppingCallback
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from emofusion.data import Account, ClipCollator, Corpus
+from emofusion.data.protocols import LEAKY
 from emofusion.evaluation import report
 from emofusion.evaluation.metrics import compute_metrics
 from emofusion.modeling import EmoFusionConfig
@@ -100,7 +101,8 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         splits, builder = splits_setup.load_splits(data_args, config, processor, needed)
     if trains:
         config.training_actors = splits_setup.seen_actors(config, splits)
-    leaky = check_leak(config, splits["test"]["actor"], args, data_args.allow_leaky_split)
+    seen = check_leak(config, splits["test"]["actor"], args, data_args.allow_leaky_split)
+    leaky = seen or data_args.protocol == LEAKY
     checkpoint = checkpoint_to_resume(args)
     identity = identity_of(config, data_args, args, splits)
     if checkpoint is not None:
