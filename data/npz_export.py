@@ -54,8 +54,8 @@ def export_npz(
         `index.csv`.
 
     Raises:
-        ValueError: An export of other clips lies in the folder. Rows that cannot be exported (see `check_rows`), or were decoded with other settings, or a feature
-            extractor for another rate.
+        ValueError: An export of other clips lies in the folder. Rows that cannot be exported (see `check_rows`), or
+            were decoded with other settings, or a feature extractor for another rate.
     """
     check_rows(rows)
     extractor = feature_extractor or EmoFusionFeatureExtractor(
