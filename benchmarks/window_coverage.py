@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from emofusion.data.files import CorpusFiles
 from emofusion.data.performances import find_performances
 from emofusion.modeling.media_emofusion import WINDOWS, read_audio, window_start
 
@@ -24,10 +25,11 @@ def kept_energy(audio: np.ndarray, window: str) -> float:
 
 def coverage(data_dir: Path) -> dict[str, np.ndarray]:
     """Kept energy `[clips]` by window rule, over all clips of a corpus that have sound."""
-    performances, _ = find_performances(data_dir)
+    files = CorpusFiles(data_dir)
+    takes, _ = find_performances(files)
     kept: dict[str, list[float]] = {window: [] for window in WINDOWS}
-    for performance in tqdm(performances, unit="clip"):
-        audio = read_audio(data_dir / performance.files[-1], RATE)
+    for take in tqdm(takes, unit="clip"):
+        audio = read_audio(files.media((take.sounds or take.pictures)[0]), RATE)
         if audio is not None:
             for window in WINDOWS:
                 kept[window].append(kept_energy(audio, window))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from emofusion.modeling import EMOTIONS
 
-MODALITIES = {1: "audio-video", 2: "video", 3: "audio"}
 CHANNELS = {1: "speech", 2: "song"}
 INTENSITIES = {1: "normal", 2: "strong"}
 STATEMENTS = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}

@@ -1,4 +1,4 @@
-"""The benchmarks of the store run; what they print is for docs/results.md, not for a test."""
+"""The benchmarks run; what they print is for docs/results.md, not for a test."""
 
 import importlib.util
 from pathlib import Path
@@ -40,3 +40,14 @@ def test_store_reading_prints_a_line_for_each_way(
     reading.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 4
+
+
+def test_window_coverage_prints_a_line_for_each_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    coverage = script("window_coverage")
+    corpus = write_corpus(tmp_path, actors=(1,), emotions=(3, 4), kind="wav")
+    monkeypatch.setattr("sys.argv", ["window_coverage.py", str(corpus)])
+    coverage.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split(" | ")[:2] for line in lines] == [[f"| {name}", "2"] for name in coverage.WINDOWS]
