@@ -175,6 +175,12 @@ class ClipBuilder(SplitBuilder):
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
         logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, self.account.summary())
 
+    def usable_folds(self) -> tuple[dict[int, protocols.Fold], dict[int, str]]:
+        """The folds of the protocol that the actors who are there allow, and why the others cannot be used."""
+        rows, chosen = self._labelled()
+        actors = rows.data.column("actor").to_pylist()
+        return protocols.usable_folds(self.config.protocol, {actors[row] for row in chosen}, self.PROTOCOLS)
+
     def _open_all(self) -> Dataset:
         rows, chosen = self._labelled()
         return self._select(rows, "all", chosen)

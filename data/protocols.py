@@ -181,13 +181,15 @@ def _next_group(folds: tuple[Fold, ...], k: int, present: frozenset[int]) -> fro
     return next((group for group in groups if group), frozenset())
 
 
-def usable_folds(name: str, present: Collection[int]) -> tuple[dict[int, Fold], dict[int, str]]:
+def usable_folds(
+    name: str, present: Collection[int], protocols: Protocols = ALL_PROTOCOLS
+) -> tuple[dict[int, Fold], dict[int, str]]:
     """The folds of a protocol that can be used with the actors that are there, and why the others cannot."""
     usable: dict[int, Fold] = {}
     refused: dict[int, str] = {}
-    for k in range(number_of_folds(name)):
+    for k in range(len(protocols[name])):
         try:
-            usable[k] = fold_of_present(name, k, present)
+            usable[k] = fold_of_present(name, k, present, protocols=protocols)
         except FoldRefusedError as error:
             refused[k] = str(error)
     return usable, refused

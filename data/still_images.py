@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from datasets import (
@@ -37,6 +37,7 @@ from filelock import FileLock
 
 from .corpus import Corpus
 from .label_sets import label_set
+from .protocols import Fold, Protocols
 from .split_builder import SplitBuilder
 from .whole_files import write_whole
 
@@ -50,6 +51,10 @@ SPLITS = ("train", "validation", "test", "private_test")
 INDEX, ACCOUNT = "images.arrow", "account.json"
 ROWS_AT_ONCE = 1000
 MOST_REASONS = 5
+
+PUBLISHED = "published splits"
+"""Protocol of still pictures: the splits that their authors published. Nobody knows who is on them."""
+NO_ACTORS: Protocols = {PUBLISHED: (Fold(frozenset(), frozenset(), frozenset()),)}
 
 Row = dict[str, Any]
 
@@ -157,6 +162,17 @@ class ImageAccount:
             parts.append(f"{sum(count for _, count in reasons[MOST_REASONS:])} not used for other reasons")
         return "; ".join(parts)
 
+    def table(self) -> str:
+        """All of it as text lines for people."""
+        rows = [(split, sum(classes.values()), _counts(classes)) for split, classes in self.found.items()]
+        rows.append(("not in the label set", sum(self.dropped.values()), _counts(self.dropped)))
+        for split, others in self.copies.items():
+            rows += [(f"{split}, copies", count, f"stand in {other}, too") for other, count in others.items()]
+        rows.append(("duplicate files", len(self.duplicates), _example(self.duplicates)))
+        rows.append(("not used", len(self.unreadable), _example(self.unreadable)))
+        wide = max(len(name) for name, _, _ in rows)
+        return "\n".join(f"{name:<{wide}}  {count:>6}  {what}".rstrip() for name, count, what in rows)
+
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -170,6 +186,10 @@ class ImageAccount:
 
 def _counts(classes: dict[str, int]) -> str:
     return ", ".join(f"{word} {count}" for word, count in sorted(classes.items()))
+
+
+def _example(reasons: dict[str, str]) -> str:
+    return next((f"such as {name}: {reason}" for name, reason in reasons.items()), "")
 
 
 @dataclass(frozen=True)
@@ -270,6 +290,7 @@ class StillImages(SplitBuilder):
     BUILDER_CONFIG_CLASS = StillImagesConfig
     CORPUS: Corpus
     HOMEPAGE: str
+    PROTOCOLS: ClassVar[Protocols] = NO_ACTORS
 
     @abstractmethod
     def _find(self) -> Listing:
@@ -290,6 +311,15 @@ class StillImages(SplitBuilder):
             homepage=self.HOMEPAGE,
             license=self.CORPUS.license,
         )
+
+    @property
+    def corpus(self) -> Corpus:
+        """What goes with every score on it."""
+        return self.CORPUS
+
+    def usable_folds(self) -> tuple[dict[int, Fold], dict[int, str]]:
+        """The one fold that the published splits are, without actors, and no fold that cannot be used."""
+        return dict(enumerate(self.PROTOCOLS[PUBLISHED])), {}
 
     @property
     def account(self) -> ImageAccount:

@@ -1,17 +1,61 @@
 """The model card: `model_card.md` filled from metrics.json."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from jinja2 import Environment, StrictUndefined
 
 from emofusion.data.whole_files import write_whole
 
-TITLES = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
+from .card_tables import TITLES, card_tables, known_actors
+from .robustness import fairness
+
+FEW_ACTORS = 20
+"""Below so many, an interval over actors is said to be wide for that reason."""
+
+_OPTIONAL: dict[str, Any] = {
+    "leaky": False,
+    "corpus_synthetic": False,
+    "corpus_notice": "",
+    "label_set": None,
+    "protocol": None,
+    "fold": None,
+    "seed": None,
+    "window": None,
+    "face_crop": "none",
+    "trained": False,
+    "epochs": None,
+    "validation_macro_f1": None,
+    "load_from": None,
+    "command": None,
+    "versions": {},
+    "test_calibration_error": None,
+    "test_intervals": None,
+    "test_intervals_over": None,
+    "test_intervals_units": None,
+    "majority_accuracy": None,
+}
+"""What a metrics.json may lack, such as that of an older release; the card is then silent about it."""
+
+_ACTED = {
+    "RAVDESS": "emotions acted by 24 professional North American actors, who speak two English sentences",
+    "CREMA-D": "emotions acted by 91 actors, who speak twelve English sentences",
+}
+"""What the clips of a corpus are, by its name, where people act."""
+
+_PLOTS = {
+    "test_confusion_matrix": "confusion_matrix",
+    "test_by_actor": "actors",
+    "robustness": "robustness",
+    "trained": "training_curves",
+}
+"""What the plots show, and their names. A plot without its numbers is of an earlier run in the same folder."""
 
 
 def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder: Path, model_name: str) -> None:
-    """Fill the template and save it as README.md.
+    """Fill the template and save it as README.md. It shows the plots that lie in the folder, so draw them before.
 
     Args:
         metrics (`dict`): Content of metrics.json.
@@ -19,28 +63,74 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
         template (`Path`): `model_card.md`.
         folder (`Path`): Output folder.
         model_name (`str`): Name of the model in the card and its results.
+
+    Raises:
+        jinja2.UndefinedError: A field without which there is no card is absent.
     """
-    card = ModelCard.from_template(
-        card_data(metrics, license_id, model_name),
-        template_path=str(template),
+    known = _OPTIONAL | {name: value for name, value in metrics.items() if value is not None}
+    subject = f"{metrics['corpus']}, {people(metrics)}"
+    # Not ModelCard.from_template: it would print nothing in place of a field that is not there.
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string(template.read_text(encoding="utf-8")).render(
+        card_data=card_data(metrics, license_id, model_name).to_yaml(),
         model_name=model_name,
-        titles=TITLES,
-        metrics=metrics,
+        metrics=known,
+        actors=known_actors(metrics),
+        subject=subject,
+        split=split_name(metrics, quote="`"),
+        tables=card_tables(metrics, subject),
+        conditions=[row["condition"] for row in metrics.get("robustness") or []],
+        gaps=fairness(metrics),
+        few_actors=FEW_ACTORS,
+        acted=_ACTED.get(metrics["corpus"]),
+        part=_part(metrics),
+        plots=_plots(metrics, folder),
+        license_id=license_id,
         non_commercial="-nc-" in license_id,
     )
+    card = ModelCard(re.sub(r"\n{3,}", "\n\n", text))
     write_whole(folder / "README.md", lambda path: card.save(path))
+
+
+def people(metrics: dict[str, Any]) -> str:
+    """Whom the test is on: unseen actors, actors seen in training, or a part of a corpus of pictures of anybody."""
+    if not known_actors(metrics):
+        return f"published {_part(metrics)} split"
+    return "seen (leaky split) actors" if metrics.get("leaky") else "unseen actors"
+
+
+def _plots(metrics: dict[str, Any], folder: Path) -> set[str]:
+    """Names of the plots that the card can show."""
+    drawn = {name for field, name in _PLOTS.items() if metrics.get(field)}
+    return {name for name in drawn if (folder / "plots" / f"{name}.png").is_file()}
+
+
+def _part(metrics: dict[str, Any]) -> str:
+    """The split of the corpus that was scored."""
+    return str(metrics.get("test_part", "test"))
+
+
+def split_name(metrics: dict[str, Any], quote: str = "") -> str:
+    """Protocol, in quotes, and fold, for people; empty where no actors are split."""
+    if not known_actors(metrics):
+        return ""
+    named = [("protocol ", metrics.get("protocol"), quote), ("fold ", metrics.get("fold"), "")]
+    return ", ".join(f"{word}{mark}{value}{mark}" for word, value, mark in named if value is not None)
 
 
 def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> ModelCardData:
     """Metadata with the test scores as model-index results."""
-    leaky = "leaky split, " if metrics["leaky"] else ""
+    corpus, fusion = metrics["corpus"], metrics["fusion"]
+    slug = re.sub(r"[^a-z0-9]+", "-", corpus.lower()).strip("-")
+    task = "audio-classification" if fusion == "audio" else "video-classification"
+    notes = [word for word in ("leaky split" if metrics.get("leaky") else "", split_name(metrics)) if word]
     results = [
         EvalResult(
-            task_type="video-classification",
+            task_type=task,
             task_name="Emotion recognition",
-            dataset_type="ravdess",
-            dataset_name=f"{metrics['corpus']} ({leaky}{metrics['protocol']}, fold {metrics['fold']})",
-            dataset_split="test",
+            dataset_type=slug,
+            dataset_name=f"{corpus} ({', '.join(notes)})" if notes else corpus,
+            dataset_split=_part(metrics),
             metric_type=name,
             metric_name=title,
             metric_value=metrics[f"test_{name}"],
@@ -52,7 +142,12 @@ def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> Mode
         model_name=model_name,
         license=license_id,
         library_name="transformers",
-        pipeline_tag="video-classification",
-        tags=["emotion-recognition", "audio-visual", "ravdess", "emofusion"],
+        pipeline_tag=task,
+        tags=_tags(fusion, slug, bool(metrics.get("corpus_synthetic"))),
         eval_results=results or None,
     )
+
+
+def _tags(fusion: str, slug: str, synthetic: bool) -> list[str]:
+    modality = {"audio": "audio", "video": "video"}.get(fusion, "audio-visual")
+    return ["emotion-recognition", modality, slug, "emofusion", *(["synthetic"] if synthetic else [])]

@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from emofusion.data.protocols import numbers
+
+METRICS_FILE = "metrics.json"
+
 
 def read_metrics(folder: Path) -> dict[str, Any]:
     """Content of a run's metrics.json.
@@ -16,7 +20,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: There is none, or it has no test score.
     """
-    path = folder / "metrics.json"
+    path = folder / METRICS_FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; train first, with --output_dir {folder}")
     metrics = json.loads(path.read_text(encoding="utf-8"))
@@ -42,11 +46,18 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
 
 
 def where(metrics: dict[str, Any]) -> str:
-    """Corpus, split and test actors of a score."""
-    actors = ", ".join(map(str, metrics["actors"]["test"]))
+    """Corpus, split and test actors of a score; of still pictures, which have no actors, how many of which split."""
+    if not metrics["actors"]:
+        return f"{metrics['corpus']}, {metrics['label_set']}, {pictures_of(metrics)}"
+    actors = numbers(metrics["actors"]["test"])
     leaky = "LEAKY SPLIT, actors seen in training: " if metrics.get("leaky") else ""
     split = f"{metrics['protocol']} fold {metrics['fold']}"
     return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {actors}"
+
+
+def pictures_of(metrics: dict[str, Any]) -> str:
+    """What was scored on a corpus of still pictures: `3589 pictures of the published test split`."""
+    return f"{metrics['clips']['test']} pictures of the published {metrics.get('test_part', 'test')} split"
 
 
 def main(argv: list[str]) -> None:

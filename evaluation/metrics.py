@@ -1,56 +1,164 @@
-"""Scores of a classifier: macro-F1 first, UAR, accuracy, and what guessing would score."""
+"""Scores of a classifier: macro-F1 first, weighted F1, UAR, accuracy, calibration, and what guessing would score.
 
+Means run over the classes that occur among the true labels. A class without a clip has no recall; and if a false
+alarm added its class to the mean, two models would be divided by different numbers on the same test set.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-import evaluate
 import numpy as np
-from datasets import Features, Value
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+from numpy.typing import ArrayLike
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 from transformers import EvalPrediction
 
+TITLES = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "uar": "UAR", "accuracy": "accuracy"}
+"""The four scores, and what tables call them."""
 
-class EmotionScores(evaluate.Metric):
-    """`macro_f1`, `weighted_f1`, `uar` (mean recall of the classes that occur) and `accuracy`, all 0..1."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description="Macro-F1, weighted F1, unweighted average recall and accuracy.",
-            citation="",
-            inputs_description="predictions and references: class ids",
-            features=Features({"predictions": Value("int64"), "references": Value("int64")}),
+def scores(labels: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
+    """`macro_f1`, `weighted_f1`, `uar` (mean recall) and `accuracy`, all 0..1, by scikit-learn.
+
+    Macro-F1 is the mean of the classes' F1, not the F1 of mean precision and recall (Opitz and Burst, 2019,
+    arXiv 1911.03347). UAR is as in the emotion challenges of Interspeech (Schuller et al., 2009).
+
+    Args:
+        labels (`np.ndarray` of shape `[clips]`): True classes, ids or names.
+        predictions (`np.ndarray` of shape `[clips]`): Predicted classes.
+
+    Raises:
+        ValueError: There are no clips, or not as many predictions as labels.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.ndim != 1 or not labels.size or labels.shape != predictions.shape:
+        raise ValueError(
+            f"labels of shape {labels.shape} and predictions of shape {predictions.shape}: "
+            "give one of each for every clip, and at least one clip"
         )
-
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
-        return {
-            "macro_f1": float(f1_score(references, predictions, average="macro", zero_division=0)),
-            "weighted_f1": float(f1_score(references, predictions, average="weighted", zero_division=0)),
-            "uar": float(balanced_accuracy_score(references, predictions)),
-            "accuracy": float(accuracy_score(references, predictions)),
-        }
-
-
-def scores(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """The four scores of class ids `[clips]`."""
-    return EmotionScores(keep_in_memory=True).compute(predictions=predictions, references=labels)
+    occurring = np.unique(labels)
+    return {
+        "macro_f1": float(f1_score(labels, predictions, labels=occurring, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(labels, predictions, labels=occurring, average="weighted", zero_division=0)),
+        "uar": float(recall_score(labels, predictions, labels=occurring, average="macro", zero_division=0)),
+        "accuracy": float(accuracy_score(labels, predictions)),
+    }
 
 
 def chance_scores(labels: np.ndarray, num_classes: int) -> dict[str, float]:
     """What guessing every class equally often scores in the long run, and what naming the largest class always scores.
 
-    With q = 1 / classes and share p of a class, its precision is p, its recall q, so its F1 is 2pq / (p + q).
+    With guess q = 1 / `num_classes` and share p of a class, its precision is p, its recall q, so its F1 is
+    2pq / (p + q). Always naming the largest class has precision p and recall 1 there and 0 elsewhere.
+
+    Args:
+        labels (`np.ndarray` of shape `[clips]`): True class ids, below `num_classes`.
+        num_classes (`int`): Classes that a guess can name, those without a clip too.
+
+    Returns:
+        `dict[str, float]`: `chance_...` and `majority_...` of the four scores, over the classes that occur.
     """
     shares = np.bincount(labels, minlength=num_classes) / len(labels)
-    guess = 1 / num_classes
+    shares = shares[shares > 0]
+    guess, largest = 1 / num_classes, shares.max()
+    chance_f1, majority_f1 = 2 * shares * guess / (shares + guess), 2 * largest / (largest + 1)
     return {
-        "chance_macro_f1": float(np.mean(2 * shares * guess / (shares + guess))),
+        "chance_macro_f1": float(chance_f1.mean()),
+        "chance_weighted_f1": float(shares @ chance_f1),
         "chance_uar": guess,
         "chance_accuracy": guess,
-        "majority_macro_f1": float(2 * shares.max() / (shares.max() + 1) / np.count_nonzero(shares)),
-        "majority_accuracy": float(shares.max()),
+        "majority_macro_f1": float(majority_f1 / len(shares)),
+        "majority_weighted_f1": float(largest * majority_f1),
+        "majority_uar": 1 / len(shares),
+        "majority_accuracy": float(largest),
     }
 
 
-def confusion(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> list[list[int]]:
+def per_class(labels: ArrayLike, predictions: ArrayLike, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Precision, recall, F1 and clips of every class.
+
+    Args:
+        labels (`np.ndarray` of shape `[clips]`): True class ids.
+        predictions (`np.ndarray` of shape `[clips]`): Predicted class ids.
+        names (`Sequence[str]`): Class names in id order.
+
+    Returns:
+        `dict[str, dict]`: `precision`, `recall`, `f1` (0..1) and `clips` by class name. A class without clips has
+            recall and F1 None; a class that is never predicted has precision 0, as scikit-learn has it.
+    """
+    table = precision_recall_fscore_support(labels, predictions, labels=range(len(names)), zero_division=0)
+    return {
+        name: {
+            "precision": float(precision),
+            "recall": float(recall) if clips else None,
+            "f1": float(f1) if clips else None,
+            "clips": int(clips),
+        }
+        for name, precision, recall, f1, clips in zip(names, *table, strict=True)
+    }
+
+
+def merged_calm(
+    labels: ArrayLike, predictions: ArrayLike, names: Sequence[str] | None = None
+) -> dict[str, float] | None:
+    """Scores with calm counted as neutral, for comparison with papers that merge the two.
+
+    Args:
+        labels (`np.ndarray` of shape `[clips]`): Names of the true classes.
+        predictions (`np.ndarray` of shape `[clips]`): Names of the predicted classes.
+        names (`Sequence[str]`, *optional*): All classes of the model; those seen in either array where not given.
+
+    Returns:
+        `dict[str, float]`: The four scores; None where neutral and calm are not both classes.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if not {"neutral", "calm"} <= set(np.concatenate([labels, predictions]) if names is None else names):
+        return None
+    return scores(*(np.where(each == "calm", "neutral", each) for each in (labels, predictions)))
+
+
+def group_scores(groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike) -> dict[str, dict[str, Any]]:
+    """Clips, UAR and accuracy of every group, such as an actor or a gender, in the order of the groups.
+
+    Args:
+        groups (`np.ndarray` of shape `[clips]`): What to tell clips apart by; keys are these as text.
+        labels (`np.ndarray` of shape `[clips]`): True classes. A group's UAR is over those that occur in it.
+        predictions (`np.ndarray` of shape `[clips]`): Predicted classes.
+    """
+    groups, labels, predictions = np.asarray(groups), np.asarray(labels), np.asarray(predictions)
+    found = {}
+    for group in np.unique(groups):
+        inside = groups == group
+        of_group = scores(labels[inside], predictions[inside])
+        found[str(group)] = {
+            "clips": int(inside.sum()),
+            "uar": of_group["uar"],
+            "accuracy": of_group["accuracy"],
+        }
+    return found
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: how far the highest probability is from the share of clips it is right for.
+
+    Clips are put in equally wide bins of their highest probability; the gap between mean probability and accuracy of
+    a bin counts with the bin's share of clips (Guo et al., On calibration of modern neural networks, ICML 2017).
+
+    Args:
+        labels (`np.ndarray` of shape `[clips]`): True class ids.
+        probabilities (`np.ndarray` of shape `[clips, classes]`): Rows sum to 1.
+        bins (`int`, *optional*, defaults to 15): Bins (low, high] between 0 and 1.
+
+    Returns:
+        `float`: 0 (perfect) to 1.
+    """
+    confidence = np.asarray(probabilities, np.float64).max(-1)
+    right = np.argmax(probabilities, -1) == labels
+    # Inner edges only, so that rounding just above 1 still falls in the last bin.
+    which = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    return float(np.abs(np.bincount(which, right - confidence)).sum() / len(confidence))
+
+
+def confusion(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> list[list[int]]:
     """Confusion matrix in clips; rows are the true classes."""
     return confusion_matrix(labels, predictions, labels=range(num_classes)).tolist()
 

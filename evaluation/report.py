@@ -4,7 +4,7 @@ import json
 import platform
 import re
 import shlex
-import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,25 +17,34 @@ import torch
 from transformers.trainer_utils import PredictionOutput
 
 from emofusion.data import Account, Corpus
+from emofusion.data.protocols import numbers
+from emofusion.data.still_images import ImageAccount
 from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionModel
 
-from .metrics import chance_scores, confusion, logits_of, scores
-from .plots import plot_confusion, plot_training
+from .compare import METRICS_FILE, pictures_of
+from .metrics import logits_of
+from .plots import plot_actors, plot_confusion, plot_robustness, plot_training
 
+PREDICTIONS_FILE = "predictions.parquet"
 _LIBRARIES = ("emofusion", "torch", "torchvision", "torchaudio", "transformers", "datasets", "accelerate")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a score was made: corpus, protocol, fold, label set, the actors and clips of every split, the account."""
+    """How a score was made: corpus, protocol, fold, label set, the actors and clips of every split, the account.
+
+    Attributes:
+        test_part (`str`): The split of the corpus whose rows are scored; the record names it where it is another.
+    """
 
     corpus: Corpus
     name: str
     fold: int
     label_set: str | None
     splits: dict[str, datasets.Dataset]
-    account: Account
+    account: Account | ImageAccount
+    test_part: str = "test"
 
     def record(self) -> dict[str, Any]:
         """As it stands in metrics.json."""
@@ -47,39 +56,32 @@ class Protocol:
             "label_set": self.label_set,
             "protocol": self.name,
             "fold": self.fold,
-            "actors": {name: sorted(set(rows["actor"])) for name, rows in self.splits.items()},
+            "actors": {
+                name: sorted(set(rows["actor"])) for name, rows in self.splits.items() if "actor" in rows.column_names
+            },
             "clips": {name: len(rows) for name, rows in self.splits.items()},
+            **({"test_part": self.test_part} if self.test_part != "test" else {}),
         }
 
 
-def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, id2label: dict[int, str]) -> pd.DataFrame:
+def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, labels: Sequence[str]) -> pd.DataFrame:
     """One row a clip: `clip`, `actor`, `label`, `prediction`, `probabilities` (in id order) and `gate`."""
     probabilities = torch.from_numpy(logits_of(prediction.predictions)).float().softmax(-1).numpy()
     gate = prediction.predictions[1] if isinstance(prediction.predictions, tuple) else None
     return pd.DataFrame(
         {
             "clip": rows["clip"],
-            "actor": rows["actor"],
-            "label": [id2label[label] for label in rows["label"]],
-            "prediction": [id2label[index] for index in probabilities.argmax(-1)],
+            **{name: rows[name] for name in ("actor", "gender") if name in rows.column_names},
+            "label": [labels[label] for label in rows["label"]],
+            "prediction": [labels[index] for index in probabilities.argmax(-1)],
             "probabilities": list(probabilities),
             "gate": np.full(len(rows), np.nan, np.float32) if gate is None else np.asarray(gate, np.float32),
         }
     )
 
 
-def test_metrics(prediction: PredictionOutput, num_labels: int) -> dict[str, Any]:
-    """`test_...` scores, confusion matrix, and what guessing scores."""
-    labels, predicted = prediction.label_ids, logits_of(prediction.predictions).argmax(-1)
-    return {
-        **{f"test_{name}": value for name, value in scores(labels, predicted).items()},
-        "test_confusion_matrix": confusion(labels, predicted, num_labels),
-        **chance_scores(labels, num_labels),
-    }
-
-
-def run_record(model: EmoFusionModel, seed: int) -> dict[str, Any]:
-    """Model, command and versions of this run."""
+def run_record(model: EmoFusionModel, seed: int, command: Sequence[str]) -> dict[str, Any]:
+    """Model, command (its words, from the script's name on) and versions of this run."""
     config = model.config
     return {
         "labels": [config.id2label[index] for index in range(config.num_labels)],
@@ -91,12 +93,12 @@ def run_record(model: EmoFusionModel, seed: int) -> dict[str, Any]:
         "window": config.window,
         "face_crop": config.face_crop,
         "seed": seed,
-        "command": command_line(sys.argv),
+        "command": command_line(command),
         "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
     }
 
 
-def command_line(argv: list[str]) -> str:
+def command_line(argv: Sequence[str]) -> str:
     """The command as a user would type it again; access tokens are left out, because the card is public."""
     words = [re.sub(r"^(--\w*token)=.*", r"\1=...", word) for word in argv[1:]]
     words = [
@@ -109,25 +111,44 @@ def command_line(argv: list[str]) -> str:
 def save_metrics(metrics: dict[str, Any], folder: Path) -> None:
     """Write metrics.json."""
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(folder / METRICS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def save_predictions(table: pd.DataFrame, folder: Path) -> None:
     """Write predictions.parquet."""
-    write_whole(folder / "predictions.parquet", lambda path: table.to_parquet(path, index=False))
+    write_whole(folder / PREDICTIONS_FILE, lambda path: table.to_parquet(path, index=False))
 
 
-def save_plots(metrics: dict[str, Any], history: list[dict[str, Any]], folder: Path) -> None:
-    """Draw plots/confusion_matrix.png and, after training, plots/training_curves.png."""
-    title = f"{metrics['fusion']}, {metrics['corpus']}"
+def save_plots(
+    metrics: dict[str, Any],
+    history: list[dict[str, Any]],
+    folder: Path,
+    genders: Mapping[str, str] | None = None,
+) -> None:
+    """Draw what there is into plots/: confusion_matrix.png, actors.png, robustness.png and training_curves.png.
+
+    Args:
+        metrics (`dict`): Content of metrics.json.
+        history (`list[dict]`): Trainer's `state.log_history`; without a loss in it there are no curves.
+        folder (`Path`): Output folder.
+        genders (`Mapping[str, str]`, *optional*): `"female"` or `"male"` by test actor, told apart in actors.png.
+    """
+    title, plots, scored = f"{metrics['fusion']}, {metrics['corpus']}", folder / "plots", tested_on(metrics)
     plot_confusion(
         metrics["test_confusion_matrix"],
         metrics["labels"],
-        f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on {whose(metrics)} actors",
-        folder / "plots" / "confusion_matrix.png",
+        f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on {scored}",
+        plots / "confusion_matrix.png",
     )
+    if metrics.get("test_by_actor"):
+        actors = f"{title}: UAR of {scored}"
+        plot_actors(metrics["test_by_actor"], actors, plots / "actors.png", genders, metrics.get("chance_uar"))
+    if metrics.get("robustness"):
+        damaged = f"{title}: missing and damaged input, {scored}"
+        plot_robustness(metrics["robustness"], metrics.get("chance_macro_f1"), damaged, plots / "robustness.png")
     if any("loss" in entry for entry in history):
-        plot_training(history, title, folder / "plots" / "training_curves.png")
+        who = f"{whose(metrics)} actors" if metrics["actors"] else "its own part"
+        plot_training(history, f"{title}: training, validation on {who}", plots / "training_curves.png")
 
 
 def whose(metrics: dict[str, Any]) -> str:
@@ -135,14 +156,32 @@ def whose(metrics: dict[str, Any]) -> str:
     return "already seen (leaky split)" if metrics.get("leaky") else "unseen"
 
 
+def tested_on(metrics: dict[str, Any]) -> str:
+    """`unseen actors`, or another word for what was scored."""
+    return f"{whose(metrics)} actors" if metrics["actors"] else pictures_of(metrics)
+
+
 def summary(metrics: dict[str, Any]) -> str:
     """The scores for people, with chance beside each and the corpus named."""
-    lines = [
-        f"{metrics['fusion']}: {metrics['clips']['test']} clips of {whose(metrics)} actors "
-        f"{', '.join(map(str, metrics['actors']['test']))} ({metrics['corpus']}, {metrics['protocol']} fold "
-        f"{metrics['fold']}, {metrics['label_set']})"
-    ]
+    if metrics["actors"]:
+        lines = [
+            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {whose(metrics)} actors "
+            f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
+            f"{metrics['fold']}, {metrics['label_set']})"
+        ]
+    else:
+        silent = "" if metrics["fusion"] == "video" else ", without sound"
+        lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {metrics['label_set']})"]
     for name, label in (("macro_f1", "macro-F1"), ("uar", "UAR"), ("accuracy", "accuracy")):
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
-        lines.append(f"  {label:9} {score:.3f}  (chance {chance:.3f}; {metrics['corpus']})")
+        lines.append(f"  {label:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f}; {metrics['corpus']})")
     return "\n".join(lines)
+
+
+def _interval(metrics: dict[str, Any], name: str) -> str:
+    """The 95 % interval of a score and what it is over; nothing where there is none."""
+    ends = (metrics.get("test_intervals") or {}).get(name)
+    if not ends:
+        return ""
+    over = f"{metrics['test_intervals_units']} {metrics['test_intervals_over']}"
+    return f"  95 % {ends[0]:.3f} to {ends[1]:.3f} over {over}"

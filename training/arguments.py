@@ -8,7 +8,9 @@ from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
 from emofusion.data import LABEL_SETS
-from emofusion.data.protocols import CHOICES, LEAKY
+from emofusion.data.protocols import LEAKY
+
+from .corpora import CORPORA
 
 
 @dataclass
@@ -54,6 +56,14 @@ class ModelArguments:
     class_weights: Literal["none", "balanced"] = field(
         default="none", metadata={"help": "Weigh classes in the loss by how rare they are in training."}
     )
+    video_encoder_weights: str | None = field(
+        default=None,
+        metadata={"help": "Start the video encoder from `imagenet` (torchvision's), or from a checkpoint's folder."},
+    )
+    audio_encoder_weights: str | None = field(
+        default=None,
+        metadata={"help": "Start the audio encoder from `imagenet` (torchvision's), or from a checkpoint's folder."},
+    )
     freeze_audio_encoder: bool = field(default=False, metadata={"help": "Do not train the audio encoder."})
     freeze_video_encoder: bool = field(default=False, metadata={"help": "Do not train the video encoder."})
 
@@ -64,10 +74,18 @@ class DataArguments:
 
     _argument_group_name = "data"
 
+    corpus: str = field(
+        default="ravdess",
+        metadata={
+            "help": "Which corpus lies in --data_dir: RAVDESS, CREMA-D, or still pictures (FER-2013, AffectNet).",
+            "choices": list(CORPORA),
+        },
+    )
     data_dir: str | None = field(
         default=None,
         metadata={
-            "help": "Folder with RAVDESS files (mp4, wav, flac) at any depth, or zip archives of them. Required."
+            "help": "Folder with the files of --corpus at any depth, or zip archives of them (RAVDESS: mp4, wav, "
+            "flac). Required."
         },
     )
     label_set: str | None = field(
@@ -77,11 +95,13 @@ class DataArguments:
             "choices": list(LABEL_SETS),
         },
     )
-    protocol: str = field(
-        default="holdout",
+    protocol: str | None = field(
+        default=None,
         metadata={
-            "help": f"Which actors train, validate and test; {LEAKY} deals clips instead of actors, and leaks.",
-            "choices": list(CHOICES),
+            "help": "Which actors train, validate and test: "
+            + "; ".join(f"{choice.corpus.name}: {', '.join(choice.protocols)}" for choice in CORPORA.values())
+            + f". {LEAKY} deals clips instead of actors, and leaks. By default holdout; of CREMA-D, of which a "
+            "checkpoint has seen no actor, all_test with --do_predict."
         },
     )
     fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})
@@ -109,6 +129,39 @@ class DataArguments:
     )
     cache_dir: str | None = field(
         default=None, metadata={"help": "Where decoded clips are kept; by default the cache of `datasets`."}
+    )
+
+
+@dataclass
+class ExperimentArguments:
+    """Several runs by one command; everything else on the command line goes to each of them."""
+
+    _argument_group_name = "experiment"
+
+    cross_validate: bool = field(
+        default=False, metadata={"help": "Train and score every fold of --protocol that the actors present allow."}
+    )
+    ablation: str | None = field(
+        default=None, metadata={"help": "YAML file with variants to train alike and to compare, actor by actor."}
+    )
+    seeds: list[int] | None = field(
+        default=None, metadata={"help": "With --cross_validate or --ablation: repeat with these seeds."}
+    )
+    folds: list[int] | None = field(
+        default=None, metadata={"help": "With --cross_validate or --ablation: only these folds."}
+    )
+    search: str | None = field(
+        default=None, metadata={"help": "YAML file with a search space: look for the best hyper-parameters in it."}
+    )
+    n_trials: int = field(default=20, metadata={"help": "With --search: trials of the study in all."})
+    study: str | None = field(
+        default=None,
+        metadata={
+            "help": "With --search: URL of a database that machines share; by default study.db (sqlite) in OUT."
+        },
+    )
+    study_name: str = field(
+        default="emofusion", metadata={"help": "With --search: name of the study in its database."}
     )
 
 

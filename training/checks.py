@@ -13,6 +13,7 @@ from emofusion.data.protocols import LEAKY, numbers
 from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from .corpora import CORPORA
 from .recipes import ArgumentError
 
 logger = logging.getLogger(__name__)
@@ -26,17 +27,27 @@ def only_scores(args: EmoFusionTrainingArguments) -> bool:
     return bool(args.do_predict and not args.do_train)
 
 
+def check_data_dir(data_args: DataArguments) -> None:
+    """The folder of the corpus must be named.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not data_args.data_dir:
+        raise ArgumentError(
+            f"--data_dir is missing: name the folder with the {CORPORA[data_args.corpus].corpus.name} files, or make "
+            "the synthetic demo corpus with `python -m emofusion.data.demo_corpus runs/demo_corpus`"
+        )
+
+
 def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments) -> None:
-    """Refuse combinations that cannot work.
+    """Refuse combinations that cannot work, and fill in the protocol of the corpus where none is asked for.
 
     Raises:
         ArgumentError: naming the flag.
     """
-    if not data_args.data_dir:
-        raise ArgumentError(
-            "--data_dir is missing: name the folder with the RAVDESS files, or make the synthetic demo corpus "
-            "with `python -m emofusion.data.demo_corpus runs/demo_corpus`"
-        )
+    choose_protocol(data_args, args)
+    check_data_dir(data_args)
     if only_scores(args) and not model_args.model_name_or_path:
         raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
     if args.push_to_hub and data_args.protocol == LEAKY and not data_args.allow_leaky_split:
@@ -48,6 +59,67 @@ def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoF
         raise ArgumentError(
             f"--output_dir {args.output_dir} already holds checkpoints of a run: continue it with "
             "--resume_from_checkpoint latest, or name another folder"
+        )
+
+
+def choose_protocol(data_args: DataArguments, args: EmoFusionTrainingArguments) -> None:
+    """Fill in the protocol of the corpus where none is asked for.
+
+    Raises:
+        ArgumentError: A protocol or another flag that the corpus does not have, or a protocol that cannot train.
+    """
+    choice = CORPORA[data_args.corpus]
+    name = choice.corpus.name
+    if data_args.protocol is None:
+        data_args.protocol = choice.scores_by if only_scores(args) else choice.trains_by
+    if data_args.protocol not in choice.protocols:
+        raise ArgumentError(
+            f"--protocol {data_args.protocol}: {name} has no such protocol; the choices are "
+            f"{', '.join(choice.protocols)}"
+        )
+    folds = choice.protocols[data_args.protocol]
+    if not 0 <= data_args.fold < len(folds):
+        raise ArgumentError(
+            f"--fold {data_args.fold}: the folds of {data_args.protocol} of {name} are 0 to {len(folds) - 1}"
+        )
+    if not only_scores(args) and not choice.still and not folds[data_args.fold].train:
+        others = [other for other in choice.protocols if choice.protocols[other][0].train]
+        raise ArgumentError(
+            f"--protocol {data_args.protocol}: it has no training actors; train by {' or '.join(others)}, or score a "
+            "checkpoint with --do_predict"
+        )
+    _check_corpus_flags(data_args, args)
+
+
+def _check_corpus_flags(data_args: DataArguments, args: EmoFusionTrainingArguments) -> None:
+    """Refuse flags that this corpus has no use for, and validating on the split that is scored."""
+    choice = CORPORA[data_args.corpus]
+    useless = []
+    if data_args.corpus != "ravdess":
+        useless += ["channel"] * (data_args.channel != "speech") + ["face_tracks"] * bool(data_args.face_tracks)
+    if choice.still:
+        useless += ["strict"] * data_args.strict + ["yunet_path"] * bool(data_args.yunet_path)
+    if useless:
+        raise ArgumentError(f"--{useless[0]}: {choice.corpus.name} has no use for it; leave it out")
+    if choice.test_part == "validation" and not only_scores(args) and args.eval_strategy != "no":
+        raise ArgumentError(
+            f"--corpus {data_args.corpus}: no labels of its test split were ever published, so its validation split "
+            "is scored and cannot choose the checkpoint, too; add --eval_strategy no"
+        )
+
+
+def check_reads_corpus(config: EmoFusionConfig, model_args: ModelArguments, data_args: DataArguments) -> None:
+    """Still pictures are nothing to a model that only listens.
+
+    Raises:
+        ArgumentError: naming the model.
+    """
+    choice = CORPORA[data_args.corpus]
+    if choice.still and "video" not in config.modalities:
+        model = f"--model_name_or_path {model_args.model_name_or_path}: " if model_args.model_name_or_path else ""
+        raise ArgumentError(
+            f"{model}a model with fusion={config.fusion!r} reads sound alone, and the still pictures of "
+            f"{choice.corpus.name} have none; take a model that reads pictures"
         )
 
 

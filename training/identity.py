@@ -10,7 +10,7 @@ from datasets import Dataset
 from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionConfig
 
-from .arguments import DataArguments, EmoFusionTrainingArguments
+from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .model_setup import CONFIG_FLAGS
 from .recipes import ArgumentError
 
@@ -25,20 +25,36 @@ _TRAINING = (
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
     "weight_decay",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "early_stopping_patience",
     "bf16",
     "fp16",
 )
-_DATA = ("label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
+_MODEL = (
+    "model_name_or_path",
+    "video_encoder_weights",
+    "audio_encoder_weights",
+    "class_weights",
+    "freeze_audio_encoder",
+    "freeze_video_encoder",
+)
+_DATA = ("corpus", "label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
 
 
 def identity_of(
-    config: EmoFusionConfig, data_args: DataArguments, args: EmoFusionTrainingArguments, splits: dict[str, Dataset]
+    config: EmoFusionConfig,
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    args: EmoFusionTrainingArguments,
+    splits: dict[str, Dataset],
 ) -> dict[str, Any]:
     """The settings and clips that decide what a run learns."""
     clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
     return {
-        **{name: getattr(config, name) for name in CONFIG_FLAGS},
-        **{name: getattr(data_args, name) for name in _DATA},
+        **{name: getattr(config, name) for name in (*CONFIG_FLAGS, "label_smoothing")},
+        **{name: getattr(model_args, name) for name in _MODEL},
+        **{name: getattr(data_args, name, "ravdess") for name in _DATA},
         **{name: getattr(args, name) for name in _TRAINING},
         **{f"clips of {name}": digest for name, digest in clips.items()},
     }
@@ -60,6 +76,12 @@ def check_same_run(identity: dict[str, Any], folder: Path) -> None:
                 f"--output_dir {folder}: its run was begun with {name} {begun.get(name)}, now it is {identity[name]}; "
                 "resume it with the same settings, or name another folder"
             )
+
+
+def same_run(identity: dict[str, Any], folder: Path) -> bool:
+    """Whether the run in this folder was trained with these very settings."""
+    path = folder / RUN_FILE
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == identity
 
 
 def save_identity(identity: dict[str, Any], folder: Path) -> None:

@@ -10,6 +10,7 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcess
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .checks import only_scores
+from .encoder_weights import start_encoders
 from .recipes import ArgumentError
 
 # Fields of ModelArguments that are fields of the config, too.
@@ -91,7 +92,7 @@ def make_model(
     Without `train_labels` the model is only to be scored, and every weight must be the checkpoint's.
 
     Raises:
-        ArgumentError: The checkpoint does not fit the flags.
+        ArgumentError: The checkpoint does not fit the flags, or an encoder's weights do not fit the model.
     """
     if model_args.class_weights == "balanced" and train_labels is not None:
         config.class_weights = balanced_weights(train_labels, config.num_labels)
@@ -102,6 +103,7 @@ def make_model(
             model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True, output_loading_info=True
         )
         _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
+    start_encoders(model, model_args, trains=train_labels is not None)
     if model_args.freeze_audio_encoder:
         model.freeze_audio_encoder()
     if model_args.freeze_video_encoder:

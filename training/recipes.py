@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import yaml
 from transformers import HfArgumentParser
 
-from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from .arguments import DataArguments, EmoFusionTrainingArguments, ExperimentArguments, ModelArguments
 
 USAGE = """accelerate launch train_hf.py [recipes/X.yaml] --data_dir DIR --output_dir OUT [--any_flag value]
 
@@ -21,7 +21,14 @@ on one GPU, mixed precision:
   accelerate launch train_hf.py recipes/gated.yaml --data_dir RAVDESS --output_dir runs/gated --bf16
 score a checkpoint without training:
   python train_hf.py --model_name_or_path runs/gated --do_predict --data_dir RAVDESS --output_dir runs/gated_scores
+every fold of a protocol; variants side by side; the best settings (repeat a command to go on where it was stopped):
+  accelerate launch train_hf.py recipes/gated.yaml --protocol msaf6 --cross_validate --data_dir RAVDESS ...
+  accelerate launch train_hf.py recipes/gated.yaml --ablation recipes/ablations/fusions.yaml --data_dir RAVDESS ...
+  accelerate launch train_hf.py recipes/gated.yaml --search recipes/search/gated.yaml --data_dir RAVDESS ...
 """
+
+_RUN = (ModelArguments, DataArguments, EmoFusionTrainingArguments)
+_EXPERIMENT = [item.name for item in fields(ExperimentArguments)]
 
 
 class ArgumentError(ValueError):
@@ -35,24 +42,36 @@ class _Parser(HfArgumentParser):
 
 def make_parser() -> HfArgumentParser:
     """The parser of `train_hf.py`; a recipe's fields are its flags."""
-    dataclasses = (ModelArguments, DataArguments, EmoFusionTrainingArguments)
-    return _Parser(dataclasses, usage=USAGE, allow_abbrev=False)
+    return _Parser((*_RUN, ExperimentArguments), usage=USAGE, allow_abbrev=False)
+
+
+def split_experiment(argv: Sequence[str]) -> tuple[ExperimentArguments, list[str]]:
+    """What the command line says of several runs, and the words that are left for each of them.
+
+    Raises:
+        ArgumentError: A value of the wrong type.
+    """
+    if {"-h", "--help"} & set(argv):
+        make_parser().parse_args(["--help"])
+    parser = _Parser((ExperimentArguments,), add_help=False, allow_abbrev=False)
+    experiment, rest = _parse(parser, list(argv))
+    return experiment, rest
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, EmoFusionTrainingArguments]:
-    """Read a command line whose first word may be a recipe.
+    """Read the command line of one run, whose first word may be a recipe.
 
     Raises:
         ArgumentError: Misspelt or impossible flag or recipe field.
     """
     words = list(argv)
     recipe = read_recipe(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else []
-    parser = make_parser()
+    parser = _Parser(_RUN, add_help=False, allow_abbrev=False)
     model, data, training, unknown = _parse(parser, [*recipe, *words])
     if unknown and unknown[0].endswith((".yaml", ".yml")):
         raise ArgumentError(f"{unknown[0]}: the recipe must be the first argument")
     if unknown:
-        raise ArgumentError(f"{unknown[0]}: no such flag{_suggestion(unknown[0], known_fields())}")
+        raise ArgumentError(f"{unknown[0]}: no such flag{_suggestion(unknown[0], [*known_fields(), *_EXPERIMENT])}")
     return model, data, training
 
 
@@ -79,11 +98,28 @@ def read_recipe(path: str) -> list[str]:
         raise ArgumentError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ArgumentError(f"{path}: expected `field: value` lines, found {type(content).__name__}")
+    check_fields(content, path)
+    return words_of(content)
+
+
+def check_fields(settings: dict[str, Any], place: str) -> None:
+    """Fields of a recipe must be flags of a run; `place` is what errors name.
+
+    Raises:
+        ArgumentError: One is not.
+    """
     known = known_fields()
-    words = []
-    for name, value in content.items():
+    for name in settings:
+        if name in _EXPERIMENT:
+            raise ArgumentError(f"{place}: {name} is of several runs; write it on the command line, as --{name}")
         if name not in known:
-            raise ArgumentError(f"{path}: no such field {name!r}{_suggestion(str(name), known)}")
+            raise ArgumentError(f"{place}: no such field {name!r}{_suggestion(str(name), known)}")
+
+
+def words_of(settings: dict[str, Any]) -> list[str]:
+    """Fields and values as command-line words; a field that is None is left out."""
+    words = []
+    for name, value in settings.items():
         if value is None:
             continue
         # A single value in one word, so that -1e-3 is not taken for a flag.
@@ -92,13 +128,8 @@ def read_recipe(path: str) -> list[str]:
 
 
 def known_fields() -> list[str]:
-    """All flags, without their dashes."""
-    return [
-        item.name
-        for group in (ModelArguments, DataArguments, EmoFusionTrainingArguments)
-        for item in fields(group)
-        if item.init
-    ]
+    """All flags of a run, without their dashes."""
+    return [item.name for group in _RUN for item in fields(group) if item.init]
 
 
 def _suggestion(word: str, known: list[str]) -> str:

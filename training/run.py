@@ -1,17 +1,18 @@
 """One run: from flags to a Trainer that is ready, and what it then does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 from transformers import EarlyStoppingCallback
-from transformers.trainer_utils import IntervalStrategy, PredictionOutput
+from transformers.trainer_utils import EvalLoopOutput, IntervalStrategy, PredictionOutput
 
 from emofusion.data import Account, ClipCollator, Corpus
 from emofusion.data.protocols import LEAKY
+from emofusion.data.still_images import ImageAccount
 from emofusion.evaluation import report
-from emofusion.evaluation.metrics import compute_metrics
 from emofusion.modeling import EmoFusionConfig
 
 from . import model_setup, splits_setup
@@ -20,11 +21,15 @@ from .checks import (
     check_branch_rates,
     check_flags,
     check_leak,
+    check_reads_corpus,
     checkpoint_to_resume,
     keep_installed_trackers,
     only_scores,
 )
+from .corpora import CORPORA
+from .encoder_weights import check_encoder_weights, encoder_sources
 from .identity import check_same_run, identity_of, save_identity
+from .tracking import ConfusionImages, ScoresWithConfusion, check_wandb_login, name_run
 from .trainer import EmoFusionTrainer, TellEpoch
 
 
@@ -34,9 +39,10 @@ class Run:
 
     Attributes:
         trains (`bool`): False where a checkpoint is only scored.
-        account (`Account`): What was read of the corpus and what was not.
+        account (`Account` or `ImageAccount`): What was read of the corpus and what was not.
         splits (`dict[str, Dataset]`): Rows by split, without their transform.
         inputs (`dict[str, Dataset]`): The same rows as model inputs.
+        images (`ConfusionImages`): Draws for trackers.
         checkpoint (`str`, *optional*): Where training resumes.
         identity (`dict`): What must not change on the way.
         load_from (`str`): What `from_pretrained` takes to load the model.
@@ -47,10 +53,11 @@ class Run:
     args: EmoFusionTrainingArguments
     config: EmoFusionConfig
     corpus: Corpus
-    account: Account
+    account: Account | ImageAccount
     splits: dict[str, Dataset]
     inputs: dict[str, Dataset]
     trainer: EmoFusionTrainer
+    images: ConfusionImages
     trains: bool
     checkpoint: str | None
     identity: dict[str, Any]
@@ -62,10 +69,16 @@ class Run:
         """What the card calls the model: its name on the hub, else its folder."""
         return self.trainer.hub_model_id if self.args.push_to_hub else Path(str(self.args.output_dir)).name
 
-    def record(self) -> dict[str, Any]:
-        """What metrics.json says of the run beside its scores."""
+    def record(self, command: Sequence[str]) -> dict[str, Any]:
+        """What metrics.json says of the run beside its scores; `command` are the words of its command line."""
         protocol = report.Protocol(
-            self.corpus, self.data_args.protocol, self.data_args.fold, self.config.label_set, self.splits, self.account
+            corpus=self.corpus,
+            name=str(self.data_args.protocol),
+            fold=self.data_args.fold,
+            label_set=self.config.label_set,
+            splits=self.splits,
+            account=self.account,
+            test_part=CORPORA[self.data_args.corpus].test_part,
         )
         facts = {
             "trained": self.trains,
@@ -73,7 +86,7 @@ class Run:
             "processes": self.args.world_size,
             "load_from": self.load_from,
         }
-        return protocol.record() | report.run_record(self.trainer.model, self.args.seed) | facts
+        return protocol.record() | report.run_record(self.trainer.model, self.args.seed, command) | facts
 
 
 def _load_from(model_args: ModelArguments, args: EmoFusionTrainingArguments, trains: bool) -> str:
@@ -82,37 +95,51 @@ def _load_from(model_args: ModelArguments, args: EmoFusionTrainingArguments, tra
     return Path(str(args.output_dir if trains else model_args.model_name_or_path)).as_posix()
 
 
-def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments) -> Run:
+def prepare(
+    model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments, within: Path | None = None
+) -> Run:
     """Load and build everything; all that can be wrong with flags and corpus is found here.
+
+    Args:
+        model_args (`ModelArguments`): Flags of the model.
+        data_args (`DataArguments`): Flags of corpus and split.
+        args (`EmoFusionTrainingArguments`): Flags of the training.
+        within (`Path`, *optional*): Folder of the experiment that the run is one of, for its name in trackers.
 
     Raises:
         ArgumentError, FileNotFoundError: naming the flag or the file.
     """
     check_flags(model_args, data_args, args)
     keep_installed_trackers(args)
+    check_wandb_login(args)
     trains = not only_scores(args)
     if not trains:
         args.eval_strategy, args.load_best_model_at_end = IntervalStrategy.NO, False
     config = model_setup.make_config(model_args, data_args, args)
     check_branch_rates(args, config.modalities)
+    check_encoder_weights(model_args, config, trains)
+    check_reads_corpus(config, model_args, data_args)
     processor = model_setup.make_processor(config, model_args)
     with args.main_process_first(desc="decoding"):  # the others find the clips decoded
         needed = splits_setup.needed_splits(args, trains)
         splits, builder = splits_setup.load_splits(data_args, config, processor, needed)
     if trains:
-        config.training_actors = splits_setup.seen_actors(config, splits)
-    seen = check_leak(config, splits["test"]["actor"], args, data_args.allow_leaky_split)
+        seen_actors = {*splits_setup.seen_actors(config, splits), *encoder_sources(model_args)}
+        config.training_actors = sorted(seen_actors)
+    seen = check_leak(config, splits_setup.actors_of(splits["test"]), args, data_args.allow_leaky_split)
     leaky = seen or data_args.protocol == LEAKY
     checkpoint = checkpoint_to_resume(args)
-    identity = identity_of(config, data_args, args, splits)
+    identity = identity_of(config, model_args, data_args, args, splits)
     if checkpoint is not None:
         check_same_run(identity, Path(str(args.output_dir)))
     model = model_setup.make_model(config, model_args, splits["train"]["label"] if trains else None)
     augmentation = splits_setup.augmentation_for(data_args, args.seed)
     inputs = splits_setup.with_inputs(splits, processor, augmentation)
+    name_run(args, resumes=checkpoint is not None, within=within)
     callbacks = [TellEpoch(augmentation.clock)]
     if args.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+    scores = ScoresWithConfusion(config.num_labels)
     trainer = EmoFusionTrainer(
         model=model,
         args=args,
@@ -120,9 +147,11 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         train_dataset=inputs["train"] if trains else None,
         eval_dataset=inputs.get("validation") if trains else None,
         data_collator=ClipCollator(),
-        compute_metrics=compute_metrics,
+        compute_metrics=scores,
         callbacks=callbacks,
     )
+    images = ConfusionImages(trainer, scores)
+    trainer.add_callback(images)
     return Run(
         data_args=data_args,
         args=args,
@@ -132,6 +161,7 @@ def prepare(model_args: ModelArguments, data_args: DataArguments, args: EmoFusio
         splits=splits,
         inputs=inputs,
         trainer=trainer,
+        images=images,
         trains=trains,
         checkpoint=checkpoint,
         identity=identity,
@@ -159,3 +189,9 @@ def train(run: Run) -> dict[str, Any]:
 def predict_test(run: Run) -> PredictionOutput:
     """Score the test actors."""
     return run.trainer.predict(run.inputs["test"])
+
+
+def predict_quietly(run: Run, rows: Dataset) -> EvalLoopOutput:
+    """Predict rows with their transform, as `Trainer.predict` does; trackers are not told of the scores."""
+    loader = run.trainer.get_test_dataloader(rows)
+    return run.trainer.evaluation_loop(loader, "Prediction", metric_key_prefix="robustness")

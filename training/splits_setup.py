@@ -8,66 +8,111 @@ from typing import Any
 import datasets
 import numpy as np
 
+from emofusion.data.clip_builder import ClipBuilder
 from emofusion.data.inputs import Augmentation, ClipInputs
 from emofusion.data.protocols import SPLITS, FoldRefusedError
-from emofusion.data.ravdess import Ravdess
 from emofusion.data.spec_augment import SpecAugment
+from emofusion.data.still_images import StillImages
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 from .arguments import DataArguments, EmoFusionTrainingArguments
+from .corpora import CORPORA
 from .recipes import ArgumentError
 
 logger = logging.getLogger(__name__)
 
+CorpusBuilder = ClipBuilder | StillImages
+
 
 def load_splits(
     data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor, needed: Sequence[str]
-) -> tuple[dict[str, Any], Ravdess]:
+) -> tuple[dict[str, Any], CorpusBuilder]:
     """Splits by name, decoded as the processor decodes, and the builder, which knows the corpus and its account.
+
+    Still pictures have no columns `frames`, `actor` and `gender`.
 
     Raises:
         ArgumentError: No such folder, nothing in it, no clip for a needed split, or a clip lacks the one modality that
             the model reads.
     """
-    if not Path(str(data_args.data_dir)).expanduser().exists():
-        raise ArgumentError(f"--data_dir {data_args.data_dir}: no such folder")
-    try:
-        builder = _builder(data_args, config, processor)
-        builder.download_and_prepare()
-        splits = dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
-    except FoldRefusedError as error:
-        only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
-        hint = "; --eval_strategy no does without validation" if only_validation else ""
-        raise ArgumentError(f"--data_dir {data_args.data_dir}: {error}{hint}") from error
+    builder = open_corpus(data_args, config, processor)
+    if isinstance(builder, StillImages):
+        splits = _published_splits(builder, data_args, needed)
+    else:
+        splits = _splits_by_actor(builder, data_args, needed)
     for rows in splits.values():
         check_modalities(rows, config)
     if "video" not in config.modalities:
-        # Not read at all, then.
+        # Not read at all, then. No still picture comes here: check_reads_corpus refuses such a model.
         splits = {name: rows.remove_columns("frames") for name, rows in splits.items()}
     limits = {"train": data_args.max_train_samples}
     limited = {name: thin_out(rows, limits.get(name, data_args.max_eval_samples)) for name, rows in splits.items()}
     return limited, builder
 
 
-def _builder(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> Ravdess:
+def _splits_by_actor(builder: ClipBuilder, data_args: DataArguments, needed: Sequence[str]) -> dict[str, Any]:
+    try:
+        return dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
+    except FoldRefusedError as error:
+        only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
+        hint = "; --eval_strategy no does without validation" if only_validation else ""
+        raise ArgumentError(f"--data_dir {data_args.data_dir}: {error}{hint}") from error
+
+
+def _published_splits(builder: StillImages, data_args: DataArguments, needed: Sequence[str]) -> dict[str, Any]:
+    """The splits that the corpus has, under our names, without the columns that no picture fills."""
+    choice, there = CORPORA[data_args.corpus], builder.as_dataset()
+    lacking = [name for name in needed if choice.part(name) not in there]
+    if lacking:
+        hint = "; --eval_strategy no does without validation" if lacking == ["validation"] else ""
+        raise ArgumentError(
+            f"--data_dir {data_args.data_dir}: no picture of its split {choice.part(lacking[0])} in it, only of "
+            f"{', '.join(there)}{hint}"
+        )
+    return {name: there[choice.part(name)].remove_columns(["actor", "gender"]) for name in needed}
+
+
+def open_corpus(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
+    """The builder of the corpus, decoded as the processor decodes.
+
+    Raises:
+        ArgumentError: No such folder or file.
+        ValueError, OSError: Nothing in it that can be used.
+    """
+    if not Path(str(data_args.data_dir)).expanduser().exists():
+        raise ArgumentError(f"--data_dir {data_args.data_dir}: no such folder or file")
+    builder = _builder(data_args, config, processor)
+    builder.download_and_prepare()
+    return builder
+
+
+def _builder(data_args: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
+    options = {} if CORPORA[data_args.corpus].still else _clip_options(data_args, processor)
+    if data_args.corpus == "ravdess":
+        options |= {"channel": data_args.channel, "face_tracks": data_args.face_tracks}
     return datasets.load_dataset_builder(
-        "ravdess",
+        data_args.corpus,
         data_dir=data_args.data_dir,
         cache_dir=data_args.cache_dir,
         label_set=config.label_set,
-        protocol=data_args.protocol,
-        fold=data_args.fold,
-        channel=data_args.channel,
-        num_frames=processor.num_frames,
-        frame_size=processor.video_processor.size["height"],
-        clip_duration=processor.feature_extractor.clip_duration,
-        sampling_rate=processor.feature_extractor.sampling_rate,
-        window=processor.window,
-        face_crop=processor.face_crop,
-        face_tracks=data_args.face_tracks,
-        yunet_path=data_args.yunet_path,
-        strict=data_args.strict,
+        **options,
     )
+
+
+def _clip_options(data_args: DataArguments, processor: EmoFusionProcessor) -> dict[str, Any]:
+    """What corpora of clips are told and still pictures are not: protocol, and how to decode."""
+    return {
+        "protocol": data_args.protocol,
+        "fold": data_args.fold,
+        "num_frames": processor.num_frames,
+        "frame_size": processor.video_processor.size["height"],
+        "clip_duration": processor.feature_extractor.clip_duration,
+        "sampling_rate": processor.feature_extractor.sampling_rate,
+        "window": processor.window,
+        "face_crop": processor.face_crop,
+        "yunet_path": data_args.yunet_path,
+        "strict": data_args.strict,
+    }
 
 
 def needed_splits(args: EmoFusionTrainingArguments, trains: bool) -> tuple[str, ...]:
@@ -79,8 +124,13 @@ def needed_splits(args: EmoFusionTrainingArguments, trains: bool) -> tuple[str, 
 
 def seen_actors(config: EmoFusionConfig, splits: dict[str, datasets.Dataset]) -> list[int]:
     """Actors that train or choose the checkpoint, and those that did so for the one that the run begins with."""
-    now = {actor for name in ("train", "validation") if name in splits for actor in splits[name]["actor"]}
-    return sorted(now | set(config.training_actors or ()))
+    now = [actors_of(splits[name]) for name in ("train", "validation") if name in splits]
+    return sorted(set(config.training_actors or ()).union(*now))
+
+
+def actors_of(rows: datasets.Dataset) -> set[int]:
+    """The actors of some rows; of still pictures there are none. Numbers of RAVDESS and CREMA-D are never the same."""
+    return set(rows["actor"]) if "actor" in rows.column_names else set()
 
 
 def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
@@ -89,7 +139,7 @@ def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
         for modality, wanted in (("video", "picture"), ("audio", "sound")):
             if not any(rows[f"has_{modality}"]):
                 logger.warning(
-                    "no clip of %d has a %s: fusion=%r learns nothing from it", len(rows), wanted, config.fusion
+                    "no clip of %d has a %s: fusion=%r does without it here", len(rows), wanted, config.fusion
                 )
         return
     (modality,) = config.modalities

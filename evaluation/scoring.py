@@ -1,0 +1,111 @@
+"""From a table of predictions to all test fields of metrics.json."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .intervals import bootstrap_intervals
+from .metrics import calibration_error, chance_scores, confusion, group_scores, merged_calm, per_class, scores
+
+
+def score_predictions(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """Every `test_...`, `chance_...` and `majority_...` field that the predictions decide.
+
+    Args:
+        table (`pd.DataFrame`): One row a clip: `label` and `prediction` (class names), `probabilities` (a list in id
+            order) and, where clips have them, `actor` and `gender`. Tables of several folds can be concatenated.
+        names (`list[str]`): Class names in id order.
+
+    Returns:
+        `dict[str, Any]`: Fields that JSON can hold. Those of actors and of gender are absent where the column is, or
+            where it is empty; those of merged calm where neutral and calm are not both classes.
+
+    Raises:
+        ValueError: A column is missing or filled in part, there are no rows, a class is unknown, or probabilities do
+            not fit the classes.
+    """
+    _check_columns(table)
+    labels, predictions = (_class_ids(table, column, names) for column in ("label", "prediction"))
+    probabilities = _probabilities(table, len(names))
+    fields: dict[str, Any] = {f"test_{name}": value for name, value in scores(labels, predictions).items()}
+    fields |= {
+        "test_calibration_error": calibration_error(labels, probabilities),
+        "test_confusion_matrix": confusion(labels, predictions, len(names)),
+        **_interval_fields(table, labels, predictions, len(names)),
+        "test_per_class": per_class(labels, predictions, names),
+        **_merged_fields(table, names),
+        **_group_fields(table, labels, predictions),
+    }
+    return fields | chance_scores(labels, len(names))
+
+
+def _check_columns(table: pd.DataFrame) -> None:
+    """Raise a ValueError where the table cannot be scored."""
+    missing = [column for column in ("label", "prediction", "probabilities") if column not in table]
+    if missing:
+        raise ValueError(f"predictions: no column {', '.join(missing)} among {', '.join(map(str, table.columns))}")
+    if table.empty:
+        raise ValueError("predictions: no rows, so there is nothing to score")
+
+
+def _class_ids(table: pd.DataFrame, column: str, names: list[str]) -> np.ndarray:
+    """Class ids `[clips]` of a column of class names."""
+    ids = pd.Index(names).get_indexer(table[column])
+    if (ids < 0).any():
+        unknown = sorted(set(map(str, table[column][ids < 0])))
+        raise ValueError(f"predictions: {column} {', '.join(unknown)} is not among the classes {', '.join(names)}")
+    return ids
+
+
+def _probabilities(table: pd.DataFrame, num_classes: int) -> np.ndarray:
+    """Probabilities `[clips, classes]`."""
+    rows = [np.asarray(row, np.float64) for row in table["probabilities"]]
+    odd = [row for row in rows if row.shape != (num_classes,) or not np.isfinite(row).all()]
+    if odd:
+        raise ValueError(
+            f"predictions: {len(odd)} of {len(rows)} rows have probabilities such as {odd[0].tolist()}; "
+            f"{num_classes} finite numbers are needed, one a class"
+        )
+    return np.stack(rows)
+
+
+def _groups(table: pd.DataFrame, column: str) -> np.ndarray | None:
+    """A column `[clips]` to group by; None where there is none or it is empty."""
+    if column not in table or table[column].isna().all():
+        return None
+    empty = int(table[column].isna().sum())
+    if empty:
+        raise ValueError(f"predictions: {empty} of {len(table)} rows have no {column}; fill it in all rows or in none")
+    # A column that was once empty in part holds 17.0 for actor 17.
+    return table[column].to_numpy(np.int64 if column == "actor" else str)
+
+
+def _interval_fields(
+    table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, num_classes: int
+) -> dict[str, Any]:
+    """Intervals over actors, or over clips where there is no actor."""
+    actors = _groups(table, "actor")
+    units = np.arange(len(table)) if actors is None else actors
+    intervals = bootstrap_intervals(labels, predictions, units, num_classes)
+    return {
+        "test_intervals": {name: bounds and list(bounds) for name, bounds in intervals.items()},
+        "test_intervals_over": "clips" if actors is None else "actors",
+        "test_intervals_units": len(np.unique(units)),
+    }
+
+
+def _merged_fields(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """Scores with calm as neutral, where the classes have both."""
+    merged = merged_calm(table["label"].to_numpy(str), table["prediction"].to_numpy(str), names)
+    return {} if merged is None else {"test_merged_calm": merged}
+
+
+def _group_fields(table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+    """Scores by gender and by actor, where clips have them."""
+    groups = {column: _groups(table, column) for column in ("gender", "actor")}
+    return {
+        f"test_by_{column}": group_scores(values, labels, predictions)
+        for column, values in groups.items()
+        if values is not None
+    }

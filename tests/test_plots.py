@@ -1,0 +1,228 @@
+"""Plots: nothing is cut off or blank, whatever the length of names, and what is drawn is what was given."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from emofusion.data.degradation import conditions_for
+from emofusion.evaluation import experiment_plots, plots, report
+
+EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+TITLES = {
+    "short": "gated, RAVDESS: macro-F1 0.61 on unseen actors",
+    "long": "xattn, animated corpus (real voices, rendered faces): missing and damaged input, already seen (leaky "
+    "split) actors, mean of six folds and three seeds of the recipe with ImageNet weights in both encoders",
+}
+HISTORY = [{"epoch": epoch, "loss": 2 / epoch} for epoch in range(1, 13)]
+VALIDATED = [*HISTORY, *({"epoch": e, "eval_loss": 2.1, "eval_macro_f1": e / 20, "eval_uar": e / 18} for e in (1, 12))]
+VARIANT = "without modality dropout, with a simple gate and ImageNet weights in both encoders, number"
+
+
+def actors(count: int, first: int = 1) -> dict[str, dict[str, Any]]:
+    return {
+        str(first + index): {"clips": 60, "uar": 0.2 + 0.7 * index / count, "accuracy": 0.5} for index in range(count)
+    }
+
+
+def damaged(gate: float | None = 0.3, modalities: tuple[str, ...] = ("audio", "video")) -> list[dict[str, Any]]:
+    rows = enumerate(conditions_for(modalities))
+    return [
+        {"condition": found.name, "macro_f1": 0.95 - index / 11, "gate": gate and gate + index / 20}
+        for index, found in rows
+    ]
+
+
+def variants(count: int) -> list[dict[str, Any]]:
+    means = [0.3 + index / 40 for index in range(count)]
+    return [
+        {
+            "variant": f"{VARIANT} {mean}",
+            "mean": mean,
+            "low": mean - 0.1,
+            "high": mean + 0.1,
+            "runs": [mean - 0.15, mean],
+        }
+        for mean in means
+    ]
+
+
+GENDERS = {str(actor): "male" if actor % 2 else "female" for actor in range(1, 25)}
+FIGURES: dict[str, Callable[[str], Figure]] = {
+    "confusion of 8": lambda title: plots.confusion_figure(np.diag(range(90, 98)).tolist(), EMOTIONS, title),
+    "confusion of 2": lambda title: plots.confusion_figure([[1774, 1], [0, 0]], ["neutral", "surprised " * 3], title),
+    "training": lambda title: plots.training_figure(VALIDATED, title),
+    "training alone": lambda title: plots.training_figure(HISTORY, title),
+    "1 actor": lambda title: plots.actors_figure(actors(1), title),
+    "20 actors": lambda title: plots.actors_figure(actors(20), title, GENDERS, 0.125),
+    "91 actors": lambda title: plots.actors_figure(actors(91, 1001), title, chance=0.167),
+    "robustness": lambda title: plots.robustness_figure(damaged(), 0.124, title),
+    "robustness of sound": lambda title: plots.robustness_figure(damaged(None, ("audio",)), None, title),
+    "gate of 1": lambda title: experiment_plots.gate_figure({"gated": damaged()}, title),
+    "gate of 9": lambda title: experiment_plots.gate_figure(
+        {f"{VARIANT} {run}": damaged(run / 20) for run in range(1, 10)}, title
+    ),
+    "1 variant": lambda title: experiment_plots.variants_figure(variants(1), title),
+    "12 variants": lambda title: experiment_plots.variants_figure(variants(12), title, 0.124),
+    "importance": lambda title: experiment_plots.importance_figure(
+        {VARIANT: 0.6, "learning_rate": 0.3, "x": 0}, title
+    ),
+    "trials": lambda title: experiment_plots.trials_figure([None, 0.3, math.nan, 0.5, 0.4], title),
+}
+
+
+def visible(figure: Figure) -> list[Text]:
+    """Every text that can be read in a figure."""
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+@pytest.fixture(scope="module", params=[(name, title) for name in FIGURES for title in TITLES], ids=" / ".join)
+def drawn(request: pytest.FixtureRequest) -> tuple[Figure, FigureCanvasAgg, str]:
+    """Each figure with a short and a long title, laid out."""
+    name, title = request.param
+    figure = FIGURES[name](TITLES[title])
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(120)
+    canvas.draw()
+    return figure, canvas, TITLES[title]
+
+
+def test_nothing_is_cut_off(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    figure, canvas, _ = drawn
+    box = figure.get_tightbbox(canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    assert 0 <= box.x0 and box.x1 <= width
+    assert 0 <= box.y0 and box.y1 <= height
+
+
+def test_titles_are_whole_and_alone(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    figure, canvas, title = drawn
+    assert figure.get_suptitle().split() == title.split()
+    heading = next(text for text in visible(figure) if text.get_text() == figure.get_suptitle())
+    place = heading.get_window_extent(canvas.get_renderer())
+    assert not any(place.overlaps(axes.get_tightbbox(canvas.get_renderer())) for axes in figure.axes)
+
+
+def test_labels_of_an_axis_do_not_touch(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    figure, canvas, _ = drawn
+    for axes in figure.axes:
+        for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+            # Slanted labels stand in boxes that overlap where the words do not.
+            boxes = [x.get_window_extent(canvas.get_renderer()) for x in labels if x.get_rotation() in (0, 90)]
+            assert not any(first.overlaps(second) for first, second in zip(boxes, boxes[1:], strict=False))
+
+
+def test_axes_keep_their_room(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    figure, _, _ = drawn
+    for axes in figure.axes[:1]:
+        box = axes.get_position()
+        assert box.width * figure.get_figwidth() > 1.2
+        assert box.height * figure.get_figheight() > 0.3
+
+
+def test_legend_and_axes_do_not_touch(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    figure, canvas, _ = drawn
+    for legend in figure.legends:
+        place = legend.get_window_extent(canvas.get_renderer())
+        assert not any(place.overlaps(axes.get_tightbbox(canvas.get_renderer())) for axes in figure.axes)
+
+
+def test_not_blank(drawn: tuple[Figure, FigureCanvasAgg, str]):
+    _, canvas, _ = drawn
+    picture = np.asarray(canvas.buffer_rgba())[..., :3]
+    assert (picture != 255).any(-1).mean() > 0.02
+    assert len(np.unique(picture.astype(int) @ (1 << 16, 1 << 8, 1))) > 10
+
+
+def heights(figure: Figure, label: str, panel: int = 0) -> list[float]:
+    line = next(line for line in figure.axes[panel].get_lines() if str(line.get_label()).startswith(label))
+    return [float(value) for value in np.asarray(line.get_ydata())]
+
+
+def test_actors_are_sorted_by_number_with_their_mean():
+    figure = plots.actors_figure({"10": {"uar": 0.8}, "2": {"uar": 0.4}}, "title")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10"]
+    assert heights(figure, "actor") == [0.4, 0.8]
+    assert heights(figure, "mean of the actors: 0.600") == pytest.approx([0.6, 0.6])
+
+
+def test_robustness_bars_are_the_scores():
+    table = damaged()
+    figure = plots.robustness_figure(table, 0.124, "title")
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [row["macro_f1"] for row in table]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [row["condition"] for row in table]
+
+
+def test_gate_lines_go_from_undisturbed_to_the_worst():
+    gates = {row["condition"]: row["gate"] for row in damaged()}
+    figure = experiment_plots.gate_figure({"gated": damaged(), "audio": damaged(None)}, "title")
+    noise = [gates[name] for name in ("audio and video", "noise 20 dB", "noise 10 dB", "noise 0 dB")]
+    assert heights(figure, "gated") == noise
+    black = [gates[name] for name in ("audio and video", "black frames 50 %", "black frames 100 %")]
+    assert heights(figure, "gated", panel=1) == black
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == ["gated"]
+
+
+def test_gate_of_runs_without_one_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="none of the runs audio, video has one"):
+        experiment_plots.plot_gate({"audio": damaged(None), "video": []}, "title", tmp_path / "gate.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_best_trial_so_far_skips_those_that_failed():
+    figure = experiment_plots.trials_figure([None, 0.3, math.nan, 0.5, 0.4], "title")
+    assert heights(figure, "best so far") == pytest.approx([math.nan, 0.3, 0.3, 0.5, 0.5], nan_ok=True)
+
+
+def test_most_important_parameter_is_on_top():
+    figure = experiment_plots.importance_figure({"a": 0.1, "b": 0.9}, "title")
+    top = min(figure.axes[0].get_yticklabels(), key=lambda label: -label.get_window_extent().y0)
+    assert top.get_text() == "b"
+    assert figure.axes[0].patches[0].get_width() == 0.9
+
+
+def test_variant_without_interval_has_its_mean_and_runs():
+    row = {"variant": "one", "mean": 0.5, "low": None, "high": None, "runs": [0.5]}
+    figure = experiment_plots.variants_figure([row], "title")
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == ["mean", "a run"]
+
+
+@pytest.mark.parametrize("leaky", [False, True])
+def test_save_plots_draws_what_there_is(tmp_path: Path, leaky: bool, monkeypatch: pytest.MonkeyPatch):
+    titles = []
+    blank = plots.blank_figure
+    monkeypatch.setattr(plots, "blank_figure", lambda *given: titles.append(given[-1]) or blank(*given))
+    metrics = {
+        "fusion": "gated",
+        "corpus": "synthetic demo corpus",
+        "leaky": leaky,
+        "actors": {"test": [17, 18]},
+        "clips": {"test": 120},
+        "labels": ["neutral", "happy"],
+        "test_confusion_matrix": [[3, 1], [0, 4]],
+        "test_macro_f1": 0.87,
+    }
+    report.save_plots(metrics, [], tmp_path / "few")
+    assert [path.name for path in (tmp_path / "few" / "plots").iterdir()] == ["confusion_matrix.png"]
+    metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged()}
+    report.save_plots(metrics, VALIDATED, tmp_path / "all")
+    files = sorted((tmp_path / "all" / "plots").iterdir())
+    assert [file.name for file in files] == [
+        "actors.png",
+        "confusion_matrix.png",
+        "robustness.png",
+        "training_curves.png",
+    ]
+    for file in files:
+        with Image.open(file) as picture:
+            assert picture.format == "PNG" and min(picture.size) > 200
+    assert len(titles) == 5
+    words = "already seen (leaky split) actors" if leaky else "unseen actors"
+    assert all("synthetic demo corpus" in title and words in title for title in titles)

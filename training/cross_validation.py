@@ -1,0 +1,39 @@
+"""`--cross_validate`: every fold of a protocol; validation actors choose, and test actors are scored once.
+
+Repeating the command after an interruption goes on with the unfinished fold.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from accelerate import PartialState
+
+from emofusion.evaluation import fold_report
+from emofusion.evaluation.folds import summarise
+from emofusion.evaluation.report import command_line
+
+from .arguments import ExperimentArguments
+from .grid import plan, run_cells
+from .job import SCRIPT, say
+
+
+def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, Any]:
+    """Train and score all folds that the actors present allow; returns the content of cross_validation.json.
+
+    Raises:
+        ArgumentError, SetupError: Flags, recipe or corpus are wrong.
+    """
+    planned = plan(experiment, words)
+    cells = list(run_cells(planned))
+    record = {
+        **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
+        **fold_report.common(cells[0].metrics),
+        "refused_folds": planned.folds.refused,
+        "stand_in_validation": planned.folds.stand_ins,
+        "command": command_line([SCRIPT, *words, "--cross_validate"]),
+    }
+    if PartialState().is_main_process:
+        fold_report.save(record, planned.folder)
+        say(fold_report.text(record))
+        say(f"every fold, its predictions and card: {planned.folder}")
+    return record
