@@ -32,12 +32,17 @@ def train_command(*words: object, launch: bool = False) -> list[str]:
     return [*(launcher if launch else [str(python)]), "train_hf.py", *map(str, words)]
 
 
+def training_environment() -> dict[str, str]:
+    """As many threads in every run: sums in another order are other sums."""
+    return {**os.environ, "OMP_NUM_THREADS": "2"}
+
+
 def run_training(*words: object, launch: bool = False, env: dict[str, str] | None = None) -> str:
     """Run train_hf.py to its end and return what it printed; a failure shows it."""
     result = subprocess.run(
         train_command(*words, launch=launch),
         cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "2", **(env or {})},
+        env={**training_environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

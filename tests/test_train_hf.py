@@ -1,7 +1,9 @@
 """The main job, as a user runs it, on a tiny synthetic demo corpus."""
 
+import ast
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import REPOSITORY
-from demo_runs import run_training, run_without_package, tiny_recipe, train_command
+from demo_runs import run_training, run_without_package, tiny_recipe, train_command, training_environment
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
@@ -80,7 +82,7 @@ def test_run_predictions_agree_with_its_metrics(finished: tuple[Path, str]):
     out, _ = finished
     metrics = json.loads((out / "metrics.json").read_text())
     table = pd.read_parquet(out / "predictions.parquet")
-    assert list(table.columns) == ["clip", "actor", "label", "prediction", "probabilities", "gate"]
+    assert list(table.columns) == ["clip", "actor", "gender", "label", "prediction", "probabilities", "gate"]
     assert (table.label == table.prediction).mean() == pytest.approx(metrics["test_accuracy"])
     assert table.probabilities.map(sum).to_numpy() == pytest.approx(1, abs=1e-5)
     assert table.gate.between(0, 1).all()
@@ -97,6 +99,30 @@ def test_run_card_renders_and_reads_back(finished: tuple[Path, str]):
     assert not {"{{", "{%", "None", "Undefined"} & set(card.text.split())
     for picture in ("plots/confusion_matrix.png", "plots/training_curves.png"):
         assert picture in card.text
+
+
+def test_snippet_of_the_card_runs(finished: tuple[Path, str], corpus: Path, tmp_path: Path):
+    out, _ = finished
+    snippet = (out / "README.md").read_text().split("## Use")[1].split("```python")[1].split("```")[0]
+    shutil.copy(min(corpus.rglob("*.mp4")), tmp_path / "clip.mp4")
+    printed = run_without_package(snippet, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hf")})
+    probabilities = ast.literal_eval(printed.strip().splitlines()[-1])
+    assert list(probabilities) == json.loads((out / "metrics.json").read_text())["labels"]
+    assert sum(probabilities.values()) == pytest.approx(1, abs=0.01)
+
+
+def test_card_results_are_those_of_metrics_json(finished: tuple[Path, str]):
+    out, _ = finished
+    metrics = json.loads((out / "metrics.json").read_text())
+    card = ModelCard.load(out / "README.md")
+    found = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert found == {name: metrics[f"test_{name}"] for name in ("macro_f1", "weighted_f1", "uar", "accuracy")}
+    rows = [line.strip("| ").split(" | ") for line in card.text.splitlines() if line.startswith("|")]
+    for row in metrics["robustness"]:
+        scores = [f"{row[name]:.3f}" for name in ("macro_f1", "uar", "accuracy", "unchanged", "gate")]
+        assert [row["condition"], *scores] in rows
+    for name, score in metrics["test_per_class"].items():
+        assert [name, *(f"{score[part]:.3f}" for part in ("precision", "recall", "f1")), str(score["clips"])] in rows
 
 
 LOAD_ANYWHERE = """
@@ -162,6 +188,7 @@ def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(places: list[object
     process = subprocess.Popen(
         train_command(*places, *flags, "--output_dir", killed),
         cwd=REPOSITORY,
+        env=training_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, ProgressCallback
 from transformers.trainer_utils import EvalLoopOutput, IntervalStrategy, PredictionOutput
 
 from emofusion.data import Account, ClipCollator, Corpus
@@ -29,7 +29,7 @@ from .checks import (
 from .corpora import CORPORA
 from .encoder_weights import check_encoder_weights, encoder_sources
 from .identity import check_same_run, identity_of, save_identity
-from .tracking import ConfusionImages, ScoresWithConfusion, check_wandb_login, name_run
+from .tracking import ConfusionImages, ScoresWithConfusion, check_wandb_login, folder_name, name_run
 from .trainer import EmoFusionTrainer, TellEpoch
 
 
@@ -45,6 +45,7 @@ class Run:
         images (`ConfusionImages`): Draws for trackers.
         checkpoint (`str`, *optional*): Where training resumes.
         identity (`dict`): What must not change on the way.
+        folder_name (`str`): Name of its output folder, with that of the experiment that it is one of.
         load_from (`str`): What `from_pretrained` takes to load the model.
         leaky (`bool`): Whether actors of the test were seen in training.
     """
@@ -61,13 +62,14 @@ class Run:
     trains: bool
     checkpoint: str | None
     identity: dict[str, Any]
+    folder_name: str
     load_from: str
     leaky: bool
 
     @property
     def model_name(self) -> str:
         """What the card calls the model: its name on the hub, else its folder."""
-        return self.trainer.hub_model_id if self.args.push_to_hub else Path(str(self.args.output_dir)).name
+        return self.trainer.hub_model_id if self.args.push_to_hub else self.folder_name
 
     def record(self, command: Sequence[str]) -> dict[str, Any]:
         """What metrics.json says of the run beside its scores; `command` are the words of its command line."""
@@ -165,6 +167,7 @@ def prepare(
         trains=trains,
         checkpoint=checkpoint,
         identity=identity,
+        folder_name=folder_name(Path(str(args.output_dir)), within),
         load_from=_load_from(model_args, args, trains),
         leaky=leaky,
     )
@@ -193,5 +196,6 @@ def predict_test(run: Run) -> PredictionOutput:
 
 def predict_quietly(run: Run, rows: Dataset) -> EvalLoopOutput:
     """Predict rows with their transform, as `Trainer.predict` does; trackers are not told of the scores."""
+    run.trainer.remove_callback(ProgressCallback)  # its bar is only closed by what tells trackers, too
     loader = run.trainer.get_test_dataloader(rows)
     return run.trainer.evaluation_loop(loader, "Prediction", metric_key_prefix="robustness")

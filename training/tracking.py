@@ -138,7 +138,7 @@ def name_run(args: TrainingArguments, resumes: bool, within: Path | None = None)
     if resumes and file.is_file():
         args.run_name = file.read_text(encoding="utf-8").strip()
         return
-    args.run_name = f"{_folder_name(Path(args.output_dir), within)}-{datetime.now():%Y%m%d-%H%M%S}"
+    args.run_name = f"{folder_name(Path(args.output_dir), within)}-{datetime.now():%Y%m%d-%H%M%S}"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, lambda path: path.write_text(f"{args.run_name}\n", encoding="utf-8"))
 
@@ -160,7 +160,8 @@ def check_wandb_login(args: TrainingArguments) -> None:
         )
 
 
-def _folder_name(folder: Path, within: Path | None) -> str:
+def folder_name(folder: Path, within: Path | None) -> str:
+    """Name of a run's folder; in an experiment, the experiment's folder comes first."""
     folder = folder.resolve()
     if within is None or not folder.is_relative_to(within.resolve()):
         return folder.name
