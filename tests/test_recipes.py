@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from emofusion.training.recipes import ArgumentError, known_fields, parse_arguments, read_recipe
+from emofusion.training.recipes import ArgumentError, known_fields, parse_arguments, read_recipe, split_experiment
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 PLACES = ["--data_dir", "corpus", "--output_dir", "out"]
@@ -111,6 +111,36 @@ def test_arguments_without_output_dir_is_named():
         parse_arguments(["--data_dir", "corpus"])
 
 
+@pytest.mark.parametrize(
+    ("flags", "folder"),
+    [
+        ([], "runs/mine"),
+        (["--cross_validate"], "runs/mine-cross_validation"),
+        (["--ablation=plans/steps.yaml", "--cross_validate"], "runs/mine-steps"),
+        (["--search", "plans/space.yaml"], "runs/mine-space"),
+    ],
+)
+def test_output_dir_with_a_recipe_is_named_after_it(tmp_path: Path, flags: list[str], folder: str):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("fusion: audio\n")
+    _, words = split_experiment([str(recipe), "--data_dir=corpus", *flags])
+    assert parse_arguments(words)[2].output_dir == folder
+
+
+@pytest.mark.parametrize("flags", [["--output_dir", "there"], ["--output_dir=there"]])
+def test_output_dir_that_is_named_wins_over_the_recipe(tmp_path: Path, flags: list[str]):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("fusion: audio\n")
+    _, words = split_experiment([str(recipe), "--data_dir=corpus", *flags])
+    assert parse_arguments(words)[2].output_dir == "there"
+
+
+def test_output_dir_of_the_recipe_stays(tmp_path: Path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("output_dir: there\n")
+    assert parse_arguments(split_experiment([str(recipe), "--data_dir=corpus"])[1])[2].output_dir == "there"
+
+
 @pytest.mark.parametrize("flags", [["--fp16"], ["--fp16", "--use_cpu"]])
 def test_arguments_fp16_on_a_cpu_is_refused(flags: list[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
@@ -125,8 +155,9 @@ def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_docs_name_only_flags_that_exist():
-    guide = (REPOSITORY / "docs" / "guide.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in guide.splitlines() if line.startswith("| `--")]
+    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    table = page.split("## Flags of the original text")[1]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `--")]
     ours = [flag for row in rows for flag in re.findall(r"`--(\w+)", row[2])]
     assert len(rows) == len(ours) == 15
     assert set(ours) <= {*known_fields(), *(f"no_{name}" for name in known_fields())}

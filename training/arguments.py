@@ -172,7 +172,7 @@ class EmoFusionTrainingArguments(TrainingArguments):
     _argument_group_name = "training"
 
     output_dir: str | None = field(
-        default=None, metadata={"help": "Where weights, scores, plots and card go. Required."}
+        default=None, metadata={"help": "Where weights, scores, plots and card go; by default runs/ and the recipe's name."}
     )
     audio_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the audio encoder; by default --learning_rate."}
@@ -211,7 +211,10 @@ class EmoFusionTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         """Refuse what the device cannot do, before anything is read."""
         if self.output_dir is None:
-            raise ValueError("--output_dir is missing: name a folder for weights, scores, plots and card")
+            raise ValueError(
+                "--output_dir is missing: name a folder for weights, scores, plots and card; with a recipe it is "
+                "runs/ and the recipe's name"
+            )
         if self.fp16 and (self.use_cpu or not torch.accelerator.is_available()):
             raise ValueError("--fp16: half precision needs a GPU and there is none in use; leave the flag out")
         if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():

@@ -12,7 +12,7 @@ from transformers import HfArgumentParser
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ExperimentArguments, ModelArguments
 
-USAGE = """accelerate launch train_hf.py [recipes/X.yaml] --data_dir DIR --output_dir OUT [--any_flag value]
+USAGE = """accelerate launch train_hf.py [recipes/X.yaml] --data_dir DIR [--output_dir OUT] [--any_flag value]
 
 on a laptop, on the synthetic demo corpus:
   python -m emofusion.data.demo_corpus runs/demo_corpus
@@ -55,7 +55,27 @@ def split_experiment(argv: Sequence[str]) -> tuple[ExperimentArguments, list[str
         make_parser().parse_args(["--help"])
     parser = _Parser((ExperimentArguments,), add_help=False, allow_abbrev=False)
     experiment, rest = _parse(parser, list(argv))
-    return experiment, rest
+    return experiment, rest + default_output_dir(experiment, rest)
+
+
+def default_output_dir(experiment: ExperimentArguments, words: Sequence[str]) -> list[str]:
+    """`--output_dir` where neither the command line nor its recipe names one: `runs/` and what the recipe is called.
+
+    An experiment with a recipe has a folder of its own beside the single run's. Without a recipe there is no name.
+    """
+    if not _starts_with_recipe(words):
+        return []
+    named = [*read_recipe(words[0]), *words]
+    if any(word.split("=")[0] == "--output_dir" for word in named):
+        return []
+    parts = [Path(words[0]).stem]
+    parts += [Path(plan).stem for plan in (experiment.ablation, experiment.search) if plan]
+    parts += ["cross_validation"] if experiment.cross_validate and not experiment.ablation else []
+    return [f"--output_dir={Path('runs', '-'.join(parts)).as_posix()}"]
+
+
+def _starts_with_recipe(words: Sequence[str]) -> bool:
+    return bool(words) and words[0].endswith((".yaml", ".yml"))
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments, EmoFusionTrainingArguments]:
@@ -65,10 +85,10 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ModelArguments, DataArguments,
         ArgumentError: Misspelt or impossible flag or recipe field.
     """
     words = list(argv)
-    recipe = read_recipe(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else []
+    recipe = read_recipe(words.pop(0)) if _starts_with_recipe(words) else []
     parser = _Parser(_RUN, add_help=False, allow_abbrev=False)
     model, data, training, unknown = _parse(parser, [*recipe, *words])
-    if unknown and unknown[0].endswith((".yaml", ".yml")):
+    if _starts_with_recipe(unknown):
         raise ArgumentError(f"{unknown[0]}: the recipe must be the first argument")
     if unknown:
         raise ArgumentError(f"{unknown[0]}: no such flag{_suggestion(unknown[0], [*known_fields(), *_EXPERIMENT])}")
