@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from emofusion.training.ablation import ablate
 from emofusion.training.cross_validation import cross_validate
-from emofusion.training.job import SetupError, run_job
+from emofusion.training.job import JobError, run_job
 from emofusion.training.recipes import ArgumentError, split_experiment
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> None:
     """Run, or say in one line what is wrong with flags, recipe, checkpoint or corpus."""
     try:
         run(argv)
-    except (ArgumentError, SetupError) as error:
+    except (ArgumentError, JobError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -12,7 +12,11 @@ from emofusion.data.protocols import numbers
 from emofusion.data.whole_files import write_whole
 
 from .experiment_plots import plot_gate, plot_variants
-from .significance import holm, paired_difference, smallest_p
+from .fold_report import fold_notes
+from .metrics import SCORES
+from .significance import RESAMPLES, holm, is_exact, paired_difference, smallest_p
+from .subject import tested_on
+from .tables import in_brackets, markdown_table, number
 
 JSON_FILE, TABLE_FILE = "ablation.json", "ablation.md"
 PREVIOUS = "previous"
@@ -25,6 +29,7 @@ _FACTS = (
     "label_set",
     "protocol",
     "leaky",
+    "test_part",
     "num_frames",
     "image_size",
     "encoder_width",
@@ -37,25 +42,25 @@ def facts(metrics: dict[str, Any]) -> dict[str, Any]:
     return {name: metrics[name] for name in _FACTS if name in metrics}
 
 
-def common(variant: dict[str, Any]) -> dict[str, Any]:
-    """What all variants share."""
-    return {name: variant[name] for name in _FACTS if name in variant and name not in ("fusion", "parameters")}
+def common(variants: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all variants share; leaky is what one of them is, for example by the checkpoint that it began with."""
+    shared = {name: value for name, value in variants[0].items() if name in _FACTS[2:]}
+    leaks = [variant.get("leaky", False) for variant in variants]
+    return shared | {"leaky": True if True in leaks else None if None in leaks else False}
 
 
 def mean_robustness(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The robustness tables of several runs of one model as one: the mean of each number."""
-    tables = [run["robustness"] for run in runs]
-    return [
-        {
-            "condition": rows[0]["condition"],
-            **{
-                name: None if value is None else float(np.mean([row[name] for row in rows]))
-                for name, value in rows[0].items()
-                if name != "condition"
-            },
-        }
-        for rows in zip(*tables, strict=True)
-    ]
+    """The robustness tables of several runs of one model as one: means over the runs that have the condition."""
+    by_condition: dict[str, list[dict[str, Any]]] = {}
+    for row in (row for run in runs for row in run["robustness"]):
+        by_condition.setdefault(row["condition"], []).append(row)
+    return [{"condition": condition, **_means(rows)} for condition, rows in by_condition.items()]
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Mean of each number over the rows that have it; None where none has."""
+    values = {name: [row[name] for row in rows if row[name] is not None] for name in rows[0] if name != "condition"}
+    return {name: float(np.mean(found)) if found else None for name, found in values.items()}
 
 
 def compared(variants: list[dict[str, Any]], reference: str | list[str]) -> list[dict[str, Any]]:
@@ -98,94 +103,92 @@ def _by_actor(variant: dict[str, Any]) -> dict[int, float]:
 
 def text(record: dict[str, Any]) -> str:
     """The comparison as Markdown."""
-    lines = [
-        f"{record['title']}: {_setting(record)}",
-        "",
-        "| variant | parameters | macro-F1, mean ± deviation of runs | 95 % over actors | UAR | accuracy "
-        "| compared with | UAR by actor: difference, 95 % | p | p (Holm) |",
-        "| --- | ---: | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(_line(variant) for variant in record["variants"]),
-    ]
     pooled = record["variants"][0]["over_actors"]
-    lines.append(
-        f"| chance (guessing) | | {pooled['chance_macro_f1']:.3f} | | {pooled['chance_uar']:.3f} | "
-        f"{pooled['chance_accuracy']:.3f} | | | | |"
-    )
-    return "\n".join([*lines, "", *_notes(record)])
+    chance = [number(pooled[f"chance_{name}"]) for name in SCORES]
+    rows = [*map(_cells, record["variants"]), ["chance (guessing)", "", chance[0], "", *chance[1:], "", "", "", ""]]
+    header = [
+        "variant",
+        "parameters",
+        f"macro-F1, 95 % over {pooled['test_intervals_over']}",
+        "mean ± deviation of runs",
+    ]
+    header += ["UAR", "accuracy", "compared with", "UAR by actor: difference, 95 %", "p", "p (Holm)"]
+    return "\n".join([f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)])
 
 
-def _line(variant: dict[str, Any]) -> str:
-    values = [run["macro_f1"] for run in variant["runs"]]
-    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
-    pooled = variant["over_actors"]
-    bounds = (pooled["test_intervals"] or {}).get("macro_f1")
-    cells = [
-        variant["variant"],
+def _cells(variant: dict[str, Any]) -> list[str]:
+    pooled, values = variant["over_actors"], [run["macro_f1"] for run in variant["runs"]]
+    deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return [
+        f"{variant['variant']}{' (LEAKY)' * bool(variant.get('leaky'))}",
         f"{variant['parameters']:,}",
-        f"{np.mean(values):.3f}{spread}",
-        _interval(bounds),
-        f"{np.mean([run['uar'] for run in variant['runs']]):.3f}",
-        f"{np.mean([run['accuracy'] for run in variant['runs']]):.3f}",
+        f"{number(pooled['test_macro_f1'])}{in_brackets((pooled['test_intervals'] or {}).get('macro_f1'))}",
+        f"{number(float(np.mean(values)))}{deviation}",
+        number(pooled["test_uar"]),
+        number(pooled["test_accuracy"]),
         variant.get("reference", ""),
         *_difference(variant.get("difference")),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _difference(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return ["", "", ""]
-    bounds = None if found["low"] is None else [found["low"], found["high"]]
-    return [f"{found['mean']:+.3f} {_interval(bounds, sign='+')}", f"{found['p_value']:.3f}", f"{found['p_holm']:.3f}"]
+    bounds = None if found["low"] is None else (found["low"], found["high"])
+    return [f"{found['mean']:+.3f}{in_brackets(bounds, '+')}", _p(found["p_value"]), _p(found["p_holm"])]
 
 
-def _interval(bounds: list[float] | None, sign: str = "") -> str:
-    return "" if bounds is None else f"[{bounds[0]:{sign}.3f}, {bounds[1]:{sign}.3f}]"
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else number(value)
 
 
-def _setting(record: dict[str, Any]) -> str:
+def setting(record: dict[str, Any]) -> str:
+    """Corpus, classes, whom the variants are tested on, protocol, folds and seeds."""
     runs = record["variants"][0]["runs"]
     folds, seeds = (sorted({run[name] for run in runs}) for name in ("fold", "seed"))
-    actors = sorted({actor for run in runs for actor in run["actors"].get("test", [])})
-    whose = "actors SEEN in training (leaky split)" if record.get("leaky") else "unseen actors"
+    actors = numbers({actor for run in runs for actor in run["actors"].get("test", [])})
+    tested = " ".join(filter(None, [tested_on(record | record["variants"][0]["over_actors"]), actors]))
     return (
-        f"{record['corpus']}, {record['label_set']}, {whose} {numbers(actors)} ({record['protocol']}, "
-        f"folds {', '.join(map(str, folds))}; seeds {', '.join(map(str, seeds))})"
+        f"{record['corpus']}, {record['label_set']}, {tested} ({record['protocol']}, fold{'s' * (len(folds) > 1)} "
+        f"{', '.join(map(str, folds))}; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
     )
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    compared_ones = [variant["difference"]["units"] for variant in record["variants"] if "difference" in variant]
-    actors = compared_ones[0] if compared_ones else 0
+    pooled = record["variants"][0]["over_actors"]
+    over = f"{pooled['test_intervals_units']} {pooled['test_intervals_over']}"
     notes = [
-        "Intervals are 95 %, by bootstrap over test actors. p: exact two-sided sign-flip test on the actors' "
-        f"differences in UAR, and adjusted for {len(compared_ones)} comparisons (Holm)."
+        "Scores are of all test clips together (a clip counts once for each seed), intervals are 95 %, by bootstrap "
+        f"over {over}. They are of the models as they were trained: what other seeds would have changed is not in "
+        "them, and actors of a fold are heard by one and the same model, so intervals are too narrow and p is too "
+        "small, the more so the fewer folds and seeds there are."
     ]
-    if actors:
-        notes.append(f"With {actors} actors p cannot be below {smallest_p(actors):.3g}, however large the difference.")
-    notes += [f"Left out: {reason}." for reason in record["refused_folds"].values()]
-    notes += [
-        f"Fold {k}: its own validation actors are not there; actors {numbers(validation)} validated."
-        for k, validation in record["stand_in_validation"].items()
-    ]
-    return notes
+    differences = [variant["difference"] for variant in record["variants"] if "difference" in variant]
+    if differences:
+        actors = differences[0]["units"]
+        flips = "all sign flips" if is_exact(actors) else f"{RESAMPLES:,} drawn sign flips"
+        count = f"{len(differences)} comparison{'s' * (len(differences) > 1)}"
+        notes.append(
+            f"p: two-sided, by {flips} of the actors' differences in UAR; beside it adjusted for {count} (Holm). With "
+            f"{actors} actors it cannot be below {smallest_p(actors):.2g}, however large the difference."
+        )
+    return notes + fold_notes(record)
 
 
 def plot_rows(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the plot: mean macro-F1 of the runs, its interval over actors, and the runs."""
+    """Rows of the plot: macro-F1 of all test clips, its interval, and the macro-F1 of each run."""
     rows = []
     for variant in variants:
-        values = [run["macro_f1"] for run in variant["runs"]]
         low, high = (variant["over_actors"]["test_intervals"] or {}).get("macro_f1") or (None, None)
-        rows.append(
-            {"variant": variant["variant"], "mean": float(np.mean(values)), "low": low, "high": high, "runs": values}
-        )
+        values = [run["macro_f1"] for run in variant["runs"]]
+        score = variant["over_actors"]["test_macro_f1"]
+        rows.append({"variant": variant["variant"], "score": score, "low": low, "high": high, "runs": values})
     return rows
 
 
 def save(record: dict[str, Any], folder: Path) -> None:
     """Write the record, the table and plots/ into the folder."""
-    title = f"{record['title']}\n{_setting(record)}"
+    title = f"{record['title']}\n{setting(record)}"
     chance = record["variants"][0]["over_actors"]["chance_macro_f1"]
     plot_variants(plot_rows(record["variants"]), title, folder / "plots" / "variants.png", chance=chance)
     gated = {
@@ -194,7 +197,7 @@ def save(record: dict[str, Any], folder: Path) -> None:
         if variant["robustness"][0]["gate"] is not None
     }
     if gated:
-        plot_gate(gated, f"Weight of the sound: {_setting(record)}", folder / "plots" / "gate.png")
+        plot_gate(gated, f"Weight of the sound: {setting(record)}", folder / "plots" / "gate.png")
     write_whole(folder / TABLE_FILE, lambda path: path.write_text(text(record) + "\n", encoding="utf-8"))
     content = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_whole(folder / JSON_FILE, lambda path: path.write_text(content, encoding="utf-8"))

@@ -9,8 +9,10 @@ from jinja2 import Environment, StrictUndefined
 
 from emofusion.data.whole_files import write_whole
 
-from .card_tables import TITLES, card_tables, known_actors
+from .card_tables import card_tables
+from .metrics import TITLES
 from .robustness import fairness
+from .subject import known_actors, part, split_name, tested_on
 
 FEW_ACTORS = 20
 """Below so many, an interval over actors is said to be wide for that reason."""
@@ -40,8 +42,8 @@ _OPTIONAL: dict[str, Any] = {
 """What a metrics.json may lack, such as that of an older release; the card is then silent about it."""
 
 _ACTED = {
-    "RAVDESS": "emotions acted by 24 professional North American actors, who speak two English sentences",
-    "CREMA-D": "emotions acted by 91 actors, who speak twelve English sentences",
+    "RAVDESS": "emotions acted by professional North American actors, who speak two English sentences",
+    "CREMA-D": "emotions acted by actors, who speak twelve English sentences",
 }
 """What the clips of a corpus are, by its name, where people act."""
 
@@ -68,7 +70,8 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
         jinja2.UndefinedError: A field without which there is no card is absent.
     """
     known = _OPTIONAL | {name: value for name, value in metrics.items() if value is not None}
-    subject = f"{metrics['corpus']}, {people(metrics)}"
+    known["leaky"] = metrics.get("leaky", False)  # here None says that nobody knows
+    subject = f"{metrics['corpus']}, {tested_on(metrics)}"
     # Not ModelCard.from_template: it would print nothing in place of a field that is not there.
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     text = environment.from_string(template.read_text(encoding="utf-8")).render(
@@ -83,7 +86,7 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
         gaps=fairness(metrics),
         few_actors=FEW_ACTORS,
         acted=_ACTED.get(metrics["corpus"]),
-        part=_part(metrics),
+        part=part(metrics),
         plots=_plots(metrics, folder),
         license_id=license_id,
         non_commercial="-nc-" in license_id,
@@ -92,30 +95,10 @@ def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder:
     write_whole(folder / "README.md", lambda path: card.save(path))
 
 
-def people(metrics: dict[str, Any]) -> str:
-    """Whom the test is on: unseen actors, actors seen in training, or a part of a corpus of pictures of anybody."""
-    if not known_actors(metrics):
-        return f"published {_part(metrics)} split"
-    return "seen (leaky split) actors" if metrics.get("leaky") else "unseen actors"
-
-
 def _plots(metrics: dict[str, Any], folder: Path) -> set[str]:
     """Names of the plots that the card can show."""
     drawn = {name for field, name in _PLOTS.items() if metrics.get(field)}
     return {name for name in drawn if (folder / "plots" / f"{name}.png").is_file()}
-
-
-def _part(metrics: dict[str, Any]) -> str:
-    """The split of the corpus that was scored."""
-    return str(metrics.get("test_part", "test"))
-
-
-def split_name(metrics: dict[str, Any], quote: str = "") -> str:
-    """Protocol, in quotes, and fold, for people; empty where no actors are split."""
-    if not known_actors(metrics):
-        return ""
-    named = [("protocol ", metrics.get("protocol"), quote), ("fold ", metrics.get("fold"), "")]
-    return ", ".join(f"{word}{mark}{value}{mark}" for word, value, mark in named if value is not None)
 
 
 def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> ModelCardData:
@@ -123,14 +106,15 @@ def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> Mode
     corpus, fusion = metrics["corpus"], metrics["fusion"]
     slug = re.sub(r"[^a-z0-9]+", "-", corpus.lower()).strip("-")
     task = "audio-classification" if fusion == "audio" else "video-classification"
-    notes = [word for word in ("leaky split" if metrics.get("leaky") else "", split_name(metrics)) if word]
+    warning = {True: "leaky split", None: "perhaps a leaky split"}.get(metrics.get("leaky", False), "")
+    notes = [word for word in (warning, split_name(metrics)) if word]
     results = [
         EvalResult(
             task_type=task,
             task_name="Emotion recognition",
             dataset_type=slug,
             dataset_name=f"{corpus} ({', '.join(notes)})" if notes else corpus,
-            dataset_split=_part(metrics),
+            dataset_split=part(metrics),
             metric_type=name,
             metric_name=title,
             metric_value=metrics[f"test_{name}"],

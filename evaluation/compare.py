@@ -11,6 +11,10 @@ from typing import Any
 
 from emofusion.data.protocols import numbers
 
+from .metrics import SCORES, TITLES
+from .subject import known_actors, pictures_of
+from .tables import markdown_table, number
+
 METRICS_FILE = "metrics.json"
 
 
@@ -31,33 +35,26 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 def table(runs: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of runs by folder; the corpus stands in every line, chance in the last of each corpus."""
-    lines = [
-        "| run | model | corpus, split, test actors | macro-F1 | UAR | accuracy |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for folder, metrics in runs.items():
-        numbers = " | ".join(f"{metrics[f'test_{name}']:.3f}" for name in ("macro_f1", "uar", "accuracy"))
-        lines.append(f"| {folder} | {metrics['fusion']} | {where(metrics)} | {numbers} |")
-    for setting in dict.fromkeys(where(metrics) for metrics in runs.values()):
-        metrics = next(metrics for metrics in runs.values() if where(metrics) == setting)
-        numbers = " | ".join(f"{metrics[f'chance_{name}']:.3f}" for name in ("macro_f1", "uar", "accuracy"))
-        lines.append(f"| - | chance (guessing) | {setting} | {numbers} |")
-    return "\n".join(lines)
+    rows = [[folder, metrics["fusion"], where(metrics), *_scores(metrics, "test")] for folder, metrics in runs.items()]
+    settings = {where(metrics): metrics for metrics in runs.values()}
+    rows += [["-", "chance (guessing)", setting, *_scores(metrics, "chance")] for setting, metrics in settings.items()]
+    return markdown_table(
+        ["run", "model", "corpus, split, test actors", *(TITLES[name] for name in SCORES)], rows, left=3
+    )
+
+
+def _scores(metrics: dict[str, Any], of: str) -> list[str]:
+    return [number(metrics[f"{of}_{name}"]) for name in SCORES]
 
 
 def where(metrics: dict[str, Any]) -> str:
     """Corpus, split and test actors of a score; of still pictures, which have no actors, how many of which split."""
-    if not metrics["actors"]:
+    if not known_actors(metrics):
         return f"{metrics['corpus']}, {metrics['label_set']}, {pictures_of(metrics)}"
-    actors = numbers(metrics["actors"]["test"])
-    leaky = "LEAKY SPLIT, actors seen in training: " if metrics.get("leaky") else ""
+    warning = {True: "LEAKY SPLIT, actors seen in training: ", None: "perhaps seen in training: "}
+    leaky = warning.get(metrics.get("leaky", False), "")
     split = f"{metrics['protocol']} fold {metrics['fold']}"
-    return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {actors}"
-
-
-def pictures_of(metrics: dict[str, Any]) -> str:
-    """What was scored on a corpus of still pictures: `3589 pictures of the published test split`."""
-    return f"{metrics['clips']['test']} pictures of the published {metrics.get('test_part', 'test')} split"
+    return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {numbers(metrics['actors']['test'])}"
 
 
 def main(argv: list[str]) -> None:

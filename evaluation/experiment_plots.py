@@ -65,10 +65,10 @@ def plot_variants(rows: Sequence[Mapping[str, Any]], title: str, path: Path, cha
 
 
 def variants_figure(rows: Sequence[Mapping[str, Any]], title: str, chance: float | None = None) -> Figure:
-    """Mean macro-F1 of every variant with its 95 % interval, and each of its runs as a small dot.
+    """Macro-F1 of every variant with its 95 % interval, and each of its runs as a small dot.
 
     Args:
-        rows (`Sequence[Mapping]`): `variant` (its name), `mean`, `low`, `high` (None where there is no interval) and
+        rows (`Sequence[Mapping]`): `variant` (its name), `score`, `low`, `high` (None where there is no interval) and
             `runs` (macro-F1 of each run), from top to bottom.
         title (`str`): Names the corpus, and whether actors are unseen.
         chance (`float`, *optional*): Macro-F1 of guessing, drawn as a line.
@@ -79,8 +79,8 @@ def variants_figure(rows: Sequence[Mapping[str, Any]], title: str, chance: float
     for place, row in enumerate(rows):
         if row["low"] is not None and row["high"] is not None:
             axes.plot([row["low"], row["high"]], [place, place], color=BLUE, lw=2, label="95 % interval")
-        axes.plot(row["mean"], place, "o", color=BLUE, ms=8, label="mean")
-        # Under the mean, so that neither hides the other.
+        axes.plot(row["score"], place, "o", color=BLUE, ms=8, label="all test clips")
+        # Under the other, so that neither hides the other.
         axes.plot(row["runs"], [place + 0.24] * len(row["runs"]), "o", color=ORANGE, ms=3.5, alpha=0.8, label="a run")
     if chance is not None:
         axes.axvline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")
@@ -94,7 +94,7 @@ def variants_figure(rows: Sequence[Mapping[str, Any]], title: str, chance: float
 
 
 def _values(row: Mapping[str, Any]) -> list[float]:
-    return [value for value in (row["mean"], row["low"], row["high"], *row["runs"]) if value is not None]
+    return [value for value in (row["score"], row["low"], row["high"], *row["runs"]) if value is not None]
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

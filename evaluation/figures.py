@@ -19,8 +19,9 @@ _MARGIN = 0.09  # inches
 
 
 def blank_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure of so many inches; room for the lines of the title, which is wrapped, comes on top."""
-    lines = textwrap.wrap(title, max(12, round(width * _LETTERS_PER_INCH)))
+    """An empty figure of so many inches; room for the title, whose long lines are wrapped, comes on top."""
+    letters = max(12, round(width * _LETTERS_PER_INCH))
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, letters)]
     figure = Figure(
         figsize=(width, height + 0.2 * len(lines)), layout=ConstrainedLayoutEngine(w_pad=_MARGIN, h_pad=_MARGIN)
     )

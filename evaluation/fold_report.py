@@ -9,6 +9,8 @@ from emofusion.data.whole_files import write_whole
 
 from .metrics import TITLES
 from .plots import plot_actors, plot_confusion
+from .subject import tested_on
+from .tables import in_brackets, markdown_table, number
 
 JSON_FILE, TABLE_FILE = "cross_validation.json", "cross_validation.md"
 _COMMON = (
@@ -21,6 +23,7 @@ _COMMON = (
     "fusion",
     "parameters",
     "leaky",
+    "test_part",
     "versions",
 )
 
@@ -32,55 +35,44 @@ def common(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def text(record: dict[str, Any]) -> str:
     """The scores as Markdown: a line a fold, their mean, and all test clips together."""
-    names = " | ".join(TITLES.values())
-    lines = [
-        _title(record),
-        "",
-        f"| fold | seed | test actors | validation actors | clips | {names} |",
-        "| --- " * (5 + len(TITLES)) + "|",
-    ]
-    for run in record["runs"]:
-        actors, validation = numbers(run["actors"].get("test", [])), numbers(run["actors"].get("validation", []))
-        scores = " | ".join(f"{run[name]:.3f}" for name in TITLES)
-        lines.append(
-            f"| {run['fold']} | {run['seed']} | {actors} | {validation} | {run['clips']['test']} | {scores} |"
-        )
-    lines.append(f"| mean of {_folds(record)} folds | | | | | {_over_folds(record)} |")
     pooled = record["over_actors"]
-    values = " | ".join(f"{pooled[f'test_{name}']:.3f} {_interval(_bounds(pooled, name))}" for name in TITLES)
-    clips = sum(run["clips"]["test"] for run in record["runs"])
+    folds = record["over_folds"]["macro_f1"]["folds"]
     tested = numbers([int(actor) for actor in pooled.get("test_by_actor", {})])
-    lines.append(f"| all test clips | | {tested} | | {clips} | {values} |")
-    chance = " | ".join(f"{pooled[f'chance_{name}']:.3f}" for name in TITLES)
-    lines.append(f"| chance (guessing) | | | | | {chance} |")
-    lines += ["", *_notes(record)]
-    return "\n".join(lines)
+    clips = str(sum(run["clips"]["test"] for run in record["runs"]))
+    rows = [
+        *map(_run_cells, record["runs"]),
+        [f"mean of {folds} fold{'s' * (folds > 1)}", "", "", "", "", *_over_folds(record)],
+        ["all test clips", "", tested, "", clips, *_pooled(pooled)],
+        ["chance (guessing)", "", "", "", "", *(number(pooled[f"chance_{name}"]) for name in TITLES)],
+    ]
+    header = ["fold", "seed", "test actors", "validation actors", "clips", *TITLES.values()]
+    return "\n".join([title(record), "", markdown_table(header, rows, left=4), "", *_notes(record)])
 
 
-def _folds(record: dict[str, Any]) -> int:
-    return record["over_folds"]["macro_f1"]["folds"]
+def _run_cells(run: dict[str, Any]) -> list[str]:
+    actors = [numbers(run["actors"].get(name, [])) for name in ("test", "validation")]
+    scores = [number(run[name]) for name in TITLES]
+    return [str(run["fold"]), str(run["seed"]), *actors, str(run["clips"]["test"]), *scores]
 
 
-def _over_folds(record: dict[str, Any]) -> str:
+def _over_folds(record: dict[str, Any]) -> list[str]:
     cells = []
     for name in TITLES:
         score = record["over_folds"][name]
         deviation = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
-        cells.append(f"{score['mean']:.3f}{deviation} {_interval(score['interval'])}".strip())
-    return " | ".join(cells)
+        cells.append(f"{number(score['mean'])}{deviation}{in_brackets(score['interval'])}")
+    return cells
 
 
-def _bounds(pooled: dict[str, Any], name: str) -> list[float] | None:
-    return (pooled["test_intervals"] or {}).get(name)
+def _pooled(pooled: dict[str, Any]) -> list[str]:
+    bounds = pooled["test_intervals"] or {}
+    return [f"{number(pooled[f'test_{name}'])}{in_brackets(bounds.get(name))}" for name in TITLES]
 
 
-def _interval(bounds: list[float] | None) -> str:
-    return "" if bounds is None else f"[{bounds[0]:.3f}, {bounds[1]:.3f}]"
-
-
-def _title(record: dict[str, Any]) -> str:
-    whose = "actors SEEN in training (leaky split)" if record.get("leaky") else "unseen actors"
-    return f"{record['fusion']} on {whose} of {record['corpus']}, {record['label_set']}, {record['protocol']}"
+def title(record: dict[str, Any]) -> str:
+    """Model, whom it is tested on, corpus, classes and protocol."""
+    tested = tested_on(record | record["over_actors"])
+    return f"{record['fusion']} on {tested} of {record['corpus']}, {record['label_set']}, {record['protocol']}"
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
@@ -89,21 +81,30 @@ def _notes(record: dict[str, Any]) -> list[str]:
         "± is the standard deviation over folds. Intervals are 95 %: of the mean, Student's t over folds (which share "
         f"training actors, so it is too narrow); of all test clips, by bootstrap over {units}."
     ]
-    notes += [f"Left out: {reason}." for reason in record["refused_folds"].values()]
-    notes += [
-        f"Fold {k}: its own validation actors are not there; actors {numbers(actors)} validated."
-        for k, actors in record["stand_in_validation"].items()
+    if len({run["seed"] for run in record["runs"]}) > 1:
+        notes.append("A clip counts once for each seed.")
+    return notes + fold_notes(record)
+
+
+def fold_notes(record: dict[str, Any]) -> list[str]:
+    """Which folds were left out and why, and where other actors validated."""
+    return [
+        *(f"Left out: {reason}." for reason in record["refused_folds"].values()),
+        *(
+            f"Fold {k}: its own validation actors are not there; actors {numbers(actors)} validated."
+            for k, actors in record["stand_in_validation"].items()
+        ),
     ]
-    return notes
 
 
 def save(record: dict[str, Any], folder: Path) -> None:
     """Write the record, the table and plots/ into the folder."""
     pooled = record["over_actors"]
-    title = f"{_title(record)}, all folds"
-    plot_confusion(pooled["test_confusion_matrix"], record["labels"], title, folder / "plots" / "confusion_matrix.png")
+    heading = f"{title(record)}, folds {', '.join(sorted({str(run['fold']) for run in record['runs']}, key=int))}"
+    plots = folder / "plots"
+    plot_confusion(pooled["test_confusion_matrix"], record["labels"], heading, plots / "confusion_matrix.png")
     if "test_by_actor" in pooled:
-        plot_actors(pooled["test_by_actor"], title, folder / "plots" / "actors.png")
+        plot_actors(pooled["test_by_actor"], heading, plots / "actors.png", pooled["chance_uar"])
     write_whole(folder / TABLE_FILE, lambda path: path.write_text(text(record) + "\n", encoding="utf-8"))
     content = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_whole(folder / JSON_FILE, lambda path: path.write_text(content, encoding="utf-8"))

@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 from transformers import EvalPrediction
 
-TITLES = {"macro_f1": "macro-F1", "weighted_f1": "weighted F1", "uar": "UAR", "accuracy": "accuracy"}
+TITLES = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
 """The four scores, and what tables call them."""
+SCORES = ("macro_f1", "uar", "accuracy")
+"""Those that are shown where there is no room for all."""
 
 
 def scores(labels: ArrayLike, predictions: ArrayLike) -> dict[str, float]:

@@ -87,36 +87,33 @@ def plot_actors(
     by_actor: Mapping[str, Mapping[str, Any]],
     title: str,
     path: Path,
-    genders: Mapping[str, str] | None = None,
     chance: float | None = None,
 ) -> None:
     """UAR of every test actor as PNG; arguments as `actors_figure`."""
-    save_figure(actors_figure(by_actor, title, genders, chance), path)
+    save_figure(actors_figure(by_actor, title, chance), path)
 
 
 def actors_figure(
     by_actor: Mapping[str, Mapping[str, Any]],
     title: str,
-    genders: Mapping[str, str] | None = None,
     chance: float | None = None,
 ) -> Figure:
-    """UAR of every test actor as a dot, with the mean of the actors.
+    """UAR of every test actor as a dot, with the mean of the actors; women and men in colours and shapes of their own.
 
     Args:
         by_actor (`Mapping`): `test_by_actor` of metrics.json.
         title (`str`): Names the corpus, and whether actors are unseen.
-        genders (`Mapping[str, str]`, *optional*): `"female"` or `"male"` by actor, told apart by colour and shape.
         chance (`float`, *optional*): UAR of guessing, drawn as a line.
     """
     actors = sorted(by_actor, key=lambda actor: (len(actor), actor))  # 2 before 10
     uar = np.array([by_actor[actor]["uar"] for actor in actors])
     figure = blank_figure(min(14.0, max(6.5, 1.2 + 0.32 * len(actors))), 3.4, title)
     axes = figure.subplots()
-    groups = [(genders or {}).get(actor, "") for actor in actors]
+    groups = [by_actor[actor].get("gender", "") for actor in actors]
     for group in sorted(set(groups)):
         colour, marker = _MARKS.get(group, (GREEN, "s"))
         places = [place for place, found in enumerate(groups) if found == group]
-        axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or "actor")
+        axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or "actor", zorder=3)
     axes.axhline(uar.mean(), color=GREY, label=f"mean of the actors: {uar.mean():.3f}")
     if chance is not None:
         axes.axhline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")

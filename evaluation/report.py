@@ -4,7 +4,7 @@ import json
 import platform
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +22,10 @@ from emofusion.data.still_images import ImageAccount
 from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionModel
 
-from .compare import METRICS_FILE, pictures_of
-from .metrics import logits_of
+from .compare import METRICS_FILE
+from .metrics import SCORES, TITLES, logits_of
 from .plots import plot_actors, plot_confusion, plot_robustness, plot_training
+from .subject import known_actors, pictures_of, tested_on
 
 PREDICTIONS_FILE = "predictions.parquet"
 _LIBRARIES = ("emofusion", "torch", "torchvision", "torchaudio", "transformers", "datasets", "accelerate")
@@ -65,7 +66,10 @@ class Protocol:
 
 
 def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, labels: Sequence[str]) -> pd.DataFrame:
-    """One row a clip: `clip`, `actor`, `label`, `prediction`, `probabilities` (in id order) and `gate`."""
+    """One row a clip: `clip`, `actor`, `gender`, `label`, `prediction`, `probabilities` and `gate`.
+
+    Probabilities are in the order of the class ids. Still pictures have no actor and no gender.
+    """
     probabilities = torch.from_numpy(logits_of(prediction.predictions)).float().softmax(-1).numpy()
     gate = prediction.predictions[1] if isinstance(prediction.predictions, tuple) else None
     return pd.DataFrame(
@@ -99,13 +103,25 @@ def run_record(model: EmoFusionModel, seed: int, command: Sequence[str]) -> dict
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """The command as a user would type it again; access tokens are left out, because the card is public."""
-    words = [re.sub(r"^(--\w*token)=.*", r"\1=...", word) for word in argv[1:]]
+    """The command as a user would type it again: no flag twice, and no access tokens, because the card is public."""
+    words = [re.sub(r"^(--\w*token)=.*", r"\1=...", word) for word in _last_of_each_flag(argv[1:])]
     words = [
         "..." if before.startswith("--") and before.endswith("token") else word
         for before, word in zip(["", *words], words, strict=False)
     ]
     return shlex.join(["accelerate", "launch", Path(argv[0]).name, *words])
+
+
+def _last_of_each_flag(words: Sequence[str]) -> list[str]:
+    """The words without flags that a later one of the same name overrides, as those of one run of several are."""
+    groups: list[list[str]] = []
+    for word in words:
+        if word.startswith("--") or not groups:
+            groups.append([word])
+        else:
+            groups[-1].append(word)
+    last = {group[0].split("=")[0]: group for group in groups}
+    return [word for group in groups if last[group[0].split("=")[0]] is group for word in group]
 
 
 def save_metrics(metrics: dict[str, Any], folder: Path) -> None:
@@ -119,19 +135,13 @@ def save_predictions(table: pd.DataFrame, folder: Path) -> None:
     write_whole(folder / PREDICTIONS_FILE, lambda path: table.to_parquet(path, index=False))
 
 
-def save_plots(
-    metrics: dict[str, Any],
-    history: list[dict[str, Any]],
-    folder: Path,
-    genders: Mapping[str, str] | None = None,
-) -> None:
+def save_plots(metrics: dict[str, Any], history: list[dict[str, Any]], folder: Path) -> None:
     """Draw what there is into plots/: confusion_matrix.png, actors.png, robustness.png and training_curves.png.
 
     Args:
         metrics (`dict`): Content of metrics.json.
         history (`list[dict]`): Trainer's `state.log_history`; without a loss in it there are no curves.
         folder (`Path`): Output folder.
-        genders (`Mapping[str, str]`, *optional*): `"female"` or `"male"` by test actor, told apart in actors.png.
     """
     title, plots, scored = f"{metrics['fusion']}, {metrics['corpus']}", folder / "plots", tested_on(metrics)
     plot_confusion(
@@ -142,39 +152,36 @@ def save_plots(
     )
     if metrics.get("test_by_actor"):
         actors = f"{title}: UAR of {scored}"
-        plot_actors(metrics["test_by_actor"], actors, plots / "actors.png", genders, metrics.get("chance_uar"))
+        plot_actors(metrics["test_by_actor"], actors, plots / "actors.png", metrics.get("chance_uar"))
     if metrics.get("robustness"):
         damaged = f"{title}: missing and damaged input, {scored}"
         plot_robustness(metrics["robustness"], metrics.get("chance_macro_f1"), damaged, plots / "robustness.png")
     if any("loss" in entry for entry in history):
-        who = f"{whose(metrics)} actors" if metrics["actors"] else "its own part"
-        plot_training(history, f"{title}: training, validation on {who}", plots / "training_curves.png")
+        plot_training(
+            history, f"{title}: training, validation on {_validated_on(metrics)}", plots / "training_curves.png"
+        )
 
 
-def whose(metrics: dict[str, Any]) -> str:
-    """`unseen`, or a word that says that the test actors were seen in training."""
-    return "already seen (leaky split)" if metrics.get("leaky") else "unseen"
-
-
-def tested_on(metrics: dict[str, Any]) -> str:
-    """`unseen actors`, or another word for what was scored."""
-    return f"{whose(metrics)} actors" if metrics["actors"] else pictures_of(metrics)
+def _validated_on(metrics: dict[str, Any]) -> str:
+    return tested_on(metrics) if known_actors(metrics) else "its own part"
 
 
 def summary(metrics: dict[str, Any]) -> str:
     """The scores for people, with chance beside each and the corpus named."""
-    if metrics["actors"]:
+    if known_actors(metrics):
         lines = [
-            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {whose(metrics)} actors "
+            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)}: "
             f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
             f"{metrics['fold']}, {metrics['label_set']})"
         ]
     else:
         silent = "" if metrics["fusion"] == "video" else ", without sound"
         lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {metrics['label_set']})"]
-    for name, label in (("macro_f1", "macro-F1"), ("uar", "UAR"), ("accuracy", "accuracy")):
+    for name in SCORES:
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
-        lines.append(f"  {label:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f}; {metrics['corpus']})")
+        lines.append(
+            f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f}; {metrics['corpus']})"
+        )
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ correctness, fairness and robustness; metrics.json has the first anyway.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,12 @@ from datasets import Dataset
 from datasets.utils import tqdm
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
-from emofusion.data.degradation import Degraded, conditions_for
+from emofusion.data.degradation import UNDISTURBED, Degraded, conditions_for
 from emofusion.data.inputs import ClipInputs
 from emofusion.modeling import EmoFusionProcessor
 
-from .metrics import logits_of, scores
-
-_COLUMNS = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy", "unchanged": "unchanged"}
+from .metrics import SCORES, TITLES, logits_of, scores
+from .tables import markdown_table, number
 
 
 def robustness_table(
@@ -29,7 +29,7 @@ def robustness_table(
     modalities: Sequence[str],
     undisturbed: PredictionOutput | None = None,
 ) -> list[dict[str, Any]]:
-    """Scores under every condition that makes sense for the model and the clips.
+    """Scores under every condition that makes sense for the model, each on the clips that have what it is about.
 
     Args:
         predict (`Callable`): `trainer.predict`.
@@ -39,9 +39,9 @@ def robustness_table(
         undisturbed (`PredictionOutput`, *optional*): What the model says of the rows as they are, where that is known.
 
     Returns:
-        `list[dict]`: A row a condition, the undisturbed input first: `condition`, `macro_f1`, `uar`, `accuracy`,
-        `unchanged` (share of clips with the same prediction as undisturbed) and `gate` (mean weight of the sound,
-        None for a model without a gate).
+        `list[dict]`: A row a condition, all clips undisturbed first: `condition`, `clips` (how many have what it
+        takes away or damages), `macro_f1`, `uar`, `accuracy`, `unchanged` (share of these clips with the same
+        prediction as undisturbed) and `gate` (mean weight of the sound, None for a model without a gate).
 
     Raises:
         ValueError: `undisturbed` is of other rows.
@@ -51,43 +51,45 @@ def robustness_table(
             f"undisturbed: expected a prediction of the {len(rows)} rows given, found one of "
             f"{len(logits_of(undisturbed.predictions))}"
         )
+    there = {modality: _has(rows, modality) for modality in ("audio", "video")}
     still = "image" in rows.column_names
-    conditions = conditions_for(
-        modalities, _any(rows, "audio"), _any(rows, "video"), num_frames=1 if still else processor.num_frames
+    first, *others = conditions_for(
+        modalities, bool(there["audio"].any()), bool(there["video"].any()), 1 if still else processor.num_frames
     )
-    inputs, table = ClipInputs(processor), []
-    before: np.ndarray | None = None
-    for condition in tqdm(conditions, desc="robustness", unit="condition"):
-        if before is None and undisturbed is not None:
-            prediction = undisturbed
-        else:
-            prediction = predict(rows.with_transform(Degraded(inputs, condition)))
-        predicted = logits_of(prediction.predictions).argmax(-1)
-        before = predicted if before is None else before
-        found = scores(prediction.label_ids, predicted)
-        table.append(
-            {
-                "condition": condition.name,
-                **{name: found[name] for name in ("macro_f1", "uar", "accuracy")},
-                "unchanged": float(np.mean(predicted == before)),
-                "gate": _mean_gate(prediction),
-            }
-        )
+    if not all(there[modality].all() for modality in modalities):
+        first = replace(first, name=UNDISTURBED)
+    inputs = ClipInputs(processor)
+    before = undisturbed if undisturbed is not None else predict(rows.with_transform(inputs))
+    unworsened = logits_of(before.predictions).argmax(-1)
+    table = [_row(first.name, before, unworsened)]
+    for condition in tqdm(others, desc="robustness", unit="condition"):
+        clips = np.flatnonzero(np.all([there[modality] for modality in condition.needs], axis=0))
+        if len(clips):
+            prediction = predict(rows.select(clips).with_transform(Degraded(inputs, condition)))
+            table.append(_row(condition.name, prediction, unworsened[clips]))
     return table
 
 
+def _row(condition: str, prediction: PredictionOutput | EvalLoopOutput, before: np.ndarray) -> dict[str, Any]:
+    """Scores of a prediction, and how many of the earlier predictions `[clips]` it keeps."""
+    predicted = logits_of(prediction.predictions).argmax(-1)
+    found = scores(prediction.label_ids, predicted)
+    return {
+        "condition": condition,
+        "clips": len(predicted),
+        **{name: found[name] for name in SCORES},
+        "unchanged": float(np.mean(predicted == before)),
+        "gate": _mean_gate(prediction),
+    }
+
+
 def robustness_markdown(table: Sequence[dict[str, Any]]) -> str:
-    """The table as Markdown; the gate has a column where the model has one."""
-    gated = any(row["gate"] is not None for row in table)
-    names = [*_COLUMNS, *(["gate"] if gated else [])]
-    lines = [
-        f"| condition | {' | '.join(_COLUMNS.get(name, name) for name in names)} |",
-        f"| --- |{' ---: |' * len(names)}",
-    ]
-    for row in table:
-        numbers = " | ".join("-" if row[name] is None else f"{row[name]:.3f}" for name in names)
-        lines.append(f"| {row['condition']} | {numbers} |")
-    return "\n".join(lines)
+    """The table as Markdown; the gate has a column where the model has one, and clips where they differ."""
+    names = ["clips"] if len({row.get("clips") for row in table}) > 1 else []
+    names += [*SCORES, "unchanged"]
+    names += ["gate"] if any(row["gate"] is not None for row in table) else []
+    rows = [[row["condition"], *(number(row.get(name)) for name in names)] for row in table]
+    return markdown_table(["condition", *(TITLES.get(name, name) for name in names)], rows)
 
 
 def fairness(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +99,7 @@ def fairness(metrics: dict[str, Any]) -> dict[str, Any]:
         metrics (`dict`): Content of metrics.json.
 
     Returns:
-        `dict`: `gender_gap` and `actor_gap`, best less worst UAR (0..1), and `weakest_actor`, the number of the one
-        with the lowest (the first of several).
+        `dict`: `gender_gap` and `actor_gap`: best less worst UAR (0..1).
     """
     genders, actors = (_uar_of(metrics.get(name)) for name in ("test_by_gender", "test_by_actor"))
     found: dict[str, Any] = {}
@@ -106,7 +107,6 @@ def fairness(metrics: dict[str, Any]) -> dict[str, Any]:
         found["gender_gap"] = max(genders.values()) - min(genders.values())
     if len(actors) > 1:
         found["actor_gap"] = max(actors.values()) - min(actors.values())
-        found["weakest_actor"] = min((uar, int(actor)) for actor, uar in actors.items())[1]
     return found
 
 
@@ -116,9 +116,10 @@ def _uar_of(groups: dict[str, dict[str, Any]] | None) -> dict[str, float]:
     return {name: float(uar) for name, uar in found.items() if uar is not None and not math.isnan(uar)}
 
 
-def _any(rows: Dataset, modality: str) -> bool:
-    """Whether any clip has sound, or a picture. Corpora of still pictures have no column about sound."""
-    return f"has_{modality}" in rows.column_names and any(rows[f"has_{modality}"])
+def _has(rows: Dataset, modality: str) -> np.ndarray:
+    """Which clips `[clips]` have sound, or a picture. Corpora of still pictures have no column about sound."""
+    name = f"has_{modality}"
+    return np.array(rows[name] if name in rows.column_names else [False] * len(rows), bool)
 
 
 def _mean_gate(prediction: PredictionOutput | EvalLoopOutput) -> float | None:

@@ -14,7 +14,8 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 
     Args:
         table (`pd.DataFrame`): One row a clip: `label` and `prediction` (class names), `probabilities` (a list in id
-            order) and, where clips have them, `actor` and `gender`. Tables of several folds can be concatenated.
+            order) and, where clips have them, `clip` (its name), `actor` and `gender`. Tables of several folds and
+            seeds can be concatenated.
         names (`list[str]`): Class names in id order.
 
     Returns:
@@ -84,9 +85,10 @@ def _groups(table: pd.DataFrame, column: str) -> np.ndarray | None:
 def _interval_fields(
     table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, num_classes: int
 ) -> dict[str, Any]:
-    """Intervals over actors, or over clips where there is no actor."""
+    """Intervals over actors, or over clips where there is no actor; a clip that several runs scored is one clip."""
     actors = _groups(table, "actor")
-    units = np.arange(len(table)) if actors is None else actors
+    clips = table["clip"].to_numpy(str) if "clip" in table else np.arange(len(table))
+    units = clips if actors is None else actors
     intervals = bootstrap_intervals(labels, predictions, units, num_classes)
     return {
         "test_intervals": {name: bounds and list(bounds) for name, bounds in intervals.items()},
@@ -104,8 +106,12 @@ def _merged_fields(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
 def _group_fields(table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
     """Scores by gender and by actor, where clips have them."""
     groups = {column: _groups(table, column) for column in ("gender", "actor")}
-    return {
+    found = {
         f"test_by_{column}": group_scores(values, labels, predictions)
         for column, values in groups.items()
         if values is not None
     }
+    if groups["gender"] is not None and groups["actor"] is not None:
+        for actor, gender in zip(groups["actor"], groups["gender"], strict=True):
+            found["test_by_actor"][str(actor)]["gender"] = str(gender)
+    return found

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 RESAMPLES = 99_999
-"""Draws where there are too many sign flips to count them all, which is from 17 actors on."""
+"""Draws where there are more sign flips than these, which is from 17 actors on."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,22 @@ def _differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.
 
 
 def smallest_p(units: int) -> float:
-    """The p-value that an exact two-sided sign-flip test of so many actors reaches at best: 2 / 2^units.
+    """The p-value that the two-sided sign-flip test of so many actors reaches at best: 2 / 2^units while it is exact.
 
     All differences have one sign then; only they and their mirror image are as far from 0. Below 6 actors, no result
-    can fall under 0.05.
+    can fall under 0.05. Where flips are drawn, each tail counts one draw more than was found.
 
     Raises:
         ValueError: There is no actor.
     """
     if units < 1:
         raise ValueError(f"{units} actors: a test needs at least one")
-    return 2 / 2**units
+    return 2 / 2**units if is_exact(units) else 2 / (RESAMPLES + 1)
+
+
+def is_exact(units: int) -> bool:
+    """Whether the test of so many actors counts all sign flips, instead of drawing some."""
+    return 2**units <= RESAMPLES
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

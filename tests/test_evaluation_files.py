@@ -104,7 +104,7 @@ def test_compare_names_a_leaky_split(tmp_path: Path):
 
 
 def test_summary_of_a_leaky_split_does_not_speak_of_unseen_actors():
-    assert "already seen (leaky split) actors" in report.summary(metrics_of_a_run(leaky=True))
+    assert "actors SEEN in training (leaky split)" in report.summary(metrics_of_a_run(leaky=True))
     assert "unseen actors" in report.summary(metrics_of_a_run())
 
 
@@ -147,3 +147,18 @@ def test_command_line_leaves_out_tokens(words: list[str]):
     line = command_line(["train_hf.py", *words, "--seed", "1"])
     assert "hf_secret" not in line
     assert line.endswith("--seed 1")
+
+
+def test_command_line_names_each_flag_once():
+    words = [
+        "recipes/gated.yaml",
+        "--output_dir",
+        "runs/all",
+        "--seed=1",
+        "--output_dir=runs/one",
+        "--folds",
+        "0",
+        "1",
+    ]
+    line = command_line(["train_hf.py", *words])
+    assert line == "accelerate launch train_hf.py recipes/gated.yaml --seed=1 --output_dir=runs/one --folds 0 1"

@@ -19,9 +19,13 @@ from emofusion.evaluation.folds import summarise
 from emofusion.evaluation.report import command_line
 
 from .arguments import ExperimentArguments
-from .grid import plan, run_cells
+from .grid import plan, run_cells, words_of_experiment
 from .job import SCRIPT, say
 from .recipes import ArgumentError, check_fields, parse_arguments, words_of
+
+# What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
+_SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
+_SET_BY_GRID = {"fold", "seed", "output_dir"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ def read_variants(path: str) -> Variants:
     folders = [folder_of(name) for name in variants]
     for name, settings in variants.items():
         check_fields(settings, f"{path}: {name}")
+        for field in settings:
+            if field in _SHARED | _SET_BY_GRID:
+                raise ArgumentError(f"{path}: {name}: {field} must be the same for all variants; name it as a flag")
         if folders.count(folder_of(name)) > 1 or not folder_of(name):
             raise ArgumentError(f"{path}: {name}: its name gives the folder {folder_of(name)!r}, as another's does")
     reference = content["reference"]
@@ -114,23 +121,13 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     record = {
         "title": variants.title,
         "variants": ablation_report.compared(found, variants.reference),
-        **ablation_report.common(found[0]),
+        **ablation_report.common(found),
         "refused_folds": planned.folds.refused,
         "stand_in_validation": planned.folds.stand_ins,
-        "command": command_line([SCRIPT, *words, *_flags(experiment)]),
+        "command": command_line([SCRIPT, *words, *words_of_experiment(experiment)]),
     }
     if PartialState().is_main_process:
         ablation_report.save(record, planned.folder)
         say(ablation_report.text(record))
         say(f"every run, its predictions and card: {planned.folder}")
     return record
-
-
-def _flags(experiment: ExperimentArguments) -> list[str]:
-    """The experiment's own part of the command line."""
-    words = [f"--ablation={experiment.ablation}"]
-    words += ["--cross_validate"] if experiment.cross_validate else []
-    for name in ("seeds", "folds"):
-        values = getattr(experiment, name)
-        words += [f"--{name}", *map(str, values)] if values else []
-    return words

@@ -172,7 +172,8 @@ class EmoFusionTrainingArguments(TrainingArguments):
     _argument_group_name = "training"
 
     output_dir: str | None = field(
-        default=None, metadata={"help": "Where weights, scores, plots and card go; by default runs/ and the recipe's name."}
+        default=None,
+        metadata={"help": "Where weights, scores, plots and card go; by default runs/ and the recipe's name."},
     )
     audio_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the audio encoder; by default --learning_rate."}

@@ -3,13 +3,13 @@
 import importlib.util
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from emofusion.data.protocols import LEAKY, numbers
+from emofusion.data.protocols import LEAKY
 from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
@@ -121,25 +121,6 @@ def check_reads_corpus(config: EmoFusionConfig, model_args: ModelArguments, data
             f"{model}a model with fusion={config.fusion!r} reads sound alone, and the still pictures of "
             f"{choice.corpus.name} have none; take a model that reads pictures"
         )
-
-
-def check_leak(
-    config: EmoFusionConfig, test_actors: Iterable[int], args: EmoFusionTrainingArguments, allow: bool
-) -> bool:
-    """Whether actors of the test were seen in training, by this run or by the checkpoint that it began with.
-
-    Raises:
-        ArgumentError: They were, and the model is to be pushed to the hub.
-    """
-    seen = set(config.training_actors or ()) & set(test_actors)
-    if seen and args.push_to_hub and not allow:
-        raise ArgumentError(
-            f"--push_to_hub: the test actors {numbers(seen)} were seen in training (--protocol, or the checkpoint), "
-            "so the scores are inflated; to push the model all the same, add --allow_leaky_split"
-        )
-    if seen:
-        logger.warning("LEAK: the test actors %s were seen in training, so the scores are inflated", numbers(seen))
-    return bool(seen)
 
 
 def last_complete_checkpoint(folder: str | None) -> str | None:

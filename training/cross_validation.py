@@ -13,7 +13,7 @@ from emofusion.evaluation.folds import summarise
 from emofusion.evaluation.report import command_line
 
 from .arguments import ExperimentArguments
-from .grid import plan, run_cells
+from .grid import plan, run_cells, words_of_experiment
 from .job import SCRIPT, say
 
 
@@ -30,7 +30,7 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
         **fold_report.common(cells[0].metrics),
         "refused_folds": planned.folds.refused,
         "stand_in_validation": planned.folds.stand_ins,
-        "command": command_line([SCRIPT, *words, "--cross_validate"]),
+        "command": command_line([SCRIPT, *words, *words_of_experiment(experiment)]),
     }
     if PartialState().is_main_process:
         fold_report.save(record, planned.folder)

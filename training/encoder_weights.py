@@ -1,7 +1,6 @@
 """Weights that an encoder starts from: ImageNet's, or those of another checkpoint."""
 
 import http.client
-import logging
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,8 +14,6 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 
 from .arguments import ModelArguments
 from .recipes import ArgumentError
-
-logger = logging.getLogger(__name__)
 
 Modality = Literal["audio", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -80,31 +77,26 @@ def check_encoder_weights(model_args: ModelArguments, config: EmoFusionConfig, t
         _check_fit(config, modality, source)
 
 
-def encoder_sources(model_args: ModelArguments) -> list[int]:
-    """Actors that the encoders of all sources were trained on: a score on one of them is a leak, too.
+def encoder_sources(model_args: ModelArguments) -> list[list[int] | None]:
+    """Actors that the encoder of each source was trained on: a score on one of them is a leak, too.
 
     Raises:
         ArgumentError: A source is neither a checkpoint nor a file of weights.
     """
-    sources = _sources(model_args).items()
-    return sorted({actor for modality, source in sources for actor in actors_of(source, modality)})
+    return [_actors_of(source, modality) for modality, source in _sources(model_args).items()]
 
 
-def actors_of(source: str, modality: Modality) -> list[int]:
-    """Actors that a source was trained on or chosen by; none for ImageNet, and a `.pth` file cannot tell.
+def _actors_of(source: str, modality: Modality) -> list[int] | None:
+    """Actors that a source was trained on or chosen by; None where it does not say.
+
+    None are in ImageNet, and so in a `.pth` file of torchvision's.
 
     Raises:
         ArgumentError: No such checkpoint; the message names the flag of the modality.
     """
     if _is_torchvision(source, modality):
         return []
-    actors = _checkpoint_config(source, modality).training_actors
-    if actors is None:
-        logger.warning(
-            "%s: the checkpoint does not say which actors it was trained on, so a leak through it cannot be seen",
-            _flag(modality, source),
-        )
-    return sorted(actors or ())
+    return _checkpoint_config(source, modality).training_actors
 
 
 def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None:

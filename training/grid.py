@@ -109,6 +109,16 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
     return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
 
 
+def words_of_experiment(experiment: ExperimentArguments) -> list[str]:
+    """The experiment's own part of the command line."""
+    words = [f"--ablation={experiment.ablation}"] if experiment.ablation else []
+    words += ["--cross_validate"] if experiment.cross_validate else []
+    for name in ("seeds", "folds"):
+        values = getattr(experiment, name)
+        words += [f"--{name}", *map(str, values)] if values else []
+    return words
+
+
 def run_cells(plan: Plan, changes: Sequence[str] = (), folder: Path | None = None) -> Iterator[Cell]:
     """Do the runs one after the other; those that are finished are only read.
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import StrictDataclassError
@@ -15,6 +16,7 @@ from transformers.trainer_utils import PredictionOutput
 
 from emofusion.evaluation import card, report
 from emofusion.evaluation.compare import METRICS_FILE
+from emofusion.evaluation.metrics import logits_of
 from emofusion.evaluation.robustness import robustness_table
 from emofusion.evaluation.scoring import score_predictions
 
@@ -33,8 +35,16 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-class SetupError(Exception):
-    """Flags, recipe, checkpoint or corpus are wrong; the message says which and what to do."""
+class JobError(Exception):
+    """A run cannot go on; the message says why and what to do."""
+
+
+class SetupError(JobError):
+    """Flags, recipe, checkpoint or corpus are wrong. Nothing was trained."""
+
+
+class DivergedError(JobError):
+    """Training ended in a model that says nothing."""
 
 
 def run_job(words: Sequence[str], resume: bool = False, within: Path | None = None) -> dict[str, Any]:
@@ -47,6 +57,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
 
     Raises:
         SetupError: Flags, recipe, checkpoint or corpus are wrong. Nothing was trained.
+        DivergedError: The model has no finite output for some test clips.
     """
     run = set_up(words, resume, within)
     folder = Path(str(run.args.output_dir))
@@ -59,6 +70,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
     if run.trains:
         metrics |= train(run)
     prediction = predict_test(run)
+    _check_finite(prediction, folder)
     table = report.predictions_table(run.splits["test"], prediction, metrics["labels"])
     metrics |= score_predictions(table, metrics["labels"])
     metrics["robustness"] = _robustness(run, prediction)
@@ -69,6 +81,17 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
     if run.args.push_to_hub:
         run.trainer.push_to_hub()
     return metrics
+
+
+def _check_finite(prediction: PredictionOutput, folder: Path) -> None:
+    """Raise where there is nothing to score."""
+    finite = np.isfinite(logits_of(prediction.predictions)).all(-1)
+    if not finite.all():
+        raise DivergedError(
+            f"--output_dir {folder}: the model's output is not finite for {(~finite).sum()} of {len(finite)} test "
+            "clips, so it cannot be scored; if training diverged, train again in another folder with a lower "
+            "--learning_rate, or without --fp16"
+        )
 
 
 def _robustness(run: Run, prediction: PredictionOutput) -> list[dict[str, Any]]:
@@ -130,8 +153,7 @@ def _save(run: Run, metrics: dict[str, Any], table: pd.DataFrame, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     report.save_predictions(table, folder)
     run.account.save(folder / "corpus_account.json")
-    genders = dict(zip(table["actor"].astype(str), table["gender"], strict=True)) if "actor" in table else None
-    report.save_plots(metrics, run.trainer.state.log_history, folder, genders)
+    report.save_plots(metrics, run.trainer.state.log_history, folder)
     card.write_card(metrics, _license(run), CARD_TEMPLATE, folder, model_name=run.model_name)
     report.save_metrics(metrics, folder)  # a run with scores is a finished one
     say(report.summary(metrics))

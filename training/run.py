@@ -20,7 +20,6 @@ from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
 from .checks import (
     check_branch_rates,
     check_flags,
-    check_leak,
     check_reads_corpus,
     checkpoint_to_resume,
     keep_installed_trackers,
@@ -29,6 +28,7 @@ from .checks import (
 from .corpora import CORPORA
 from .encoder_weights import check_encoder_weights, encoder_sources
 from .identity import check_same_run, identity_of, save_identity
+from .leaks import actors_of, check_leak, training_actors
 from .tracking import ConfusionImages, ScoresWithConfusion, check_wandb_login, folder_name, name_run
 from .trainer import EmoFusionTrainer, TellEpoch
 
@@ -47,7 +47,7 @@ class Run:
         identity (`dict`): What must not change on the way.
         folder_name (`str`): Name of its output folder, with that of the experiment that it is one of.
         load_from (`str`): What `from_pretrained` takes to load the model.
-        leaky (`bool`): Whether actors of the test were seen in training.
+        leaky (`bool`, *optional*): Whether actors of the test were seen in training; None where nobody knows.
     """
 
     data_args: DataArguments
@@ -64,7 +64,7 @@ class Run:
     identity: dict[str, Any]
     folder_name: str
     load_from: str
-    leaky: bool
+    leaky: bool | None
 
     @property
     def model_name(self) -> str:
@@ -126,10 +126,10 @@ def prepare(
         needed = splits_setup.needed_splits(args, trains)
         splits, builder = splits_setup.load_splits(data_args, config, processor, needed)
     if trains:
-        seen_actors = {*splits_setup.seen_actors(config, splits), *encoder_sources(model_args)}
-        config.training_actors = sorted(seen_actors)
-    seen = check_leak(config, splits_setup.actors_of(splits["test"]), args, data_args.allow_leaky_split)
-    leaky = seen or data_args.protocol == LEAKY
+        before = [config.training_actors] if model_args.model_name_or_path else []
+        config.training_actors = training_actors([*before, *encoder_sources(model_args)], splits)
+    seen = check_leak(config.training_actors, actors_of(splits["test"]), args, data_args.allow_leaky_split)
+    leaky = True if data_args.protocol == LEAKY else seen
     checkpoint = checkpoint_to_resume(args)
     identity = identity_of(config, model_args, data_args, args, splits)
     if checkpoint is not None:

@@ -122,17 +122,6 @@ def needed_splits(args: EmoFusionTrainingArguments, trains: bool) -> tuple[str, 
     return ("train", "test") if args.eval_strategy == "no" else SPLITS
 
 
-def seen_actors(config: EmoFusionConfig, splits: dict[str, datasets.Dataset]) -> list[int]:
-    """Actors that train or choose the checkpoint, and those that did so for the one that the run begins with."""
-    now = [actors_of(splits[name]) for name in ("train", "validation") if name in splits]
-    return sorted(set(config.training_actors or ()).union(*now))
-
-
-def actors_of(rows: datasets.Dataset) -> set[int]:
-    """The actors of some rows; of still pictures there are none. Numbers of RAVDESS and CREMA-D are never the same."""
-    return set(rows["actor"]) if "actor" in rows.column_names else set()
-
-
 def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
     """A single-branch model needs its modality in every clip."""
     if len(config.modalities) == 2:

@@ -1,0 +1,45 @@
+"""Whom a score is on, in the words of every table, plot and card: unseen actors, others, or pictures of anybody."""
+
+from collections.abc import Mapping
+from typing import Any
+
+UNSEEN = "unseen actors"
+SEEN = "actors SEEN in training (leaky split)"
+UNKNOWN = "actors perhaps seen in training (the checkpoint does not say)"
+
+
+def tested_on(metrics: Mapping[str, Any]) -> str:
+    """`unseen actors`, or another word for what was scored.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json, or the record of an experiment: `leaky` (None where nobody
+            knows), `actors` or `test_by_actor`, and `test_part`.
+    """
+    if not (known_actors(metrics) or metrics.get("test_by_actor")):
+        return f"pictures of the published {part(metrics)} split"
+    return {True: SEEN, False: UNSEEN, None: UNKNOWN}[metrics.get("leaky", False)]
+
+
+def pictures_of(metrics: Mapping[str, Any]) -> str:
+    """What was scored on a corpus of still pictures: `3589 pictures of the published test split`."""
+    return f"{metrics['clips']['test']} {tested_on(metrics)}"
+
+
+def part(metrics: Mapping[str, Any]) -> str:
+    """The split of the corpus that was scored."""
+    return str(metrics.get("test_part", "test"))
+
+
+def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Actors by split; empty where it is not known who is in a picture."""
+    actors = metrics.get("actors") or {}
+    found = {split: [actor for actor in numbers if actor is not None] for split, numbers in actors.items()}
+    return found if any(found.values()) else {}
+
+
+def split_name(metrics: Mapping[str, Any], quote: str = "") -> str:
+    """Protocol, in quotes, and fold, for people; empty where no actors are split."""
+    if not known_actors(metrics):
+        return ""
+    named = [("protocol ", metrics.get("protocol"), quote), ("fold ", metrics.get("fold"), "")]
+    return ", ".join(f"{word}{mark}{value}{mark}" for word, value, mark in named if value is not None)
