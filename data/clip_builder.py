@@ -167,6 +167,11 @@ class ClipBuilder(SplitBuilder):
         """What was read and what was not."""
         return self._opened[1]
 
+    @property
+    def fingerprint(self) -> str:
+        """Depends on the content of all clips that could be read, decoded as they are here, and on nothing else."""
+        return self._opened[0].fingerprint
+
     def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
         """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
         for name in ("_opened", "files", "corpus"):  # the folder may have changed

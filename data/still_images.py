@@ -322,6 +322,11 @@ class StillImages(SplitBuilder):
         return dict(enumerate(self.PROTOCOLS[PUBLISHED])), {}
 
     @property
+    def fingerprint(self) -> str:
+        """Depends on the pictures that are there."""
+        return self._opened[2]
+
+    @property
     def account(self) -> ImageAccount:
         """What was found and what became of it."""
         return self._opened[1]

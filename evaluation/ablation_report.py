@@ -15,7 +15,7 @@ from .experiment_plots import plot_gate, plot_variants
 from .fold_report import fold_notes
 from .metrics import SCORES
 from .significance import RESAMPLES, holm, is_exact, paired_difference, smallest_p
-from .subject import tested_on
+from .subject import tested_on, worst_leak
 from .tables import in_brackets, markdown_table, number
 
 JSON_FILE, TABLE_FILE = "ablation.json", "ablation.md"
@@ -28,7 +28,6 @@ _FACTS = (
     "corpus_notice",
     "label_set",
     "protocol",
-    "leaky",
     "test_part",
     "num_frames",
     "image_size",
@@ -37,16 +36,15 @@ _FACTS = (
 )
 
 
-def facts(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What the table says of a variant beside its scores, of one run's metrics.json."""
-    return {name: metrics[name] for name in _FACTS if name in metrics}
+def facts(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the table says of a variant beside its scores, of its runs' metrics.json."""
+    return {name: runs[0][name] for name in _FACTS if name in runs[0]} | {"leaky": worst_leak(runs)}
 
 
 def common(variants: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What all variants share; leaky is what one of them is, for example by the checkpoint that it began with."""
     shared = {name: value for name, value in variants[0].items() if name in _FACTS[2:]}
-    leaks = [variant.get("leaky", False) for variant in variants]
-    return shared | {"leaky": True if True in leaks else None if None in leaks else False}
+    return shared | {"leaky": worst_leak(variants)}
 
 
 def mean_robustness(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -170,7 +168,7 @@ def _notes(record: dict[str, Any]) -> list[str]:
         count = f"{len(differences)} comparison{'s' * (len(differences) > 1)}"
         notes.append(
             f"p: two-sided, by {flips} of the actors' differences in UAR; beside it adjusted for {count} (Holm). With "
-            f"{actors} actors it cannot be below {smallest_p(actors):.2g}, however large the difference."
+            f"{actors} actors it cannot be below {smallest_p(actors):.3g}, however large the difference."
         )
     return notes + fold_notes(record)
 

@@ -1,6 +1,7 @@
 """What `--cross_validate` leaves: cross_validation.json, a table as Markdown, and plots."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from emofusion.data.whole_files import write_whole
 
 from .metrics import TITLES
 from .plots import plot_actors, plot_confusion
-from .subject import tested_on
+from .subject import tested_on, worst_leak
 from .tables import in_brackets, markdown_table, number
 
 JSON_FILE, TABLE_FILE = "cross_validation.json", "cross_validation.md"
@@ -22,15 +23,14 @@ _COMMON = (
     "protocol",
     "fusion",
     "parameters",
-    "leaky",
     "test_part",
     "versions",
 )
 
 
-def common(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What all runs share, of one's metrics.json."""
-    return {name: metrics[name] for name in _COMMON if name in metrics}
+def common(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all runs share, of their metrics.json; leaky they are together if one is."""
+    return {name: runs[0][name] for name in _COMMON if name in runs[0]} | {"leaky": worst_leak(runs)}
 
 
 def text(record: dict[str, Any]) -> str:

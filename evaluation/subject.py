@@ -1,6 +1,6 @@
 """Whom a score is on, in the words of every table, plot and card: unseen actors, others, or pictures of anybody."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 UNSEEN = "unseen actors"
@@ -18,6 +18,12 @@ def tested_on(metrics: Mapping[str, Any]) -> str:
     if not (known_actors(metrics) or metrics.get("test_by_actor")):
         return f"pictures of the published {part(metrics)} split"
     return {True: SEEN, False: UNSEEN, None: UNKNOWN}[metrics.get("leaky", False)]
+
+
+def worst_leak(runs: Iterable[Mapping[str, Any]]) -> bool | None:
+    """`leaky` of several runs together: whether one of them is, else None where nobody knows of one."""
+    leaks = [run.get("leaky", False) for run in runs]
+    return True if True in leaks else None if None in leaks else False
 
 
 def pictures_of(metrics: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from corpus_files import write_corpus
+from corpus_files import write_corpus, write_named
 from demo_runs import train_command
 from tiny_models import one_thread  # noqa: F401
 
@@ -17,8 +17,9 @@ from emofusion.evaluation.compare import read_metrics
 from emofusion.training.ablation import ablate, folder_of, read_variants
 from emofusion.training.arguments import ExperimentArguments
 from emofusion.training.cross_validation import cross_validate
-from emofusion.training.job import SetupError, run_job
+from emofusion.training.job import DivergedError, SetupError, run_job
 from emofusion.training.recipes import ArgumentError
+from emofusion.training.trainer import EmoFusionTrainer
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=2"]
 TINY += ["--per_device_train_batch_size=4", "--use_cpu", "--disable_tqdm=True", "--report_to=none"]
@@ -158,7 +159,7 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
     assert (metrics["seed"], metrics["fold"]) == (2, 1)
     assert metrics["test_macro_f1"] == fast["runs"][3]["macro_f1"]
     text = (out / "ablation.md").read_text()
-    assert "With 4 actors p cannot be below 0.125" in text
+    assert "With 4 actors it cannot be below 0.125" in text
     assert (out / "plots" / "variants.png").is_file()
     assert record["command"].endswith(f"--ablation={plan} --seeds 1 2 --folds 0 1")
 
@@ -173,6 +174,8 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
         (("{learning_rate: 1.0e-5}", "3"), "variants: expected two or more names"),
         (("title:", "\ttitle:"), "not YAML"),
         (("{learning_rate: 1.0e-5}", "{cross_validate: true}"), "write it on the command line"),
+        (("{learning_rate: 1.0e-5}", "{protocol: random_clips}"), "slow: protocol must be the same for all variants"),
+        (("{learning_rate: 1.0e-5}", "{seed: 3}"), "slow: seed must be the same for all variants"),
     ],
 )
 def test_wrong_plan_is_refused_by_field(tmp_path: Path, change: tuple[str, str], message: str):
@@ -180,6 +183,85 @@ def test_wrong_plan_is_refused_by_field(tmp_path: Path, change: tuple[str, str],
     plan.write_text(VARIANTS.replace(*change))
     with pytest.raises(ArgumentError, match=message):
         read_variants(str(plan))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{modality_dropout_p: 1.5}", r"(?s)plan\.yaml: fast: .*modality_dropout_p"),
+        ("{audio_encoder: rnn}", r"plan\.yaml: fast: .*audio.encoder"),
+        ("{video_learning_rate: 1.0e-3}", r"plan\.yaml: fast: --video_learning_rate"),
+    ],
+)
+def test_impossible_variant_is_refused_before_the_first_is_trained(
+    words: list[str], tmp_path: Path, settings: str, message: str
+):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(VARIANTS.replace("{learning_rate: 1.0e-2, spec_augment: false}", settings))
+    with pytest.raises(ArgumentError, match=message):
+        ablate(ExperimentArguments(ablation=str(plan)), [*words, f"--output_dir={tmp_path / 'out'}"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--push_to_hub"], "--push_to_hub with several runs"), (["--fold", "2"], "--fold with --cross_validate")],
+)
+def test_flags_of_a_single_run_are_refused(words: list[str], tmp_path: Path, flags: list[str], message: str):
+    with pytest.raises(ArgumentError, match=message):
+        cross_validate(ExperimentArguments(cross_validate=True), [*words, f"--output_dir={tmp_path}", *flags])
+
+
+# What a folder holds from before
+
+WITHOUT_CHECKPOINTS = ["--save_strategy=no", "--load_best_model_at_end=False"]
+
+
+def test_scores_of_an_earlier_run_are_gone_when_another_is_killed(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = [*words, *WITHOUT_CHECKPOINTS, f"--output_dir={tmp_path}"]
+    run_job(run)
+    assert (tmp_path / "metrics.json").is_file()
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EmoFusionTrainer, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_job([*run, "--learning_rate=0.5"])
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_other_settings_are_refused_without_checkpoints_too(words: list[str], tmp_path: Path):
+    run = [*words, *WITHOUT_CHECKPOINTS, f"--output_dir={tmp_path}"]
+    run_job(run)
+    with pytest.raises(SetupError, match=r"begun with optim adamw_torch_fused, now it is sgd"):
+        run_job([*run, "--optim=sgd"], resume=True)
+
+
+def test_other_clips_under_the_same_names_are_refused(words: list[str], tmp_path: Path):
+    corpus = write_corpus(tmp_path / "corpus", ACTORS, emotions=(1, 3, 4, 5), kind="flac")
+    run = [*words, f"--data_dir={corpus}", f"--output_dir={tmp_path / 'out'}"]
+    first = run_job(run)
+    assert run_job(run, resume=True) == first
+    write_named(corpus, "03-01-03-01-01-01-01", "flac", seed=7)
+    with pytest.raises(SetupError, match="begun with content of the corpus"):
+        run_job(run, resume=True)
+
+
+def test_scores_of_a_training_are_not_overwritten_by_scoring(validated: tuple[dict, Path], words: list[str]):
+    folder = validated[1] / "fold_0_seed_42"
+    before = (folder / "metrics.json").read_bytes()
+    with pytest.raises(SetupError, match="a model was trained there"):
+        run_job([*words, "--do_predict", f"--model_name_or_path={folder}", f"--output_dir={folder}"])
+    assert (folder / "metrics.json").read_bytes() == before
+
+
+def test_a_model_that_diverged_is_one_clear_error(words: list[str], tmp_path: Path):
+    with pytest.raises(DivergedError, match=r"not finite for 8 of 8 test clips.*--learning_rate"):
+        run_job([*words, "--learning_rate=1e30", "--max_grad_norm=0", f"--output_dir={tmp_path}"])
+    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_plans_of_the_repository_can_be_read():

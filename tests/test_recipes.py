@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from emofusion.training.recipes import ArgumentError, known_fields, parse_arguments, read_recipe, split_experiment
+from emofusion.training.recipes import (
+    ArgumentError,
+    known_fields,
+    parse_arguments,
+    read_recipe,
+    split_experiment,
+    words_of,
+)
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 PLACES = ["--data_dir", "corpus", "--output_dir", "out"]
@@ -125,6 +132,37 @@ def test_output_dir_with_a_recipe_is_named_after_it(tmp_path: Path, flags: list[
     recipe.write_text("fusion: audio\n")
     _, words = split_experiment([str(recipe), "--data_dir=corpus", *flags])
     assert parse_arguments(words)[2].output_dir == folder
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seeds", "1", "2"], "--seeds without --cross_validate or --ablation: one run has one --seed"),
+        (["--folds", "1"], "--folds without --cross_validate or --ablation: one run has one --fold"),
+        (["--n_trials", "3"], "--n_trials without --search"),
+        (["--study", "sqlite:///x.db"], "--study without --search"),
+        (["--search", "a.yaml", "--ablation", "b.yaml"], "--ablation with --search"),
+        (["--search", "a.yaml", "--n_trials", "0"], "--n_trials 0: write 1 or more"),
+        (["--cross_validate", "--seeds", "1", "2", "1"], "--seeds 1 2 1: one stands there twice"),
+    ],
+)
+def test_flags_of_several_runs_that_do_nothing_are_refused(flags: list[str], message: str):
+    with pytest.raises(ArgumentError, match=message):
+        split_experiment([*PLACES, *flags])
+
+
+def test_several_trackers_can_be_named(tmp_path: Path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("report_to: [trackio, tensorboard]\n")
+    both = ["trackio", "tensorboard"]
+    assert parse_arguments([str(recipe), *PLACES])[2].report_to == both
+    assert parse_arguments([*PLACES, "--report_to", *both])[2].report_to == both
+    assert parse_arguments([*PLACES, "--report_to", "none"])[2].report_to == []
+    assert parse_arguments(PLACES)[2].report_to == []
+
+
+def test_words_of_an_empty_list_are_none():
+    assert words_of({"report_to": [], "fold": None, "seed": 1}) == ["--seed=1"]
 
 
 @pytest.mark.parametrize("flags", [["--output_dir", "there"], ["--output_dir=there"]])

@@ -20,8 +20,8 @@ from emofusion.evaluation.report import command_line
 
 from .arguments import ExperimentArguments
 from .grid import plan, run_cells, words_of_experiment
-from .job import SCRIPT, say
-from .recipes import ArgumentError, check_fields, parse_arguments, words_of
+from .job import SCRIPT, check_settings, say
+from .recipes import ArgumentError, check_fields, words_of
 
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
 _SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
@@ -86,7 +86,7 @@ def _check_reference(reference: Any, names: list[str], path: str) -> None:
             close = difflib.get_close_matches(str(name), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; the variants are {', '.join(names)}"
             raise ArgumentError(
-                f"{path}: reference: expected {PREVIOUS!r} or a list of variants, found {name!r}{hint}"
+                f"{path}: reference: expected {PREVIOUS!r}, a variant or a list of them, found {name!r}{hint}"
             )
 
 
@@ -102,8 +102,8 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         ArgumentError, SetupError: Flags, recipe, variants or corpus are wrong.
     """
     variants = read_variants(str(experiment.ablation))
-    for settings in variants.settings.values():
-        parse_arguments([*words, *words_of(settings)])  # what is wrong is said before the first is trained
+    for name, settings in variants.settings.items():  # what is wrong is said before the first is trained
+        check_settings([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
     planned = plan(experiment, words)
     found = []
     for name, settings in variants.settings.items():
@@ -113,7 +113,7 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
                 "variant": name,
                 "settings": settings,
                 "folders": [cell.folder.relative_to(planned.folder).as_posix() for cell in cells],
-                **ablation_report.facts(cells[0].metrics),
+                **ablation_report.facts([cell.metrics for cell in cells]),
                 **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
                 "robustness": ablation_report.mean_robustness([cell.metrics for cell in cells]),
             }

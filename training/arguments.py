@@ -206,6 +206,9 @@ class EmoFusionTrainingArguments(TrainingArguments):
     remove_unused_columns: bool = field(
         default=False, metadata={"help": "Must stay false: the inputs are made from all columns."}
     )
+    report_to: list[str] = field(
+        default_factory=lambda: ["none"], metadata={"help": "Trackers: trackio, tensorboard, wandb, or none."}
+    )
     # One push at the end, with card and plots, instead of one at each checkpoint without them.
     hub_strategy: str = field(default="end", metadata={"help": "When to push."})
 

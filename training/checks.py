@@ -18,6 +18,8 @@ from .recipes import ArgumentError
 
 logger = logging.getLogger(__name__)
 
+RUN_FILE = "run.json"
+"""In the output folder of a training: what must not change when it is resumed."""
 # transformers' name of a tracker -> the module that must be there.
 _TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard", "mlflow": "mlflow"}
 
@@ -50,6 +52,11 @@ def check_flags(model_args: ModelArguments, data_args: DataArguments, args: EmoF
     check_data_dir(data_args)
     if only_scores(args) and not model_args.model_name_or_path:
         raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
+    if only_scores(args) and (Path(str(args.output_dir)) / RUN_FILE).is_file():
+        raise ArgumentError(
+            f"--output_dir {args.output_dir}: a model was trained there, and its scores and card would be lost; name "
+            "another folder for these"
+        )
     if args.push_to_hub and data_args.protocol == LEAKY and not data_args.allow_leaky_split:
         raise ArgumentError(
             f"--protocol {LEAKY}: its scores are inflated, because every actor is in training and test; to push "
@@ -141,10 +148,15 @@ def _is_complete(checkpoint: Path) -> bool:
     return True
 
 
+def resumes(args: EmoFusionTrainingArguments) -> bool:
+    """Whether to go on with a run that was begun."""
+    return str(args.resume_from_checkpoint).lower() not in ("false", "none")
+
+
 def checkpoint_to_resume(args: EmoFusionTrainingArguments) -> str | None:
     """Where to resume: `latest` (or `true`) is the newest checkpoint of the output folder, if there is one."""
     wanted = args.resume_from_checkpoint
-    if wanted is None or str(wanted).lower() in ("false", "none"):
+    if not resumes(args):
         return None
     if str(wanted).lower() not in ("latest", "true"):
         if not Path(wanted).is_dir():

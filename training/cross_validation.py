@@ -27,7 +27,7 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
     cells = list(run_cells(planned))
     record = {
         **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
-        **fold_report.common(cells[0].metrics),
+        **fold_report.common([cell.metrics for cell in cells]),
         "refused_folds": planned.folds.refused,
         "stand_in_validation": planned.folds.stand_ins,
         "command": command_line([SCRIPT, *words, *words_of_experiment(experiment)]),

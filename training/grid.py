@@ -84,6 +84,14 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
         SetupError: The corpus cannot be read.
     """
     model_args, data_args, args = parse_arguments(words)
+    several = [f"--{name}" for name in ("cross_validate", "folds") if getattr(experiment, name)]
+    if several and any(word.split("=")[0] == "--fold" for word in words):
+        raise ArgumentError(f"--fold with {several[0]}: choose folds with --folds")
+    if args.push_to_hub:
+        raise ArgumentError(
+            "--push_to_hub with several runs: each would overwrite the one before; push the one that you choose, with "
+            "--model_name_or_path or a run of its own"
+        )
     check_data_dir(data_args)
     choose_protocol(data_args, args)
     with setup_errors():
@@ -97,13 +105,14 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
         if k not in usable:
             choices = ", ".join(map(str, usable)) or "none"
             reason = refused.get(k, "no such fold")
-            raise ArgumentError(f"--folds {k}: {reason}; the folds that can be used: {choices}")
+            flag = "folds" if experiment.folds else "fold"
+            raise ArgumentError(f"--{flag} {k}: {reason}; the folds that can be used: {choices}")
     if not wanted:
         raise ArgumentError(f"--protocol {data_args.protocol}: no fold can be used: {'; '.join(refused.values())}")
     own = builder.PROTOCOLS[str(data_args.protocol)]
     folds = Folds(
         chosen={k: usable[k] for k in wanted},
-        refused={k: why for k, why in refused.items() if not experiment.folds},
+        refused=refused if experiment.cross_validate and not experiment.folds else {},
         stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - own[k].validation},
     )
     return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])

@@ -11,12 +11,13 @@ from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionConfig
 
 from .arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from .checks import RUN_FILE
 from .model_setup import CONFIG_FLAGS
 from .recipes import ArgumentError
 
-RUN_FILE = "run.json"
 _TRAINING = (
     "seed",
+    "data_seed",
     "num_train_epochs",
     "max_steps",
     "learning_rate",
@@ -24,9 +25,20 @@ _TRAINING = (
     "video_learning_rate",
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
+    "optim",
+    "optim_args",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
     "weight_decay",
     "lr_scheduler_type",
+    "lr_scheduler_kwargs",
     "warmup_steps",
+    "eval_strategy",
+    "load_best_model_at_end",
+    "metric_for_best_model",
+    "greater_is_better",
     "early_stopping_patience",
     "bf16",
     "fp16",
@@ -48,16 +60,19 @@ def identity_of(
     data_args: DataArguments,
     args: EmoFusionTrainingArguments,
     splits: dict[str, Dataset],
+    fingerprint: str,
 ) -> dict[str, Any]:
-    """The settings and clips that decide what a run learns."""
+    """The settings and clips that decide what a run learns; `fingerprint` is that of the corpus."""
     clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
-    return {
+    settings = {
         **{name: getattr(config, name) for name in (*CONFIG_FLAGS, "label_smoothing")},
         **{name: getattr(model_args, name) for name in _MODEL},
-        **{name: getattr(data_args, name, "ravdess") for name in _DATA},
+        **{name: getattr(data_args, name) for name in _DATA},
         **{name: getattr(args, name) for name in _TRAINING},
         **{f"clips of {name}": digest for name, digest in clips.items()},
+        "content of the corpus": fingerprint,
     }
+    return json.loads(json.dumps(settings))  # as it is read back: names in place of enum members
 
 
 def check_same_run(identity: dict[str, Any], folder: Path) -> None:

@@ -20,8 +20,11 @@ from emofusion.evaluation.metrics import logits_of
 from emofusion.evaluation.robustness import robustness_table
 from emofusion.evaluation.scoring import score_predictions
 
+from . import model_setup
+from .checks import check_branch_rates, only_scores
+from .encoder_weights import check_encoder_weights
 from .identity import same_run
-from .recipes import parse_arguments
+from .recipes import ArgumentError, parse_arguments
 from .run import Run, predict_quietly, predict_test, prepare, train
 from .tracking import finish_trackers
 
@@ -117,6 +120,21 @@ def set_up(words: Sequence[str], resume: bool = False, within: Path | None = Non
             args.resume_from_checkpoint = "latest"
         set_seed(args.seed)
         return prepare(model_args, data_args, args, within)
+
+
+def check_settings(words: Sequence[str], place: str) -> None:
+    """Find what is wrong with the flags of a run by itself, before anything is read.
+
+    Raises:
+        ArgumentError: Something is; the message begins with `place`.
+    """
+    try:
+        model_args, data_args, args = parse_arguments(words)
+        config = model_setup.make_config(model_args, data_args, args)
+        check_branch_rates(args, config.modalities)
+        check_encoder_weights(model_args, config, trains=not only_scores(args))
+    except (ValueError, OSError, StrictDataclassError) as error:
+        raise ArgumentError(f"{place}: {error}") from error
 
 
 @contextmanager

@@ -55,7 +55,29 @@ def split_experiment(argv: Sequence[str]) -> tuple[ExperimentArguments, list[str
         make_parser().parse_args(["--help"])
     parser = _Parser((ExperimentArguments,), add_help=False, allow_abbrev=False)
     experiment, rest = _parse(parser, list(argv))
+    _check_experiment(experiment)
     return experiment, rest + default_output_dir(experiment, rest)
+
+
+def _check_experiment(experiment: ExperimentArguments) -> None:
+    """Refuse flags of several runs that would do nothing, or count something twice."""
+    default = ExperimentArguments()
+    given = [item.name for item in fields(default) if getattr(experiment, item.name) != getattr(default, item.name)]
+    grid, search = ("cross_validate", "ablation", "seeds", "folds"), ("search", "n_trials", "study", "study_name")
+    for name in given:
+        if experiment.search and name in grid:
+            raise ArgumentError(f"--{name} with --search: search on one fold with one seed, then train best.yaml so")
+        if name in search and not experiment.search:
+            raise ArgumentError(f"--{name} without --search: there is nothing to search")
+        if name in ("seeds", "folds") and not (experiment.cross_validate or experiment.ablation):
+            raise ArgumentError(
+                f"--{name} without --cross_validate or --ablation: one run has one --{name.removesuffix('s')}"
+            )
+        values = getattr(experiment, name)
+        if name in ("seeds", "folds") and len(set(values)) < len(values):
+            raise ArgumentError(f"--{name} {' '.join(map(str, values))}: one stands there twice")
+    if experiment.n_trials < 1:
+        raise ArgumentError(f"--n_trials {experiment.n_trials}: write 1 or more")
 
 
 def default_output_dir(experiment: ExperimentArguments, words: Sequence[str]) -> list[str]:
@@ -137,10 +159,10 @@ def check_fields(settings: dict[str, Any], place: str) -> None:
 
 
 def words_of(settings: dict[str, Any]) -> list[str]:
-    """Fields and values as command-line words; a field that is None is left out."""
+    """Fields and values as command-line words; one that is None or an empty list is left out."""
     words = []
     for name, value in settings.items():
-        if value is None:
+        if value is None or value == []:
             continue
         # A single value in one word, so that -1e-3 is not taken for a flag.
         words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]

@@ -13,6 +13,7 @@ from emofusion.data import Account, ClipCollator, Corpus
 from emofusion.data.protocols import LEAKY
 from emofusion.data.still_images import ImageAccount
 from emofusion.evaluation import report
+from emofusion.evaluation.compare import METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
 
 from . import model_setup, splits_setup
@@ -24,6 +25,7 @@ from .checks import (
     checkpoint_to_resume,
     keep_installed_trackers,
     only_scores,
+    resumes,
 )
 from .corpora import CORPORA
 from .encoder_weights import check_encoder_weights, encoder_sources
@@ -131,15 +133,15 @@ def prepare(
     seen = check_leak(config.training_actors, actors_of(splits["test"]), args, data_args.allow_leaky_split)
     leaky = True if data_args.protocol == LEAKY else seen
     checkpoint = checkpoint_to_resume(args)
-    identity = identity_of(config, model_args, data_args, args, splits)
-    if checkpoint is not None:
+    identity = identity_of(config, model_args, data_args, args, splits, builder.fingerprint)
+    if resumes(args):
         check_same_run(identity, Path(str(args.output_dir)))
     model = model_setup.make_model(config, model_args, splits["train"]["label"] if trains else None)
     augmentation = splits_setup.augmentation_for(data_args, args.seed)
     inputs = splits_setup.with_inputs(splits, processor, augmentation)
     name_run(args, resumes=checkpoint is not None, within=within)
     callbacks = [TellEpoch(augmentation.clock)]
-    if args.early_stopping_patience is not None:
+    if args.early_stopping_patience is not None and args.eval_strategy != IntervalStrategy.NO:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
     scores = ScoresWithConfusion(config.num_labels)
     trainer = EmoFusionTrainer(
@@ -177,6 +179,7 @@ def train(run: Run) -> dict[str, Any]:
     """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
     trainer = run.trainer
     if trainer.is_world_process_zero():
+        (Path(str(run.args.output_dir)) / METRICS_FILE).unlink(missing_ok=True)  # of an earlier run, with its identity
         save_identity(run.identity, Path(str(run.args.output_dir)))
     result = trainer.train(resume_from_checkpoint=run.checkpoint)
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card

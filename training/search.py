@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import broadcast_object_list
-from huggingface_hub.errors import StrictDataclassError
 from transformers import PrinterCallback, ProgressCallback, set_seed
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from emofusion.evaluation.report import command_line
 from emofusion.modeling import EmoFusionModel
 
-from . import model_setup
 from .arguments import EmoFusionTrainingArguments, ExperimentArguments
-from .checks import check_branch_rates, only_scores
-from .job import SCRIPT, SetupError, say, setup_errors
+from .checks import only_scores
+from .job import SCRIPT, SetupError, check_settings, say, setup_errors
 from .recipes import ArgumentError, parse_arguments, words_of
 from .run import Run, prepare
 
@@ -79,6 +77,7 @@ class Trials:
         for name in params:
             if hasattr(run.args, name):
                 setattr(self.trainer.args, name, getattr(run.args, name))
+        self.trainer.args.run_name = f"{run.args.run_name}-trial-{trial.number}"  # one of its own in trackers
         self.trainer.train_dataset, self.trainer.eval_dataset = run.trainer.train_dataset, run.trainer.eval_dataset
         self.trainer.callback_handler = run.trainer.callback_handler
         return run.trainer.model
@@ -133,7 +132,6 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         ArgumentError, SetupError: A flag, the space, the database or the corpus is wrong, or the study was begun with
             other settings.
     """
-    _check_experiment(experiment)
     recipe = recipe_of(words)
     space = read_space(str(experiment.search))
     args = parse_arguments(words)[2]
@@ -183,14 +181,6 @@ def _prepare(words: Sequence[str]) -> Run:
     return run
 
 
-def _check_experiment(experiment: ExperimentArguments) -> None:
-    for name in ("cross_validate", "ablation", "seeds", "folds"):
-        if getattr(experiment, name):
-            raise ArgumentError(f"--{name} with --search: search on one fold with one seed, then train best.yaml so")
-    if experiment.n_trials < 1:
-        raise ArgumentError(f"--n_trials {experiment.n_trials}: write 1 or more")
-
-
 def _check_run(args: EmoFusionTrainingArguments) -> None:
     """Refuse flags that make no sense for trials."""
     if only_scores(args):
@@ -212,12 +202,7 @@ def _check_space(space: Space, path: str, words: Sequence[str]) -> None:
     """
     for name, found in space.items():
         for value in ends_of(found):
-            try:
-                model_args, data_args, args = parse_arguments([*words, *words_of({name: value})])
-                config = model_setup.make_config(model_args, data_args, args)
-                check_branch_rates(args, config.modalities)
-            except (ValueError, OSError, StrictDataclassError) as error:
-                raise ArgumentError(f"{path}: {name}: {value} cannot be used: {error}") from error
+            check_settings([*words, *words_of({name: value})], f"{path}: {name}: {value} cannot be used")
 
 
 def _database(trials: Trials, url: str, shown: str, name: str) -> Database:

@@ -1,0 +1,191 @@
+"""Tables of experiments: every number is that of the record, and the words are true."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from emofusion.evaluation import ablation_report, fold_report
+from emofusion.evaluation.folds import over_folds, summarise
+from emofusion.evaluation.metrics import TITLES
+from emofusion.evaluation.scoring import score_predictions
+from emofusion.evaluation.subject import worst_leak
+
+NAMES = ["neutral", "happy", "sad"]
+
+
+def predictions(actors: tuple[int, ...], seed: int) -> pd.DataFrame:
+    """12 clips an actor, about half of them right."""
+    generator = np.random.default_rng(seed)
+    labels = np.tile(np.arange(3), 4 * len(actors))
+    probabilities = generator.dirichlet(np.ones(3), len(labels))
+    probabilities[np.arange(len(labels)), labels] += generator.random(len(labels))
+    return pd.DataFrame(
+        {
+            "clip": [f"clip {index} of {actors}" for index in range(len(labels))],
+            "actor": np.repeat(actors, 12),
+            "gender": ["male" if actor % 2 else "female" for actor in np.repeat(actors, 12)],
+            "label": [NAMES[label] for label in labels],
+            "prediction": [NAMES[index] for index in probabilities.argmax(1)],
+            "probabilities": list(probabilities / probabilities.sum(1, keepdims=True)),
+        }
+    )
+
+
+def run_of(fold: int, seed: int, table: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    """metrics.json of one run."""
+    actors = sorted(set(table["actor"])) if "actor" in table else []
+    return {
+        "fold": fold,
+        "seed": seed,
+        "actors": {"test": actors, "validation": [20]} if actors else {},
+        "clips": {"test": len(table)},
+        "labels": NAMES,
+        "fusion": "audio",
+        "parameters": 1234,
+        "corpus": "RAVDESS",
+        "label_set": "emotions4",
+        "protocol": "msaf6",
+        "leaky": False,
+        "robustness": [{"condition": "undisturbed", "macro_f1": 0.5, "gate": None}],
+        **score_predictions(table, NAMES),
+        **changes,
+    }
+
+
+GRID = [(fold, seed) for fold in (0, 1) for seed in (1, 2)]
+TABLES = [predictions(((1, 2, 3), (4, 5, 6))[fold], seed + 10 * fold) for fold, seed in GRID]
+RUNS = [run_of(fold, seed, table) for (fold, seed), table in zip(GRID, TABLES, strict=True)]
+
+
+def record_of(runs: list[dict[str, Any]], tables: list[pd.DataFrame]) -> dict[str, Any]:
+    notes = {"refused_folds": {5: "msaf6 fold 5 is refused"}, "stand_in_validation": {1: [7, 8]}}
+    return summarise(runs, tables) | fold_report.common(runs) | notes
+
+
+def rows_of(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_over_folds_is_over_the_means_of_seeds():
+    found = over_folds(RUNS, "test_uar")
+    means = [np.mean([run["test_uar"] for run in RUNS if run["fold"] == fold]) for fold in (0, 1)]
+    assert found["mean"] == pytest.approx(np.mean(means))
+    assert found["deviation"] == pytest.approx(np.std(means, ddof=1))
+    interval = stats.t.interval(0.95, 1, loc=np.mean(means), scale=stats.sem(means))
+    assert found["interval"] == pytest.approx(np.clip(interval, 0, 1))
+    assert over_folds(RUNS[:2], "test_uar")["deviation"] is None
+
+
+def test_fold_table_has_the_numbers_of_the_record():
+    record = record_of(RUNS, TABLES)
+    header, _, *rows = rows_of(fold_report.text(record))
+    assert header == ["fold", "seed", "test actors", "validation actors", "clips", *TITLES.values()]
+    for run, row in zip(RUNS, rows, strict=False):
+        assert row[:5] == [str(run["fold"]), str(run["seed"]), "1-3" if run["fold"] == 0 else "4-6", "20", "36"]
+        assert row[5:] == [f"{run[f'test_{name}']:.3f}" for name in TITLES]
+    mean, pooled, chance = rows[4:]
+    for index, name in enumerate(TITLES):
+        folds = record["over_folds"][name]
+        low, high = folds["interval"]
+        assert mean[5 + index] == f"{folds['mean']:.3f} ± {folds['deviation']:.3f} ({low:.3f} to {high:.3f})"
+        low, high = record["over_actors"]["test_intervals"][name]
+        assert pooled[5 + index] == f"{record['over_actors'][f'test_{name}']:.3f} ({low:.3f} to {high:.3f})"
+        assert chance[5 + index] == f"{record['over_actors'][f'chance_{name}']:.3f}"
+    assert pooled[:5] == ["all test clips", "", "1-6", "", "144"]
+
+
+def test_fold_table_says_what_was_left_out():
+    text = fold_report.text(record_of(RUNS, TABLES))
+    assert text.startswith("audio on unseen actors of RAVDESS, emotions4, msaf6")
+    assert "by bootstrap over 6 actors" in text
+    assert "A clip counts once for each seed." in text
+    assert "Left out: msaf6 fold 5 is refused." in text
+    assert "Fold 1: its own validation actors are not there; actors 7-8 validated." in text
+
+
+@pytest.mark.parametrize(
+    ("leaks", "together"),
+    [([False, True, None], True), ([False, None], None), ([False, False], False), ([], False)],
+)
+def test_one_leaky_run_makes_all_leaky(leaks: list[bool | None], together: bool | None):
+    assert worst_leak([{"leaky": leak} for leak in leaks]) is together
+
+
+def test_one_leaky_fold_is_not_called_unseen():
+    runs = [*RUNS[:3], RUNS[3] | {"leaky": True}]
+    assert "actors SEEN in training" in fold_report.text(record_of(runs, TABLES))
+
+
+def test_pictures_are_not_actors_and_count_once():
+    table = TABLES[0].drop(columns=["actor", "gender"])
+    runs = [run_of(0, seed, table, corpus="FER-2013") for seed in (1, 2)]
+    record = record_of(runs, [table, table])
+    assert record["over_actors"]["test_intervals"] == runs[0]["test_intervals"]
+    text = fold_report.text(record)
+    assert text.startswith("audio on pictures of the published test split of FER-2013")
+    assert "bootstrap over 36 clips" in text
+    assert "actors of" not in text
+
+
+def variant(name: str, runs: list[dict[str, Any]], tables: list[pd.DataFrame]) -> dict[str, Any]:
+    facts = ablation_report.facts(runs) | {"robustness": ablation_report.mean_robustness(runs)}
+    return {"variant": name, **facts, **summarise(runs, tables)}
+
+
+def ablation_of(names: list[str], reference: str | list[str]) -> dict[str, Any]:
+    """A record of variants with two seeds each on four actors."""
+    found = []
+    for index, name in enumerate(names):
+        tables = [predictions((1, 2, 3, 4), 100 * index + seed) for seed in (1, 2)]
+        runs = [run_of(0, seed, table) for seed, table in zip((1, 2), tables, strict=True)]
+        found.append(variant(name, runs, tables))
+    variants = ablation_report.compared(found, reference)
+    notes = {"title": "Some variants", "refused_folds": {}, "stand_in_validation": {}}
+    return {"variants": variants, **ablation_report.common(variants), **notes}
+
+
+def test_ablation_table_has_the_numbers_of_the_record():
+    record = ablation_of(["audio", "video", "gated"], ["audio", "video"])
+    header, _, *rows = rows_of(ablation_report.text(record))
+    assert header[2] == "macro-F1, 95 % over actors"
+    for found, row in zip(record["variants"], rows, strict=False):
+        pooled, values = found["over_actors"], [run["macro_f1"] for run in found["runs"]]
+        low, high = pooled["test_intervals"]["macro_f1"]
+        assert row[:3] == [found["variant"], "1,234", f"{pooled['test_macro_f1']:.3f} ({low:.3f} to {high:.3f})"]
+        assert row[3] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+        assert row[4:6] == [f"{pooled['test_uar']:.3f}", f"{pooled['test_accuracy']:.3f}"]
+    better = max(record["variants"][:2], key=lambda found: found["over_folds"]["macro_f1"]["mean"])
+    gated = record["variants"][2]
+    assert gated["reference"] == better["variant"] == rows[2][6]
+    difference = gated["difference"]
+    assert rows[2][7] == f"{difference['mean']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    assert rows[2][8:] == [f"{difference['p_value']:.3f}", f"{difference['p_holm']:.3f}"]
+    assert rows[0][6:] == rows[1][6:] == ["", "", "", ""]
+
+
+def test_ablation_says_what_its_p_can_be():
+    text = ablation_report.text(ablation_of(["one", "two"], "previous"))
+    assert "p: two-sided, by all sign flips" in text
+    assert "With 4 actors it cannot be below 0.125, however" in text
+    assert "what other seeds would have changed is not in them" in text
+
+
+def test_ablation_of_a_leaky_variant_says_so_in_heading_and_row():
+    record = ablation_of(["one", "two"], "previous")
+    record["variants"][1]["leaky"] = True
+    text = ablation_report.text(record | ablation_report.common(record["variants"]))
+    assert "actors SEEN in training" in text.splitlines()[0]
+    assert re.search(r"^\| two \(LEAKY\) \|", text, flags=re.MULTILINE)
+
+
+def test_mean_robustness_goes_by_condition():
+    rows = [("a", 0.2, None), ("b", 0.4, 1.0), ("b", 0.6, None)]
+    first, second, third = ({"condition": name, "macro_f1": score, "gate": gate} for name, score, gate in rows)
+    assert ablation_report.mean_robustness([{"robustness": [first, second]}, {"robustness": [third]}]) == [
+        {"condition": "a", "macro_f1": 0.2, "gate": None},
+        {"condition": "b", "macro_f1": 0.5, "gate": 1.0},
+    ]
