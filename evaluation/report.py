@@ -170,7 +170,7 @@ def summary(metrics: dict[str, Any]) -> str:
     """The scores for people, with chance beside each and the corpus named."""
     if known_actors(metrics):
         lines = [
-            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)}: "
+            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
             f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
             f"{metrics['fold']}, {metrics['label_set']})"
         ]
