@@ -111,7 +111,20 @@ def text(record: dict[str, Any]) -> str:
         "mean ± deviation of runs",
     ]
     header += ["UAR", "accuracy", "compared with", "UAR by actor: difference, 95 %", "p", "p (Holm)"]
-    return "\n".join([f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)])
+    lines = [f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)]
+    lines += ["", f"Missing and damaged input, {setting(record)}: mean macro-F1 of the runs", "", _damage(record)]
+    return "\n".join(lines)
+
+
+def _damage(record: dict[str, Any]) -> str:
+    """Macro-F1 by condition, a column a variant; `-` where a condition makes no sense for it."""
+    variants = record["variants"]
+    tables = [{row["condition"]: row["macro_f1"] for row in found["robustness"]} for found in variants]
+    undisturbed = [next(iter(table.values())) for table in tables]  # called by another name where both modalities are
+    damaged = dict.fromkeys(name for table in tables for name in list(table)[1:])
+    rows = [["undisturbed", *map(number, undisturbed)]]
+    rows += [[name, *(number(table.get(name)) for table in tables)] for name in damaged]
+    return markdown_table(["condition", *(found["variant"] for found in variants)], rows)
 
 
 def _cells(variant: dict[str, Any]) -> list[str]:

@@ -167,6 +167,17 @@ def test_ablation_table_has_the_numbers_of_the_record():
     assert rows[0][6:] == rows[1][6:] == ["", "", "", ""]
 
 
+def test_ablation_has_the_damage_of_each_variant():
+    record = ablation_of(["one", "two"], "previous")
+    record["variants"][1]["robustness"] = [
+        {"condition": "audio and video", "macro_f1": 0.7},
+        {"condition": "video only", "macro_f1": 0.25},
+    ]
+    rows = rows_of(ablation_report.text(record))[-4:]
+    assert rows[0] == ["condition", "one", "two"]
+    assert rows[2:] == [["undisturbed", "0.500", "0.700"], ["video only", "-", "0.250"]]
+
+
 def test_ablation_says_what_its_p_can_be():
     text = ablation_report.text(ablation_of(["one", "two"], "previous"))
     assert "p: two-sided, by all sign flips" in text
