@@ -66,7 +66,7 @@ def compared(variants: list[dict[str, Any]], reference: str | list[str]) -> list
 
     Args:
         variants (`list[dict]`): `variant` and what `folds.summarise` tells of each.
-        reference (`str` or `list[str]`): `"previous"`, or names of which the one with the best mean macro-F1 is taken.
+        reference (`str` or `list[str]`): `"previous"`, or names of which the one with the best macro-F1 is taken.
 
     Returns:
         The variants; those compared have `reference` and `difference`, with `p_holm` adjusted for all of them.
@@ -91,7 +91,7 @@ def _names(reference: str | list[str]) -> list[str]:
 
 def _best_of(variants: list[dict[str, Any]], reference: str | list[str]) -> dict[str, Any] | None:
     among = [variant for variant in variants if variant["variant"] in _names(reference)]
-    return max(among, key=lambda variant: variant["over_folds"]["macro_f1"]["mean"]) if among else None
+    return max(among, key=lambda variant: variant["over_actors"]["test_macro_f1"]) if among else None
 
 
 def _by_actor(variant: dict[str, Any]) -> dict[int, float]:

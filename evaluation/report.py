@@ -104,7 +104,7 @@ def run_record(model: EmoFusionModel, seed: int, command: Sequence[str]) -> dict
 
 def command_line(argv: Sequence[str]) -> str:
     """The command as a user would type it again: no flag twice, and no access tokens, because the card is public."""
-    words = [re.sub(r"^(--\w*token)=.*", r"\1=...", word) for word in _last_of_each_flag(argv[1:])]
+    words = [re.sub(r"^(--[\w-]*token)=.*", r"\1=...", word) for word in _last_of_each_flag(argv[1:])]
     words = [
         "..." if before.startswith("--") and before.endswith("token") else word
         for before, word in zip(["", *words], words, strict=False)
@@ -120,8 +120,9 @@ def _last_of_each_flag(words: Sequence[str]) -> list[str]:
             groups.append([word])
         else:
             groups[-1].append(word)
-    last = {group[0].split("=")[0]: group for group in groups}
-    return [word for group in groups if last[group[0].split("=")[0]] is group for word in group]
+    names = [group[0].split("=")[0].replace("-", "_") for group in groups]  # --output-dir is --output_dir
+    last = dict(zip(names, groups, strict=True))
+    return [word for name, group in zip(names, groups, strict=True) if last[name] is group for word in group]
 
 
 def save_metrics(metrics: dict[str, Any], folder: Path) -> None:

@@ -48,7 +48,9 @@ class EmoFusionConfig(PreTrainedConfig):
         class_weights (`list[float]`, *optional*): Weight of each class in the model's own loss.
         label_set (`str`, *optional*): Name of the label set that `id2label` came from; nothing computes with it.
         training_actors (`list[int]`, *optional*): Actors that the weights were trained on or chosen by, in this run
-            and those before; a score on one of them is a leak. Nothing computes with it.
+            and those before; a score on one of them is a leak. None where nobody knows. Nothing computes with it.
+        training_actors_complete (`bool`): Whether these are all; false where the training began with weights that do
+            not say on whom they were trained.
         num_frames (`int`): Frames that the model looks at.
         image_size (`int`): Height and width of a frame in pixels.
         num_mel_bins (`int`): Mel bands of the spectrogram.
@@ -86,6 +88,7 @@ class EmoFusionConfig(PreTrainedConfig):
     class_weights: list[float | int] | None = None
     label_set: str | None = None
     training_actors: list[int] | None = None
+    training_actors_complete: bool = True
 
     num_frames: int = 8
     image_size: int = 112

@@ -20,6 +20,7 @@ from emofusion.training.encoder_weights import (
     load_encoder,
     to_transformers,
 )
+from emofusion.training.leaks import SeenActors
 from emofusion.training.model_setup import make_model
 from emofusion.training.recipes import ArgumentError
 
@@ -279,11 +280,12 @@ def test_weights_bring_their_actors(weights_file: str, tmp_path: Path):
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
     assert encoder_sources(ModelArguments()) == []
     imagenet = ModelArguments(video_encoder_weights="imagenet", audio_encoder_weights=weights_file)
-    assert encoder_sources(imagenet) == [[], []]
+    assert encoder_sources(imagenet) == [SeenActors(), SeenActors()]
     named = ModelArguments(video_encoder_weights=first, audio_encoder_weights=second)
-    assert encoder_sources(named) == [[3, 24], [5, 3]]
+    assert encoder_sources(named) == [SeenActors(frozenset({3, 24})), SeenActors(frozenset({3, 5}))]
 
 
 def test_weights_of_unknown_actors_are_unknown(tmp_path: Path):
     config_of().save_pretrained(tmp_path / "source")
-    assert encoder_sources(ModelArguments(video_encoder_weights=str(tmp_path / "source"))) == [None]
+    named = ModelArguments(video_encoder_weights=str(tmp_path / "source"))
+    assert encoder_sources(named) == [SeenActors(complete=False)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -205,11 +206,16 @@ def test_impossible_variant_is_refused_before_the_first_is_trained(
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--push_to_hub"], "--push_to_hub with several runs"), (["--fold", "2"], "--fold with --cross_validate")],
+    [
+        (["--push_to_hub"], "--push_to_hub with several runs"),
+        (["--fold", "2"], "--fold with --cross_validate"),
+        (["--seed=2"], "--seed with --seeds"),
+    ],
 )
 def test_flags_of_a_single_run_are_refused(words: list[str], tmp_path: Path, flags: list[str], message: str):
     with pytest.raises(ArgumentError, match=message):
-        cross_validate(ExperimentArguments(cross_validate=True), [*words, f"--output_dir={tmp_path}", *flags])
+        experiment = ExperimentArguments(cross_validate=True, seeds=[1, 2])
+        cross_validate(experiment, [*words, f"--output_dir={tmp_path}", *flags])
 
 
 # What a folder holds from before
@@ -238,6 +244,28 @@ def test_other_settings_are_refused_without_checkpoints_too(words: list[str], tm
     run_job(run)
     with pytest.raises(SetupError, match=r"begun with optim adamw_torch_fused, now it is sgd"):
         run_job([*run, "--optim=sgd"], resume=True)
+
+
+def test_a_checkpoint_of_another_fold_is_not_resumed(validated: tuple[dict, Path], words: list[str], tmp_path: Path):
+    checkpoint = max((validated[1] / "fold_0_seed_42").glob("checkpoint-*"))
+    run = [*words, "--fold=1", f"--output_dir={tmp_path / 'out'}"]
+    with pytest.raises(SetupError, match="begun with fold 0, now it is 1"):
+        run_job([*run, f"--resume_from_checkpoint={checkpoint}"])
+    alone = tmp_path / "alone" / checkpoint.name
+    shutil.copytree(checkpoint, alone)
+    with pytest.raises(SetupError, match=r"run\.json is not there, so nobody knows"):
+        run_job([*run, f"--resume_from_checkpoint={alone}"])
+
+
+def test_start_weights_that_changed_are_another_run(validated: tuple[dict, Path], words: list[str], tmp_path: Path):
+    start = tmp_path / "start"
+    shutil.copytree(validated[1] / "fold_0_seed_42", start)
+    run = [*words, f"--audio_encoder_weights={start}", f"--output_dir={tmp_path / 'out'}"]
+    first = run_job(run)
+    assert run_job(run, resume=True) == first
+    shutil.copy(validated[1] / "fold_1_seed_42" / "model.safetensors", start)
+    with pytest.raises(SetupError, match="begun with content of the start weights"):
+        run_job(run, resume=True)
 
 
 def test_other_clips_under_the_same_names_are_refused(words: list[str], tmp_path: Path):

@@ -195,7 +195,8 @@ def test_score_of_a_model_that_does_not_say_who_trained_it_is_perhaps_leaky(
     assert "unseen" not in report.summary(metrics)
     assert compare.where(metrics).startswith("perhaps seen in training: CREMA-D")
     goes_on = prepared("--corpus", "crema_d", "--data_dir", crema_d, "--model_name_or_path", checkpoint)
-    assert (goes_on.config.training_actors, goes_on.leaky) == (None, None)
+    assert goes_on.config.training_actors == [1001, 1003, 1005]
+    assert (goes_on.config.training_actors_complete, goes_on.leaky) == (False, None)
     assert prepared(*score(checkpoint), "--corpus", "fer2013", "--data_dir", fer2013).leaky is False  # nobody is named
 
 

@@ -166,7 +166,7 @@ def test_words_of_an_empty_list_are_none():
     assert words_of({"report_to": [], "fold": None, "seed": 1}) == ["--seed=1"]
 
 
-@pytest.mark.parametrize("flags", [["--output_dir", "there"], ["--output_dir=there"]])
+@pytest.mark.parametrize("flags", [["--output_dir", "there"], ["--output_dir=there"], ["--output-dir=there"]])
 def test_output_dir_that_is_named_wins_over_the_recipe(tmp_path: Path, flags: list[str]):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("fusion: audio\n")

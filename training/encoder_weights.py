@@ -13,6 +13,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 
 from .arguments import ModelArguments
+from .leaks import SeenActors, seen_by
 from .recipes import ArgumentError
 
 Modality = Literal["audio", "video"]
@@ -77,7 +78,7 @@ def check_encoder_weights(model_args: ModelArguments, config: EmoFusionConfig, t
         _check_fit(config, modality, source)
 
 
-def encoder_sources(model_args: ModelArguments) -> list[list[int] | None]:
+def encoder_sources(model_args: ModelArguments) -> list[SeenActors]:
     """Actors that the encoder of each source was trained on: a score on one of them is a leak, too.
 
     Raises:
@@ -86,17 +87,15 @@ def encoder_sources(model_args: ModelArguments) -> list[list[int] | None]:
     return [_actors_of(source, modality) for modality, source in _sources(model_args).items()]
 
 
-def _actors_of(source: str, modality: Modality) -> list[int] | None:
-    """Actors that a source was trained on or chosen by; None where it does not say.
-
-    None are in ImageNet, and so in a `.pth` file of torchvision's.
+def _actors_of(source: str, modality: Modality) -> SeenActors:
+    """Actors that a source was trained on or chosen by: nobody for ImageNet, and so a `.pth` file of torchvision's.
 
     Raises:
         ArgumentError: No such checkpoint; the message names the flag of the modality.
     """
     if _is_torchvision(source, modality):
-        return []
-    return _checkpoint_config(source, modality).training_actors
+        return SeenActors()
+    return seen_by(_checkpoint_config(source, modality))
 
 
 def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None:

@@ -17,7 +17,7 @@ from . import model_setup, splits_setup
 from .arguments import ExperimentArguments
 from .checks import check_data_dir, choose_protocol
 from .job import run_job, setup_errors
-from .recipes import ArgumentError, parse_arguments
+from .recipes import ArgumentError, names_flag, parse_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -84,13 +84,13 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
         SetupError: The corpus cannot be read.
     """
     model_args, data_args, args = parse_arguments(words)
-    several = [f"--{name}" for name in ("cross_validate", "folds") if getattr(experiment, name)]
-    if several and any(word.split("=")[0] == "--fold" for word in words):
-        raise ArgumentError(f"--fold with {several[0]}: choose folds with --folds")
+    for one, several in (("fold", "cross_validate"), ("fold", "folds"), ("seed", "seeds")):
+        if getattr(experiment, several) and names_flag(words, one):
+            raise ArgumentError(f"--{one} with --{several}: choose them with --{one}s")
     if args.push_to_hub:
         raise ArgumentError(
-            "--push_to_hub with several runs: each would overwrite the one before; push the one that you choose, with "
-            "--model_name_or_path or a run of its own"
+            "--push_to_hub with several runs: only one of them can be the model of a repository; repeat the one that "
+            "you choose as a single run"
         )
     check_data_dir(data_args)
     choose_protocol(data_args, args)

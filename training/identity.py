@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from emofusion.data.whole_files import write_whole
 from emofusion.modeling import EmoFusionConfig
@@ -31,11 +32,15 @@ _TRAINING = (
     "adam_beta2",
     "adam_epsilon",
     "max_grad_norm",
+    "dataloader_drop_last",
+    "auto_find_batch_size",
     "weight_decay",
     "lr_scheduler_type",
     "lr_scheduler_kwargs",
     "warmup_steps",
     "eval_strategy",
+    "eval_steps",
+    "eval_delay",
     "load_best_model_at_end",
     "metric_for_best_model",
     "greater_is_better",
@@ -71,25 +76,52 @@ def identity_of(
         **{name: getattr(args, name) for name in _TRAINING},
         **{f"clips of {name}": digest for name, digest in clips.items()},
         "content of the corpus": fingerprint,
+        "content of the start weights": [_digest(source) for source in _start_weights(model_args)],
     }
     return json.loads(json.dumps(settings))  # as it is read back: names in place of enum members
 
 
-def check_same_run(identity: dict[str, Any], folder: Path) -> None:
+def _start_weights(model_args: ModelArguments) -> list[str]:
+    sources = (model_args.model_name_or_path, model_args.video_encoder_weights, model_args.audio_encoder_weights)
+    return [source for source in sources if source is not None]
+
+
+def _digest(source: str) -> str | None:
+    """Hash of weights on this machine; None for a name on a hub, and for ImageNet's, which never change."""
+    path = Path(source).expanduser()
+    file = path / SAFE_WEIGHTS_NAME if path.is_dir() else path
+    if not file.is_file():
+        return None
+    with file.open("rb") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()[:16]
+
+
+def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = False) -> None:
     """Refuse to resume a run that was begun with other settings.
+
+    Args:
+        identity (`dict`): What the settings are now.
+        folder (`Path`): Output folder of the run that was begun.
+        must_know (`bool`): Refuse a folder that does not say with which settings its run was begun.
 
     Raises:
         ArgumentError: naming the first setting that differs.
     """
     path = folder / RUN_FILE
     if not path.is_file():
+        if must_know:
+            raise ArgumentError(
+                f"--resume_from_checkpoint: {path} is not there, so nobody knows with which settings and actors the "
+                "run was begun; start from the checkpoint with --model_name_or_path instead"
+            )
         return
     begun = json.loads(path.read_text(encoding="utf-8"))
     for name in identity:
         if begun.get(name) != identity[name]:
+            before = f"with {name} {begun[name]}" if name in begun else f"by a version that did not write down {name}"
             raise ArgumentError(
-                f"--output_dir {folder}: its run was begun with {name} {begun.get(name)}, now it is {identity[name]}; "
-                "resume it with the same settings, or name another folder"
+                f"--output_dir {folder}: its run was begun {before}, now it is {identity[name]}; resume it with the "
+                "same settings, or train in another folder"
             )
 
 

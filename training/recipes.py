@@ -87,13 +87,17 @@ def default_output_dir(experiment: ExperimentArguments, words: Sequence[str]) ->
     """
     if not _starts_with_recipe(words):
         return []
-    named = [*read_recipe(words[0]), *words]
-    if any(word.split("=")[0] == "--output_dir" for word in named):
+    if names_flag([*read_recipe(words[0]), *words], "output_dir"):
         return []
     parts = [Path(words[0]).stem]
     parts += [Path(plan).stem for plan in (experiment.ablation, experiment.search) if plan]
     parts += ["cross_validation"] if experiment.cross_validate and not experiment.ablation else []
     return [f"--output_dir={Path('runs', '-'.join(parts)).as_posix()}"]
+
+
+def names_flag(words: Sequence[str], name: str) -> bool:
+    """Whether a flag is among the words, spelt `--output_dir` or `--output-dir`."""
+    return any(word.split("=")[0].lstrip("-").replace("-", "_") == name for word in words if word.startswith("--"))
 
 
 def _starts_with_recipe(words: Sequence[str]) -> bool:

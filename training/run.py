@@ -30,7 +30,7 @@ from .checks import (
 from .corpora import CORPORA
 from .encoder_weights import check_encoder_weights, encoder_sources
 from .identity import check_same_run, identity_of, save_identity
-from .leaks import actors_of, check_leak, training_actors
+from .leaks import actors_of, check_leak, seen_by, seen_in_training
 from .tracking import ConfusionImages, ScoresWithConfusion, check_wandb_login, folder_name, name_run
 from .trainer import EmoFusionTrainer, TellEpoch
 
@@ -128,14 +128,16 @@ def prepare(
         needed = splits_setup.needed_splits(args, trains)
         splits, builder = splits_setup.load_splits(data_args, config, processor, needed)
     if trains:
-        before = [config.training_actors] if model_args.model_name_or_path else []
-        config.training_actors = training_actors([*before, *encoder_sources(model_args)], splits)
-    seen = check_leak(config.training_actors, actors_of(splits["test"]), args, data_args.allow_leaky_split)
+        before = [seen_by(config)] if model_args.model_name_or_path else []
+        trained_on = seen_in_training([*before, *encoder_sources(model_args)], splits)
+        config.training_actors, config.training_actors_complete = sorted(trained_on.known), trained_on.complete
+    seen = check_leak(seen_by(config), actors_of(splits["test"]), args, data_args.allow_leaky_split)
     leaky = True if data_args.protocol == LEAKY else seen
     checkpoint = checkpoint_to_resume(args)
     identity = identity_of(config, model_args, data_args, args, splits, builder.fingerprint)
     if resumes(args):
-        check_same_run(identity, Path(str(args.output_dir)))
+        begun = Path(checkpoint).parent if checkpoint else Path(str(args.output_dir))
+        check_same_run(identity, begun, must_know=checkpoint is not None)
     model = model_setup.make_model(config, model_args, splits["train"]["label"] if trains else None)
     augmentation = splits_setup.augmentation_for(data_args, args.seed)
     inputs = splits_setup.with_inputs(splits, processor, augmentation)
@@ -179,7 +181,8 @@ def train(run: Run) -> dict[str, Any]:
     """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
     trainer = run.trainer
     if trainer.is_world_process_zero():
-        (Path(str(run.args.output_dir)) / METRICS_FILE).unlink(missing_ok=True)  # of an earlier run, with its identity
+        for name in (METRICS_FILE, report.PREDICTIONS_FILE, "README.md"):  # of an earlier run, whose weights go
+            (Path(str(run.args.output_dir)) / name).unlink(missing_ok=True)
         save_identity(run.identity, Path(str(run.args.output_dir)))
     result = trainer.train(resume_from_checkpoint=run.checkpoint)
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
