@@ -1,6 +1,5 @@
 """Command line and recipes."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ from conftest import REPOSITORY
 
 from emofusion.training.recipes import (
     ArgumentError,
-    known_fields,
-    make_parser,
     parse_arguments,
     read_recipe,
     split_experiment,
@@ -191,26 +188,3 @@ def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("emofusion.training.arguments.is_torch_bf16_gpu_available", lambda: False)
     with pytest.raises(ArgumentError, match="--bf16"):
         parse_arguments([*PLACES, "--bf16"])
-
-
-def test_table_of_the_original_flags_is_whole():
-    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
-    table = page.split("## Flags of the original text")[1]
-    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `--")]
-    ours = [flag for row in rows for flag in re.findall(r"`--(\w+)", row[2])]
-    assert len(rows) == len(ours) == 15
-    assert set(ours) <= {*known_fields(), *(f"no_{name}" for name in known_fields())}
-
-
-PAGES = ["README.md", *sorted(path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("docs/**/*.md"))]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_in_the_docs_have_flags_and_recipes_that_exist(page: str):
-    text = (REPOSITORY / page).read_text(encoding="utf-8").replace("\\\n", " ")
-    known = {*make_parser()._option_string_actions}
-    for command in re.findall(r"^(?:accelerate|python|\.venv/bin/).*train_hf\.py (.*)$", text, flags=re.MULTILINE):
-        flags = set(re.findall(r"--\w+", command.split("#")[0]))
-        assert flags <= known, command
-        for recipe in re.findall(r"recipes/[\w/]+\.yaml", command):
-            assert (REPOSITORY / recipe).is_file(), command

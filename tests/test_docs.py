@@ -1,0 +1,50 @@
+"""Pages for users: commands name flags and recipes that exist, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from emofusion.training.recipes import known_fields, make_parser
+
+
+def test_table_of_the_original_flags_is_whole():
+    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    table = page.split("## Flags of the original text")[1]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `--")]
+    ours = [flag for row in rows for flag in re.findall(r"`--(\w+)", row[2])]
+    assert len(rows) == len(ours) == 15
+    assert set(ours) <= {*known_fields(), *(f"no_{name}" for name in known_fields())}
+
+
+PAGES = ["README.md", *sorted(path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("docs/**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_docs_have_flags_and_recipes_that_exist(page: str):
+    text = (REPOSITORY / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    known = {*make_parser()._option_string_actions}
+    for command in re.findall(r"^(?:accelerate|python|\.venv/bin/).*train_hf\.py (.*)$", text, flags=re.MULTILINE):
+        flags = set(re.findall(r"--\w+", command.split("#")[0]))
+        assert flags <= known, command
+        for recipe in re.findall(r"recipes/[\w/]+\.yaml", command):
+            assert (REPOSITORY / recipe).is_file(), command
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str):
+    path = REPOSITORY / page
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links: small letters, hyphens for spaces, nothing else that is no letter or digit."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
