@@ -45,6 +45,6 @@ def test_links_lead_somewhere(page: str):
 
 
 def anchors(page: Path) -> set[str]:
-    """What headings are called in links: small letters, hyphens for spaces, nothing else that is no letter or digit."""
+    """What headings are called in links: in small letters, with hyphens for spaces, without other signs."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
