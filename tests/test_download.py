@@ -428,6 +428,7 @@ class ToPipe(logging.Handler):
 
 
 def fetch_and_tell(pipe: Any, server: FileServer, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs in the background without it
     logging.getLogger("emofusion.data.download").addHandler(ToPipe(pipe))
     pipe.send(fetch(server, folder, timeout=30.0))
 
