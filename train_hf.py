@@ -17,10 +17,10 @@ Every fold of a protocol, variants side by side, or a search for the best settin
 import sys
 from collections.abc import Sequence
 
-from emofusion.training.ablation import ablate
-from emofusion.training.cross_validation import cross_validate
-from emofusion.training.job import JobError, run_job
-from emofusion.training.recipes import ArgumentError, split_experiment
+from emofusion.training.command_line.recipes import ArgumentError, split_experiment
+from emofusion.training.experiments.ablation import ablate
+from emofusion.training.experiments.cross_validation import cross_validate
+from emofusion.training.run.job import JobError, run_job
 
 
 def main(argv: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> None:
         ablate(experiment, words)
     elif experiment.search:
         # Optuna is an extra.
-        from emofusion.training.search import search
+        from emofusion.training.search.search import search
 
         search(experiment, words)
     elif experiment.cross_validate:

@@ -22,11 +22,12 @@ import av
 import decord
 import numpy as np
 
-from emofusion.data.decode import DecodeSettings, Faces
-from emofusion.data.files import CorpusFiles
-from emofusion.data.performances import find_performances
-from emofusion.data.ravdess_names import all_performances
-from emofusion.data.store import open_store
+from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.ravdess_names import all_performances
+from emofusion.data.sources.ravdess_takes import find_performances
+from emofusion.data.store.clip_store import DecodeRequest, decode_missing
+from emofusion.data.store.faces import faces_for
+from emofusion.data.store.settings import DecodeSettings
 
 ROUNDS = 5
 RATE, FRAMES, SECONDS = 16_000, 16, 3.0
@@ -74,7 +75,7 @@ def build(folder: Path, face_crop: str) -> None:
     files = CorpusFiles(folder)
     takes, _ = find_performances(files)
     with tempfile.TemporaryDirectory() as cache:
-        open_store(files, takes, settings, Path(cache), None if face_crop == "none" else Faces(face_crop))
+        decode_missing(DecodeRequest(files, takes, settings, Path(cache), faces_for(face_crop)))
 
 
 def seconds(job: Callable[[], None]) -> float:

@@ -23,7 +23,7 @@ import soundfile
 from tqdm.auto import tqdm
 
 from emofusion.data import StoredClips
-from emofusion.data.demo_corpus import make_demo_corpus
+from emofusion.data.demo_corpus.corpus import make_demo_corpus
 
 FRAMES, SIDE, RATE, SAMPLES = 16, 128, 16_000, 48_000
 CLIPS, BATCH, ROUNDS = 384, 32, 7

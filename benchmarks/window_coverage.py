@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from emofusion.data.files import CorpusFiles
-from emofusion.data.performances import find_performances
+from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.ravdess_takes import find_performances
 from emofusion.modeling.media_emofusion import WINDOWS, read_audio, window_start
 
 RATE, SECONDS = 16_000, 3.0

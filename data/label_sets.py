@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from emofusion.modeling import EMOTIONS
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+"""The eight RAVDESS emotions in code order: code 01 has id 0. The model's config, which travels, has them too."""
 
 ALL_EMOTIONS = (*EMOTIONS, "contempt")
 """The emotions of every corpus: RAVDESS' in the order of their codes, then those that only other corpora have."""

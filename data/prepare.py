@@ -12,20 +12,20 @@ from pathlib import Path
 
 import datasets
 
+from emofusion.data.corpora.ravdess import Ravdess
+from emofusion.data.download.record_files import PARTS, describe_size, files_of
+from emofusion.data.download.transfer import download
+from emofusion.data.export.contact_sheets import write_contact_sheets
+from emofusion.data.export.npz import export_npz
+from emofusion.data.export.parquet import export_parquet, push_parquet
+from emofusion.data.sources.account import Account
+from emofusion.data.sources.ravdess_takes import CHANNEL_CHOICES
 from emofusion.modeling.configuration_emofusion import EmoFusionConfig
 from emofusion.modeling.faces_emofusion import FACE_CROPS
 from emofusion.modeling.media_emofusion import WINDOWS
 from emofusion.modeling.video_processing_emofusion import stored_size
 
-from .account import Account
-from .contact_sheets import write_contact_sheets
-from .download import download
-from .npz_export import export_npz
-from .performances import CHANNEL_CHOICES
 from .protocols import CHOICES, LEAKY, number_of_folds, usable_folds
-from .publish import export_parquet, push_parquet
-from .ravdess import Ravdess
-from .record_files import PARTS, describe_size, files_of
 
 
 def main(argv: Sequence[str]) -> None:

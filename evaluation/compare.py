@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from emofusion.data.protocols import numbers
-
-from .metrics import SCORES, TITLES
-from .subject import known_actors, pictures_of
-from .tables import markdown_table, number
+from emofusion.evaluation.reports.subject import known_actors, pictures_of
+from emofusion.evaluation.reports.tables import markdown_table, number
+from emofusion.evaluation.scores.metrics import SCORES, TITLES
 
 METRICS_FILE = "metrics.json"
 

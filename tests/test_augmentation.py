@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofusion.data.frame_augment import NUM_FRAME_DRAWS, augment_frames
-from emofusion.data.random_draws import clip_draws
-from emofusion.data.spec_augment import SpecAugment
+from emofusion.data.inputs.frame_augment import NUM_FRAME_DRAWS, augment_frames
+from emofusion.data.inputs.random_draws import clip_draws
+from emofusion.data.inputs.spec_augment import SpecAugment
 
 BELOW_1 = float(np.nextafter(np.float32(1), np.float32(0)))
 DRAW = st.floats(0, BELOW_1, width=32)

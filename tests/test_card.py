@@ -12,9 +12,9 @@ from conftest import REPOSITORY
 from huggingface_hub import ModelCard
 from jinja2 import UndefinedError
 
-from emofusion.data.degradation import conditions_for
-from emofusion.evaluation import card, report
-from emofusion.evaluation.scoring import score_predictions
+from emofusion.data.inputs.degradation import conditions_for
+from emofusion.evaluation.reports import card, report
+from emofusion.evaluation.scores.scoring import score_predictions
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 SCORES = {"macro-F1": "macro_f1", "UAR": "uar", "accuracy": "accuracy", "weighted F1": "weighted_f1"}

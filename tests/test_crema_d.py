@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emofusion.data import Account, FoldRefusedError
-from emofusion.data.crema_d import CREMA_D_PROTOCOLS
-from emofusion.data.crema_d_clips import find_clips
-from emofusion.data.crema_d_names import (
+from emofusion.data.corpora.crema_d import CREMA_D_PROTOCOLS
+from emofusion.data.label_sets import label_set
+from emofusion.data.protocols import SPLITS, fold, fold_of_present
+from emofusion.data.sources.crema_d_names import (
     ACTORS,
     EMOTION_CODES,
     KNOWN_DEFECTS,
@@ -30,10 +31,9 @@ from emofusion.data.crema_d_names import (
     looks_like_crema_d,
     parse_name,
 )
-from emofusion.data.files import CorpusFiles
-from emofusion.data.label_sets import label_set
-from emofusion.data.protocols import SPLITS, fold, fold_of_present
-from emofusion.data.takes import Take
+from emofusion.data.sources.crema_d_takes import find_clips
+from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.takes import Take
 
 FLV_RATE = 22_050
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:88205410d875\nsize 199310\n"

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emofusion.data import ClipInputs
-from emofusion.data.degradation import CONDITIONS, Condition, Degraded, add_noise, blacken, conditions_for, delay
+from emofusion.data.inputs.degradation import (
+    CONDITIONS,
+    Condition,
+    Degraded,
+    add_noise,
+    blacken,
+    conditions_for,
+    delay,
+)
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 NAMED = {condition.name: condition for condition in CONDITIONS}

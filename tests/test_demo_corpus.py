@@ -6,12 +6,12 @@ import av
 import numpy as np
 import pytest
 
-from emofusion.data import demo_corpus
-from emofusion.data.demo_acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
-from emofusion.data.demo_corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_performances
-from emofusion.data.demo_face import draw_frames
-from emofusion.data.demo_voice import SAMPLING_RATE, speak
-from emofusion.data.ravdess_names import RavdessName
+from emofusion.data.demo_corpus import corpus as demo_corpus
+from emofusion.data.demo_corpus.acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
+from emofusion.data.demo_corpus.corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_performances
+from emofusion.data.demo_corpus.face import draw_frames
+from emofusion.data.demo_corpus.voice import SAMPLING_RATE, speak
+from emofusion.data.sources.ravdess_names import RavdessName
 from emofusion.modeling import EMOTIONS
 
 FPS = 10

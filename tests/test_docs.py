@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from emofusion.training.recipes import known_fields, make_parser
+from emofusion.training.command_line.recipes import known_fields, make_parser
 
 
 def test_table_of_the_original_flags_is_whole():

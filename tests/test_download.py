@@ -30,7 +30,8 @@ from file_server import (
     without_ranges,
 )
 
-from emofusion.data.download import (
+from emofusion.data.download.record_files import PARTS, RemoteFile, describe_size, files_of
+from emofusion.data.download.transfer import (
     ALREADY_THERE,
     SITE_VARIABLE,
     UNVERIFIED,
@@ -40,7 +41,6 @@ from emofusion.data.download import (
     DownloadError,
     download,
 )
-from emofusion.data.record_files import PARTS, RemoteFile, describe_size, files_of
 
 NAME = "Audio.zip"
 HALF = 200_000
@@ -429,7 +429,7 @@ class ToPipe(logging.Handler):
 
 def fetch_and_tell(pipe: Any, server: FileServer, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts jobs in the background without it
-    logging.getLogger("emofusion.data.download").addHandler(ToPipe(pipe))
+    logging.getLogger("emofusion.data.download.transfer").addHandler(ToPipe(pipe))
     pipe.send(fetch(server, folder, timeout=30.0))
 
 

@@ -12,17 +12,17 @@ from torchvision.models import ResNet18_Weights, resnet18, resnet34
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.modeling.encoders_emofusion import build_resnet18
-from emofusion.training.arguments import ModelArguments
-from emofusion.training.encoder_weights import (
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.setup.encoder_weights import (
     LAYERS,
     check_encoder_weights,
     encoder_sources,
     load_encoder,
     to_transformers,
 )
-from emofusion.training.leaks import SeenActors
-from emofusion.training.model_setup import make_model
-from emofusion.training.recipes import ArgumentError
+from emofusion.training.setup.leaks import SeenActors
+from emofusion.training.setup.model import make_model
 
 FILE_NAME = ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[-1]
 

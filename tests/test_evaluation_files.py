@@ -9,9 +9,10 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from emofusion.data.whole_files import write_whole
-from emofusion.evaluation import card, compare, report
-from emofusion.evaluation.plots import plot_confusion, plot_training
-from emofusion.evaluation.report import command_line
+from emofusion.evaluation import compare
+from emofusion.evaluation.plots.run_plots import plot_confusion, plot_training
+from emofusion.evaluation.reports import card, report
+from emofusion.evaluation.reports.report import command_line
 
 
 def metrics_of_a_run(**changes: object) -> dict:

@@ -15,12 +15,12 @@ from demo_runs import train_command
 from tiny_models import one_thread  # noqa: F401
 
 from emofusion.evaluation.compare import read_metrics
-from emofusion.training.ablation import ablate, folder_of, read_variants
-from emofusion.training.arguments import ExperimentArguments
-from emofusion.training.cross_validation import cross_validate
-from emofusion.training.job import DivergedError, SetupError, run_job
-from emofusion.training.recipes import ArgumentError
-from emofusion.training.trainer import EmoFusionTrainer
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.experiments.ablation import ablate, folder_of, read_variants
+from emofusion.training.experiments.cross_validation import cross_validate
+from emofusion.training.run.job import DivergedError, SetupError, run_job
+from emofusion.training.run.trainer import EmoFusionTrainer
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=2"]
 TINY += ["--per_device_train_batch_size=4", "--use_cpu", "--disable_tqdm=True", "--report_to=none"]

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import AutoProcessor
 
-from emofusion.data.contact_sheets import write_contact_sheets
-from emofusion.data.face_tracks import FaceTracks
+from emofusion.data.export.contact_sheets import write_contact_sheets
+from emofusion.data.sources.face_tracks import FaceTracks
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, faces_emofusion, read_clip
 from emofusion.modeling.faces_emofusion import (
     FaceBox,

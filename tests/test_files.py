@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emofusion.data.files import CorpusFiles
+from emofusion.data.sources.files import CorpusFiles
 from emofusion.modeling.media_emofusion import MediaBytes
 
 

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs, EpochClock
-from emofusion.data.inputs import Augmentation
-from emofusion.data.spec_augment import SpecAugment
+from emofusion.data.inputs.clip_inputs import Augmentation
+from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 SIZES = {"num_frames": 4, "image_size": 32, "num_mel_bins": 16}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofusion.evaluation.intervals import bootstrap_intervals, scores_of_confusion, unit_confusion
-from emofusion.evaluation.metrics import confusion, scores
+from emofusion.evaluation.scores.intervals import bootstrap_intervals, scores_of_confusion, unit_confusion
+from emofusion.evaluation.scores.metrics import confusion, scores
 
 CLASSES = 5
 CLIPS = st.lists(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emofusion.data.label_sets import LABEL_SETS, label_set
-from emofusion.data.ravdess_names import RavdessName, parse_name
+from emofusion.data.sources.ravdess_names import RavdessName, parse_name
 
 
 def whole_corpus() -> list[RavdessName]:

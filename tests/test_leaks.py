@@ -6,9 +6,9 @@ import datasets
 import pytest
 
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.arguments import EmoFusionTrainingArguments
-from emofusion.training.leaks import SeenActors, check_leak, seen_by, seen_in_training
-from emofusion.training.recipes import ArgumentError
+from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.setup.leaks import SeenActors, check_leak, seen_by, seen_in_training
 
 
 def rows(*actors: int) -> datasets.Dataset:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, recall_score
 from transformers import EvalPrediction
 
-from emofusion.evaluation.emotion_scores import EmotionScores
-from emofusion.evaluation.metrics import (
+from emofusion.evaluation.scores.emotion_scores import EmotionScores
+from emofusion.evaluation.scores.metrics import (
     calibration_error,
     chance_scores,
     compute_metrics,

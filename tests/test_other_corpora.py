@@ -16,12 +16,13 @@ from test_still_images import write_affectnet, write_tree, zip_tree
 from tiny_models import one_thread  # noqa: F401  an automatic fixture
 
 from emofusion.data import label_set
-from emofusion.data.still_images import ImageAccount
-from emofusion.evaluation import compare, report
+from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.evaluation import compare
+from emofusion.evaluation.reports import report
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
-from emofusion.training.job import SetupError, run_job, set_up
-from emofusion.training.run import Run
+from emofusion.training.run.job import SetupError, run_job, set_up
+from emofusion.training.run.run import Run
 
 SEVEN = ["angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
 SIZES: dict[str, Any] = {"encoder_width": 8, "num_frames": 2, "image_size": 28, "hidden_size": 16}

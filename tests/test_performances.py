@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofusion.data.account import Account
-from emofusion.data.files import CorpusFile, CorpusFiles
-from emofusion.data.performances import find_performances
-from emofusion.data.ravdess_names import parse_name
-from emofusion.data.takes import Take
+from emofusion.data.sources.account import Account
+from emofusion.data.sources.files import CorpusFile, CorpusFiles
+from emofusion.data.sources.ravdess_names import parse_name
+from emofusion.data.sources.ravdess_takes import find_performances
+from emofusion.data.sources.takes import Take
 
 SPEECH, BOTH = 1440, 1440 + 1012
 

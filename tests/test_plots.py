@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from emofusion.data.degradation import conditions_for
-from emofusion.evaluation import experiment_plots, plots, report
+from emofusion.data.inputs.degradation import conditions_for
+from emofusion.evaluation.plots import experiment_plots
+from emofusion.evaluation.plots import run_plots as plots
+from emofusion.evaluation.reports import report
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 TITLES = {

@@ -20,7 +20,7 @@ from emofusion.data.protocols import (
     split_of,
     usable_folds,
 )
-from emofusion.data.ravdess_names import all_performances
+from emofusion.data.sources.ravdess_names import all_performances
 
 EVERY_FOLD = [(name, k) for name, folds in PROTOCOLS.items() for k in range(len(folds))]
 LUNA = [{2, 5, 14, 15, 16}, {3, 6, 7, 13, 18}, {10, 11, 12, 19, 20}, {8, 17, 21, 23, 24}, {1, 4, 9, 22}]

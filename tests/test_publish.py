@@ -22,13 +22,14 @@ from hub_server import HubServer
 from huggingface_hub import DatasetCard
 
 import emofusion.data  # noqa: F401  # registers the builder
-from emofusion.data.corpus import RAVDESS, Corpus
-from emofusion.data.dataset_card import MARK, configurations
-from emofusion.data.decode import DecodeSettings
-from emofusion.data.npz_export import export_npz
+from emofusion.data.corpora.ravdess import RAVDESS
+from emofusion.data.export.dataset_card import MARK, configurations
+from emofusion.data.export.npz import export_npz
+from emofusion.data.export.parquet import ROWS_PER_FILE, export_parquet, push_parquet
 from emofusion.data.protocols import LEAKY, PROTOCOLS, SPLITS, Fold, fold, usable_folds
-from emofusion.data.publish import ROWS_PER_FILE, export_parquet, push_parquet
-from emofusion.data.store import STORE_FEATURES
+from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.store.arrow_parts import STORE_FEATURES
+from emofusion.data.store.settings import DecodeSettings
 from emofusion.modeling import EMOTIONS, EmoFusionFeatureExtractor
 
 SETTINGS = DecodeSettings(num_frames=2, frame_size=32)

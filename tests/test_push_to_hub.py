@@ -7,7 +7,7 @@ import pytest
 from demo_runs import run_training, run_without_package, tiny_recipe
 from hub_server import HubServer
 
-from emofusion.data.demo_corpus import make_demo_corpus
+from emofusion.data.demo_corpus.corpus import make_demo_corpus
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from corpus_files import RATE, make_frames, make_sound, write_corpus, write_medi
 from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
 
 from emofusion.data import Account, DecodeSettings, FoldRefusedError, describe_corpus
-from emofusion.data.decode import shrink
+from emofusion.data.store.decode import shrink
 from emofusion.modeling import read_clip
 from emofusion.modeling.processing_emofusion import to_int16
 

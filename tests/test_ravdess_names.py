@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofusion.data.ravdess_names import EMOTIONS, RavdessName, looks_like_ravdess, parse_name
+from emofusion.data.sources.ravdess_names import EMOTIONS, RavdessName, looks_like_ravdess, parse_name
 
 
 @st.composite

@@ -10,7 +10,7 @@ import torch
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipInputs
-from emofusion.data.ravdess_names import all_performances
+from emofusion.data.sources.ravdess_names import all_performances
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".wav"}

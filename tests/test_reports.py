@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from emofusion.evaluation import ablation_report, fold_report
-from emofusion.evaluation.folds import over_folds, summarise
-from emofusion.evaluation.metrics import TITLES
-from emofusion.evaluation.scoring import score_predictions
-from emofusion.evaluation.subject import worst_leak
+from emofusion.evaluation.reports import ablation_report, fold_report
+from emofusion.evaluation.reports.subject import worst_leak
+from emofusion.evaluation.scores.folds import over_folds, summarise
+from emofusion.evaluation.scores.metrics import TITLES
+from emofusion.evaluation.scores.scoring import score_predictions
 
 NAMES = ["neutral", "happy", "sad"]
 

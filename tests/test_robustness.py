@@ -17,12 +17,12 @@ from transformers.trainer_utils import PredictionOutput
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs
-from emofusion.data.degradation import CONDITIONS, Degraded
-from emofusion.evaluation.metrics import logits_of, scores
-from emofusion.evaluation.robustness import fairness, robustness_markdown, robustness_table
+from emofusion.data.inputs.degradation import CONDITIONS, Degraded
+from emofusion.evaluation.scores.metrics import logits_of, scores
+from emofusion.evaluation.scores.robustness import fairness, robustness_markdown, robustness_table
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from emofusion.training.arguments import EmoFusionTrainingArguments
-from emofusion.training.trainer import EmoFusionTrainer
+from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.run.trainer import EmoFusionTrainer
 
 NAMED = {condition.name: condition for condition in CONDITIONS}
 FIELDS = ["condition", "clips", "macro_f1", "uar", "accuracy", "unchanged", "gate"]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emofusion.evaluation.metrics import scores
-from emofusion.evaluation.scoring import score_predictions
+from emofusion.evaluation.scores.metrics import scores
+from emofusion.evaluation.scores.scoring import score_predictions
 
 NAMES = ["neutral", "calm", "happy", "sad"]
 FOUR = {"macro_f1", "weighted_f1", "uar", "accuracy"}

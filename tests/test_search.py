@@ -20,14 +20,14 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages._heartbeat import get_heartbeat_thread
 
-from emofusion.data.demo_corpus import make_demo_corpus
-from emofusion.training import search_study
-from emofusion.training.arguments import ExperimentArguments
-from emofusion.training.job import SetupError, run_job
-from emofusion.training.recipes import ArgumentError, parse_arguments, split_experiment
-from emofusion.training.search import search
-from emofusion.training.search_results import importances, recipe_of
-from emofusion.training.search_space import SEARCHABLE, distribution_of, ends_of, plain, read_space, suggest
+from emofusion.data.demo_corpus.corpus import make_demo_corpus
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.recipes import ArgumentError, parse_arguments, split_experiment
+from emofusion.training.run.job import SetupError, run_job
+from emofusion.training.search import study as search_study
+from emofusion.training.search.results import importances, recipe_of
+from emofusion.training.search.search import search
+from emofusion.training.search.space import SEARCHABLE, distribution_of, ends_of, plain, read_space, suggest
 
 SPACES = sorted((REPOSITORY / "recipes" / "search").glob("*.yaml"))
 NUMBERS = st.floats(1e-9, 1e6)
@@ -325,8 +325,8 @@ def test_search_with_an_impossible_value_names_it(words: list[str], tmp_path: Pa
 def test_search_without_optuna_says_what_to_install():
     code = (
         "import sys; sys.modules['optuna'] = None\n"
-        "from emofusion.training.recipes import ArgumentError\n"
-        "try:\n    import emofusion.training.search\n"
+        "from emofusion.training.command_line.recipes import ArgumentError\n"
+        "try:\n    import emofusion.training.search.search\n"
         "except ArgumentError as error:\n    print(error)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

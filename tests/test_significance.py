@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from emofusion.evaluation.significance import holm, paired_difference, smallest_p
+from emofusion.evaluation.scores.significance import holm, paired_difference, smallest_p
 
 
 def against_zero(differences: list[float], seed: int = 0):

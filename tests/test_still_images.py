@@ -17,9 +17,9 @@ from PIL import Image
 
 import emofusion.data  # noqa: F401  registers the builders
 from emofusion.data import ClipCollator, ClipInputs, label_set
-from emofusion.data.affectnet import read_number
-from emofusion.data.fer2013 import CLASS_FOLDERS, CSV_EMOTIONS, FER2013, parse_row
-from emofusion.data.inputs import Augmentation
+from emofusion.data.corpora.affectnet import read_number
+from emofusion.data.corpora.fer2013 import CLASS_FOLDERS, CSV_EMOTIONS, FER2013, parse_row
+from emofusion.data.inputs.clip_inputs import Augmentation
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 
 SEVEN = ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
@@ -531,7 +531,7 @@ def test_affectnet_second_load_reads_no_annotation_unless_one_changed(
         read.append(path.name)
         return read_number(path)
 
-    monkeypatch.setattr("emofusion.data.affectnet.read_number", spy)
+    monkeypatch.setattr("emofusion.data.corpora.affectnet.read_number", spy)
     load("affectnet", affectnet, tmp_path / "cache")
     assert len(read) == 14
     assert load("affectnet", affectnet, tmp_path / "cache")["train"]["emotion"][0] == "neutral"

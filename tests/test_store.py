@@ -10,7 +10,8 @@ import pytest
 from corpus_files import make_sound, write_corpus, write_named, write_sound
 
 import emofusion.data  # registers the builder
-from emofusion.data import DecodeSettings, store
+from emofusion.data import DecodeSettings
+from emofusion.data.store import clip_store as store
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}
 

@@ -13,7 +13,7 @@ import pytest
 from corpus_files import write_corpus
 
 import emofusion.data  # noqa: F401  registers the builder
-from emofusion.data import store
+from emofusion.data.store import clip_store as store
 
 CLIPS, KILLS = 60, 10
 # Processes forked from one that has imported everything: ten imports would take a minute.

@@ -18,18 +18,18 @@ from tiny_models import batch_of, new_model, one_thread  # noqa: F401
 from transformers import EvalPrediction
 
 from emofusion.data import ClipCollator
-from emofusion.evaluation.metrics import compute_metrics
+from emofusion.evaluation.scores.metrics import compute_metrics
 from emofusion.modeling import EmoFusionProcessor
-from emofusion.training.arguments import EmoFusionTrainingArguments
-from emofusion.training.recipes import ArgumentError
-from emofusion.training.tracking import (
+from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.run.tracking import (
     ConfusionImages,
     ScoresWithConfusion,
     check_wandb_login,
     finish_trackers,
     name_run,
 )
-from emofusion.training.trainer import EmoFusionTrainer
+from emofusion.training.run.trainer import EmoFusionTrainer
 
 EPOCHS = 2
 STEPS = [2, 4]
@@ -252,7 +252,7 @@ def test_without_wandb_nothing_is_checked():
 
 @pytest.mark.slow
 def test_nothing_of_a_tracker_is_imported_by_the_module():
-    script = "import sys, emofusion.training.tracking; print(*sys.modules)"
+    script = "import sys, emofusion.training.run.tracking; print(*sys.modules)"
     modules = subprocess.check_output([sys.executable, "-c", script], text=True).split()
     assert not {"wandb", "trackio", "tensorboard"} & set(modules)
 

@@ -10,7 +10,7 @@ from corpus_files import write_corpus
 from demo_runs import tiny_recipe
 
 from emofusion.data import describe_corpus
-from emofusion.data.demo_corpus import make_demo_corpus
+from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 
 

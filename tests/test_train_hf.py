@@ -17,7 +17,7 @@ from demo_runs import run_training, run_without_package, tiny_recipe, train_comm
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-from emofusion.data.demo_corpus import make_demo_corpus
+from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from transformers import EarlyStoppingCallback, TrainerControl, TrainerState
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.training.arguments import EmoFusionTrainingArguments
-from emofusion.training.checks import last_complete_checkpoint
-from emofusion.training.trainer import EmoFusionTrainer, TellEpoch
+from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.run.trainer import EmoFusionTrainer, TellEpoch
+from emofusion.training.setup.checks import last_complete_checkpoint
 
 
 def trainer_of(model: EmoFusionModel, folder: Path, **options: float) -> EmoFusionTrainer:

@@ -1,0 +1,1 @@
+"""Corpora as builders of `datasets`; `registry.py` is the list of them."""

@@ -1,0 +1,276 @@
+"""What corpora of clips have in common: takes become rows of the decoded store, which get labels and splits.
+
+The builder decodes nothing itself: the decoded store (store.py) lies under it, and label set, protocol and fold only
+select rows of it.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from datasets import (
+    BuilderConfig,
+    ClassLabel,
+    Dataset,
+    DatasetInfo,
+    DownloadMode,
+    Features,
+    Version,
+    concatenate_datasets,
+)
+from datasets.utils.logging import get_logger
+
+from emofusion.data import protocols
+from emofusion.data.label_sets import label_set
+from emofusion.data.sources.account import Account
+from emofusion.data.sources.corpus_record import Corpus, describe_files
+from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.takes import Take
+from emofusion.data.store.arrow_parts import FINDINGS, STORE_FEATURES
+from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing, remove_store
+from emofusion.data.store.faces import NO_FACE, Faces, face_model, faces_for
+from emofusion.data.store.settings import DecodeOptions, DecodeSettings, option_values
+
+from .split_builder import SplitBuilder
+
+logger = get_logger(__name__)
+
+CLIP_FLAGS = ("strict", "yunet_path")
+"""Flags of `train_hf.py` that only corpora of clips have a use for, beside the decode options."""
+
+
+@dataclass
+class ClipConfig(DecodeOptions, BuilderConfig):
+    """Options of `load_dataset` that all corpora of clips have: `DecodeOptions`, and what follows.
+
+    Attributes:
+        data_dir (`str`): Folder with the files of the corpus at any depth, also in zip archives.
+        label_set (`str`): `"emotions8"`, `"emotions4"`, `"emotions4_calm"`, `"groups4"`, ...; see `LABEL_SETS`.
+        protocol (`str`): Which actors train, validate and test.
+        fold (`int`): Fold of the protocol, from 0.
+        strict (`bool`): Refuse a corpus with anything missing or unreadable.
+        yunet_path (`str`, *optional*): ONNX file of the detector, for `face_crop="yunet"`.
+    """
+
+    version: Version = Version("1.0.0")
+    label_set: str = "emotions8"
+    protocol: str = "holdout"
+    fold: int = 0
+    strict: bool = False
+    yunet_path: str | None = None
+
+    @property
+    def decode_settings(self) -> DecodeSettings:
+        """The part of the options that the store depends on."""
+        options = option_values(self) | {"clip_duration": float(self.clip_duration)}
+        return DecodeSettings(**options, face_model=face_model(self.face_crop, self.yunet_path))
+
+    def faces(self) -> Faces | None:
+        """What finds faces, if they are to be found.
+
+        Raises:
+            ValueError: An option that does nothing without another, or an unknown one.
+        """
+        return faces_for(self.face_crop, self.yunet_path)
+
+
+class ClipBuilder(SplitBuilder):
+    """Rows of the decoded store, split by actor."""
+
+    CORPUS: ClassVar[Corpus]
+    """What the corpus is, where its folder does not say that it is something else."""
+    HOMEPAGE: ClassVar[str]
+    PROTOCOLS: ClassVar[protocols.Protocols]
+
+    @abstractmethod
+    def _find(self) -> tuple[list[Take], Account]:
+        """The takes in `files`, and what was found beside them."""
+
+    def _info(self) -> DatasetInfo:
+        """Columns: those of the store and `label`. Bad options are refused here, before anything is read."""
+        if not self.config.data_dir:
+            raise ValueError(
+                f'data_dir is missing: load_dataset("{self.dataset_name}", data_dir="folder of {self.CORPUS.name}")'
+            )
+        self._refuse_name("label_set=, protocol= and fold=")
+        labels = label_set(self.config.label_set).labels
+        from emofusion.modeling.media_emofusion import check_settings
+
+        check_settings(
+            self.config.num_frames, self.config.clip_duration, self.config.sampling_rate, self.config.window
+        )
+        for name in ("frames_per_step", "frame_size"):
+            if getattr(self.config, name) < 1:
+                raise ValueError(f"{name}={getattr(self.config, name)}: expected a number above 0.")
+        protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
+        return DatasetInfo(
+            description=self.corpus.notice,
+            features=Features(STORE_FEATURES | {"label": ClassLabel(names=labels)}),
+            homepage=self.HOMEPAGE,
+            license=self.corpus.license,
+        )
+
+    @cached_property
+    def files(self) -> CorpusFiles:
+        """The files of the corpus."""
+        return CorpusFiles(Path(self.config.data_dir).expanduser())
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """What the corpus says about itself."""
+        return describe_files(self.files, self.CORPUS)
+
+    def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
+        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
+        for name in ("files", "corpus"):  # the folder may have changed
+            self.__dict__.pop(name, None)
+        if download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD:
+            remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
+        takes, account = self._find()
+        self._prepared = self._decode(takes), account
+        self._complete_account()
+        logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, account.summary())
+
+    def _decode(self, takes: list[Take]) -> Store:
+        """Decode the takes that are not decoded yet: minutes the first time, nothing afterwards."""
+        config = self.config
+        cache_dir = Path(self._cache_dir_root)
+        return decode_missing(DecodeRequest(self.files, takes, config.decode_settings, cache_dir, config.faces()))
+
+    def _complete_account(self) -> None:
+        """Add what decoding found to the account, save it, and refuse gaps where the user wants none."""
+        store, account = self._opened
+        _account_for(store, account)
+        account.drop(store.column("emotion"), kept=label_set(self.config.label_set).mapping)
+        account.save(store.folder.with_suffix(".account.json"))
+        gaps = account.gaps() if self.config.strict else []
+        if gaps:
+            raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
+
+    _prepared: tuple[Store, Account] | None = None
+
+    @property
+    def _opened(self) -> tuple[Store, Account]:
+        """What `download_and_prepare` left; nothing is decoded here."""
+        if self._prepared is None:
+            raise ValueError(f"{self.config.data_dir}: not decoded yet; call download_and_prepare() first")
+        return self._prepared
+
+    @property
+    def account(self) -> Account:
+        """What was read and what was not."""
+        return self._opened[1]
+
+    @property
+    def fingerprint(self) -> str:
+        """Depends on the content of all clips that could be read, decoded as they are here, and on nothing else."""
+        return self._opened[0].fingerprint
+
+    def usable_folds(self) -> tuple[dict[int, protocols.Fold], dict[int, str]]:
+        """The folds of the protocol that the actors who are there allow, and why the others cannot be used."""
+        rows, chosen = self._labelled()
+        actors = rows.data.column("actor").to_pylist()
+        return protocols.usable_folds(self.config.protocol, {actors[row] for row in chosen}, self.PROTOCOLS)
+
+    def _open_all(self) -> Dataset:
+        rows, chosen = self._labelled()
+        return self._select(rows, "all", chosen)
+
+    def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
+        """Rows by split; what a fold lacks is said.
+
+        Raises:
+            FoldRefusedError: A needed split has no actor.
+        """
+        rows, chosen = self._labelled()
+        name, k = self.config.protocol, self.config.fold
+        actors, clips = rows.data.column("actor").to_pylist(), rows.data.column("clip").to_pylist()
+        present = {actors[row] for row in chosen}
+        wanted = protocols.SPLITS if needed is None else tuple(part for part in needed if part in protocols.SPLITS)
+        if name == protocols.LEAKY:
+            logger.warning("%s LEAKS: every actor is in training and test; its scores are inflated", name)
+        found = protocols.fold_of_present(name, k, present, wanted, self.PROTOCOLS)
+        self._tell_missing(present, found)
+        parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
+        for row in chosen:
+            parts[protocols.split_of(name, k, found, actors[row], clips[row])].append(row)
+        return {part: self._select(rows, part, indices) for part, indices in parts.items() if indices}
+
+    def _tell_missing(self, present: set[int], found: protocols.Fold) -> None:
+        """Say which actors of the fold are not there, and who validates in their place."""
+        name, k = self.config.protocol, self.config.fold
+        whole = protocols.fold(name, k, self.PROTOCOLS)
+        for part in protocols.SPLITS:
+            missing = getattr(whole, part) - present
+            if missing:
+                logger.warning("%s fold %d: %s actors %s are not there", name, k, part, protocols.numbers(missing))
+        if found.validation - whole.validation:
+            logger.warning("%s fold %d: actors %s validate", name, k, protocols.numbers(found.validation))
+
+    def _labelled(self) -> tuple[Dataset, list[int]]:
+        """The rows of the store with their label, and those of them that have one.
+
+        Raises:
+            ValueError: None has.
+        """
+        store, account = self._opened
+        classes = label_set(self.config.label_set)
+        ids = {name: index for index, name in enumerate(classes.labels)}
+        emotions = store.rows.data.column("emotion").to_pylist()
+        labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in emotions]
+        chosen = [row for row in store.order if labels[row] is not None]
+        if not chosen:
+            found = ", ".join(sorted(set(store.column("emotion"))))
+            raise ValueError(
+                f"{self.config.data_dir}: no clip of {len(store.order)} is left in label set "
+                f"{classes.name} ({', '.join(classes.mapping)}); the clips show {found}"
+            )
+        feature = Features({"label": self.info.features["label"]})
+        column = Dataset.from_dict({"label": labels}, features=feature)
+        labelled = concatenate_datasets([store.rows.remove_columns(list(FINDINGS)), column], axis=1)
+        labelled.info.description = f"{self.info.description}\n{account.summary()}"
+        return labelled, chosen
+
+    def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
+        """Rows whose fingerprint tells their content, so that what is computed from them is found again."""
+        config, store = self.config, self._opened[0]
+        identity = (store.fingerprint, config.label_set, config.protocol, config.fold, part)
+        return rows.select(indices, new_fingerprint=hashlib.sha256(repr(identity).encode()).hexdigest()[:16])
+
+
+def _account_for(store: Store, account: Account) -> None:
+    """Add what decoding found to what the names told."""
+    clips, sources = store.column("clip"), store.column("source")
+    account.unreadable |= store.unreadable
+    account.performances = len(clips)
+    for source, notes in zip(sources, store.column("notes"), strict=True):
+        if notes:
+            account.notes.setdefault(source, []).extend(notes)
+    account.stereo = [source for source, count in zip(sources, store.column("channels"), strict=True) if count > 1]
+    account.with_picture, account.without_picture = _having(clips, store.column("has_video"))
+    account.with_sound, account.without_sound = _having(clips, store.column("has_audio"))
+    for name, column in (("sound", "audio_digest"), ("picture", "frames_digest")):
+        groups = _equal(clips, store.column(column))
+        if groups:
+            account.identical[name] = groups
+    words = store.column("face")
+    account.faces = {word: count for word, count in Counter(words).items() if word}
+    account.faces_not_found = [source for source, word in zip(sources, words, strict=True) if word == NO_FACE]
+
+
+def _having(clips: list[str], there: list[bool]) -> tuple[int, list[str]]:
+    """How many clips have something, and the others; none are named where no clip has it."""
+    return sum(there), [clip for clip, has in zip(clips, there, strict=True) if not has] if any(there) else []
+
+
+def _equal(clips: list[str], digests: list[str]) -> list[list[str]]:
+    """Clips of equal content, in groups of two or more."""
+    groups: dict[str, list[str]] = {}
+    for clip, content in zip(clips, digests, strict=True):
+        if content:
+            groups.setdefault(content, []).append(clip)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,85 @@
+"""RAVDESS for `datasets.load_dataset("ravdess", data_dir=...)`; `import emofusion.data` registers it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datasets import DatasetInfo
+
+from emofusion.data import protocols
+from emofusion.data.sources.account import Account
+from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.sources.face_tracks import FaceTracks
+from emofusion.data.sources.ravdess_takes import check_channel, find_performances
+from emofusion.data.sources.takes import Take
+from emofusion.data.store.faces import Faces
+
+from .clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
+from .entry import CorpusEntry
+
+RAVDESS = Corpus(
+    "RAVDESS",
+    "cc-by-nc-sa-4.0",
+    synthetic=False,
+    notice="RAVDESS, Livingstone and Russo 2018, doi:10.5281/zenodo.1188976, CC BY-NC-SA 4.0.",
+)
+
+
+@dataclass
+class RavdessConfig(ClipConfig):
+    """Options of `load_dataset("ravdess", ...)`: those of `ClipConfig`, and what follows.
+
+    Attributes:
+        protocol (`str`): Which actors train, validate and test: `"holdout"`, `"luna5"`, `"msaf6"`, `"emobox6"`,
+            `"chumachenko"`, `"loso"`; or the leaky `"random_clips"`.
+        channel (`str`): `"speech"`, `"song"` or `"both"`.
+        face_tracks (`str`, *optional*): Folder with the official OpenFace tracks, taken instead of finding faces.
+    """
+
+    channel: str = "speech"
+    face_tracks: str | None = None
+
+    def faces(self) -> Faces | None:
+        """What finds faces, if they are to be found.
+
+        Raises:
+            ValueError: An option that does nothing without another, or an unknown one.
+        """
+        faces = super().faces()
+        if self.face_tracks is None:
+            return faces
+        if faces is None:
+            raise ValueError("face_tracks: they are only used with face_crop, such as face_crop='haar'")
+        return replace(faces, tracks=FaceTracks(Path(self.face_tracks).expanduser()))
+
+
+class Ravdess(ClipBuilder):
+    """The performances of one channel or both."""
+
+    BUILDER_CONFIG_CLASS = RavdessConfig
+    CORPUS = RAVDESS
+    HOMEPAGE = "https://zenodo.org/records/1188976"
+    PROTOCOLS = protocols.ALL_PROTOCOLS
+
+    def _info(self) -> DatasetInfo:
+        check_channel(self.config.channel)
+        return super()._info()
+
+    def _find(self) -> tuple[list[Take], Account]:
+        takes, account = find_performances(self.files, self.config.channel)
+        faces = self.config.faces()
+        if faces is not None and faces.tracks is not None:
+            account.unreadable |= faces.tracks.unreadable
+        return takes, account
+
+
+ENTRY = CorpusEntry(
+    name="ravdess",
+    corpus=RAVDESS,
+    builder=Ravdess,
+    protocols=protocols.ALL_PROTOCOLS,
+    trains_by="holdout",
+    scores_by="holdout",
+    help="RAVDESS, mp4, wav or flac",
+    acted="emotions acted by professional North American actors, who speak two English sentences",
+    flags=("channel", "face_tracks", *CLIP_FLAGS),
+)

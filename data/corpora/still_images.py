@@ -1,0 +1,155 @@
+"""What corpora of still pictures have in common: the builder over their index.
+
+A still picture is a clip of one frame. Label sets only select rows of the index.
+"""
+
+import hashlib
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from datasets import (
+    BuilderConfig,
+    ClassLabel,
+    Dataset,
+    DatasetInfo,
+    DownloadMode,
+    Features,
+    Version,
+    concatenate_datasets,
+)
+from datasets.utils.logging import get_logger
+
+from emofusion.data.label_sets import label_set
+from emofusion.data.protocols import Fold, Protocols
+from emofusion.data.sources.corpus_record import Corpus
+
+from .image_account import ImageAccount
+from .image_index import IMAGE_FEATURES, SPLITS, Listing, StillImage, open_index
+from .split_builder import SplitBuilder
+
+logger = get_logger(__name__)
+
+PUBLISHED = "published splits"
+"""Protocol of still pictures: the splits that their authors published. Nobody knows who is on them."""
+NO_ACTORS: Protocols = {PUBLISHED: (Fold(frozenset(), frozenset(), frozenset()),)}
+
+
+@dataclass
+class StillImagesConfig(BuilderConfig):
+    """Options of `load_dataset("fer2013", ...)` and `load_dataset("affectnet", ...)`.
+
+    Attributes:
+        data_dir (`str`): Folder of the corpus.
+        label_set (`str`): `"emotions8"`, `"emotions7"`, `"affectnet8"`, ...; see `LABEL_SETS`. Emotions that are not
+            in it are dropped, and counted.
+    """
+
+    version: Version = Version("1.0.0")
+    label_set: str = "emotions8"
+
+
+class StillImages(SplitBuilder):
+    """Rows of the index, by the splits that the corpus itself has."""
+
+    BUILDER_CONFIG_CLASS = StillImagesConfig
+    CORPUS: Corpus
+    HOMEPAGE: str
+    PROTOCOLS: ClassVar[Protocols] = NO_ACTORS
+
+    @abstractmethod
+    def _find(self) -> Listing:
+        """List the corpus; `_info` has checked nothing but the label set."""
+
+    @abstractmethod
+    def _check_place(self) -> None:
+        """Raises a ValueError if the options name no place."""
+
+    def _info(self) -> DatasetInfo:
+        """Columns: those of the index and `label`. Bad options are refused here, before anything is read."""
+        self._check_place()
+        self._refuse_name("label_set=")
+        labels = label_set(self.config.label_set).labels
+        return DatasetInfo(
+            description=self.CORPUS.notice,
+            features=Features(IMAGE_FEATURES | {"label": ClassLabel(names=labels)}),
+            homepage=self.HOMEPAGE,
+            license=self.CORPUS.license,
+        )
+
+    @property
+    def corpus(self) -> Corpus:
+        """What goes with every score on it."""
+        return self.CORPUS
+
+    def usable_folds(self) -> tuple[dict[int, Fold], dict[int, str]]:
+        """The one fold that the published splits are, without actors, and no fold that cannot be used."""
+        return dict(enumerate(self.PROTOCOLS[PUBLISHED])), {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Depends on the pictures that are there."""
+        return self._opened[2]
+
+    @property
+    def account(self) -> ImageAccount:
+        """What was found and what became of it."""
+        return self._opened[1]
+
+    def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
+        """Index what is not indexed yet; with `download_mode="force_redownload"` anew."""
+        anew = download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD
+        rows, account, key = open_index(self._find(), self.CORPUS.name, Path(self._cache_dir_root), anew)
+        account.drop(kept=label_set(self.config.label_set).mapping)
+        self._prepared = rows, account, key
+        logger.warning("%s, label set %s: %s", self.CORPUS.name, self.config.label_set, account.summary())
+
+    _prepared: tuple[Dataset, ImageAccount, str] | None = None
+
+    @property
+    def _opened(self) -> tuple[Dataset, ImageAccount, str]:
+        """What `download_and_prepare` left; nothing is read here."""
+        if self._prepared is None:
+            raise ValueError(f"{self.CORPUS.name}: not indexed yet; call download_and_prepare() first")
+        return self._prepared
+
+    def _open_all(self) -> Dataset:
+        rows, chosen = self._labelled()
+        return self._select(rows, "all", sorted(row for part in chosen.values() for row in part))
+
+    def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
+        """Rows by split; a split without pictures is left out."""
+        rows, chosen = self._labelled()
+        return {split: self._select(rows, split, chosen[split]) for split in SPLITS if chosen[split]}
+
+    def _labelled(self) -> tuple[Dataset, dict[str, list[int]]]:
+        """The rows of the index with their label, and by split those of them that have one.
+
+        Raises:
+            ValueError: None has.
+        """
+        index, account, _ = self._opened
+        classes = label_set(self.config.label_set)
+        ids = {name: number for number, name in enumerate(classes.labels)}
+        labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in index.data.column("emotion").to_pylist()]
+        chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for row, (split, label) in enumerate(zip(index.data.column("split").to_pylist(), labels, strict=True)):
+            if label is not None:
+                chosen[split].append(row)
+        if not any(chosen.values()):
+            raise ValueError(
+                f"{self.CORPUS.name}: no picture of {len(index)} is left in label set {classes.name} "
+                f"({', '.join(classes.mapping)}); {account.summary()}"
+            )
+        column = Dataset.from_dict({"label": labels}, features=Features({"label": self.info.features["label"]}))
+        labelled = concatenate_datasets([index.remove_columns("split"), column], axis=1)
+        labelled = labelled.cast_column("image", StillImage())
+        labelled.info.description = f"{self.info.description}\n{account.summary()}"
+        labelled.info.homepage, labelled.info.license = self.info.homepage, self.info.license
+        return labelled, chosen
+
+    def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
+        """Rows whose fingerprint tells their content, so that what is computed from them is found again."""
+        identity = repr((self._opened[2], self.config.label_set, part))
+        return rows.select(indices, new_fingerprint=hashlib.sha256(identity.encode()).hexdigest()[:16])

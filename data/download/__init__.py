@@ -1,0 +1,1 @@
+"""The official RAVDESS record: its files, and how they are fetched."""

@@ -1,0 +1,129 @@
+"""Contact sheets: all clips of an actor as small pictures, so that a person can check the crops at a glance."""
+
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+from datasets.utils import tqdm
+from PIL import Image, ImageDraw, ImageFont
+
+from emofusion.data.label_sets import EMOTIONS
+from emofusion.data.store.faces import NO_FACE
+from emofusion.data.whole_files import write_whole
+
+THUMBNAIL = 128  # pixels
+COLUMNS = 8  # as many clips as an emotion has in RAVDESS: 2 intensities x 2 statements x 2 repetitions
+GAP, BORDER, LINE, TITLE = 10, 4, 15, 40  # pixels: between cells, around missed faces, of a caption's line, on top
+PAPER, INK, ALARM, EDGE = "white", "black", "red", "lightgrey"
+
+_ABSENT = {"face": "", "has_video": True}  # what a missing column counts as
+_FACTS = ("actor", "gender", "channel", "emotion", "intensity", "statement", "repetition", "face", "has_video")
+
+
+def write_contact_sheets(rows: datasets.Dataset, folder: Path, frame_size: int) -> list[Path]:
+    """Write `Actor_NN.png` for each actor: the middle frame of each clip, a row or more for each emotion.
+
+    Clips in which no face was found have a red border.
+
+    Args:
+        rows (`datasets.Dataset`): Of the decoded store.
+        folder (`Path`): Is made if it does not exist.
+        frame_size (`int`): Side of the stored frames in pixels.
+
+    Returns:
+        `list[Path]`: The sheets, in order of the actors; one of whom there is no picture has none.
+
+    Raises:
+        ValueError: The frames have another size.
+    """
+    rows = rows.with_format(None)
+    facts = rows.select_columns([name for name in _FACTS if name in rows.column_names])
+    actors: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for index, fact in enumerate(facts):
+        actors[fact["actor"]].append({**_ABSENT, **fact, "index": index})
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = rows.select_columns(["frames"])
+    paths = []
+    for actor in tqdm(sorted(actors), desc="contact sheets", unit="actor"):
+        shown = [clip for clip in actors[actor] if clip["has_video"]]
+        if shown:
+            sheet = _draw(_title(actors[actor]), _in_rows(shown), pictures, frame_size)
+            paths.append(folder / f"Actor_{actor:02d}.png")
+            write_whole(paths[-1], functools.partial(sheet.save, format="PNG"))
+    return paths
+
+
+def _in_rows(clips: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows of the grid: a new one for each emotion of speech and of song, and after `COLUMNS` clips."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for clip in clips:
+        emotion = clip.get("emotion") or ""
+        code = EMOTIONS.index(emotion) if emotion in EMOTIONS else len(EMOTIONS)
+        groups[clip.get("channel") == "song", code, emotion].append(clip)
+    for key in sorted(groups):
+        group = sorted(groups[key], key=_order)
+        for first in range(0, len(group), COLUMNS):
+            yield group[first : first + COLUMNS]
+
+
+def _order(clip: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple((clip.get(name) is None, clip.get(name)) for name in ("intensity", "statement", "repetition"))
+
+
+def _title(clips: Sequence[dict[str, Any]]) -> str:
+    """Such as `Actor 03 (male): 60 clips, 58 faces found, 2 faces not found (red)`."""
+    faces = Counter(clip["face"] for clip in clips if clip["has_video"])
+    unseen = sum(not clip["has_video"] for clip in clips)
+    counts = [f"{len(clips)} clips"]
+    counts += [f"{faces['tracked']} faces tracked"] if faces["tracked"] else []
+    counts += [f"{faces['found']} faces found"] if faces["found"] else []
+    counts += [f"{faces[NO_FACE]} faces not found (red)"] if faces[NO_FACE] else []
+    counts += [f"{unseen} without picture left out"] if unseen else []
+    gender = f" ({clips[0]['gender']})" if clips[0].get("gender") else ""
+    return f"Actor {clips[0]['actor']:02d}{gender}: {', '.join(counts)}"
+
+
+def _caption(clip: dict[str, Any]) -> list[str]:
+    """Two lines, such as `angry strong` and `statement 2, rep. 1`."""
+    emotion = [clip.get("emotion"), clip.get("intensity"), "(song)" if clip.get("channel") == "song" else ""]
+    numbers = [("statement", clip.get("statement")), ("rep.", clip.get("repetition"))]
+    return [
+        " ".join(word for word in emotion if word),
+        ", ".join(f"{word} {number}" for word, number in numbers if number is not None),
+    ]
+
+
+def _draw(
+    title: str, grid: Iterator[list[dict[str, Any]]], pictures: datasets.Dataset, frame_size: int
+) -> Image.Image:
+    cells = list(grid)
+    step_x, step_y = THUMBNAIL + 2 * BORDER + GAP, THUMBNAIL + 2 * BORDER + 2 * LINE + GAP
+    width = max(max(len(row) for row in cells), COLUMNS) * step_x + GAP
+    sheet = Image.new("RGB", (width, TITLE + len(cells) * step_y + GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, TITLE / 2), title, INK, ImageFont.load_default(20), anchor="lm")
+    font = ImageFont.load_default(13)
+    for row, clips in enumerate(cells):
+        for column, clip in enumerate(clips):
+            left, top = GAP + column * step_x, TITLE + row * step_y
+            edge, around = (BORDER, ALARM) if clip["face"] == NO_FACE else (1, EDGE)
+            start, end = BORDER - edge, BORDER + THUMBNAIL + edge - 1
+            draw.rectangle((left + start, top + start, left + end, top + end), around)
+            picture = _middle(pictures[clip["index"]]["frames"], frame_size)
+            sheet.paste(picture, (left + BORDER, top + BORDER))
+            for line, text in enumerate(_caption(clip)):
+                below = top + THUMBNAIL + 2 * BORDER + line * LINE
+                draw.text((left + BORDER + THUMBNAIL / 2, below), text, INK, font, anchor="ma")
+    return sheet
+
+
+def _middle(frames: bytes, size: int) -> Image.Image:
+    """The middle one of stored frames."""
+    if not frames or len(frames) % (size * size * 3):
+        raise ValueError(f"frame_size={size}: the stored frames have another size, found {len(frames)} bytes")
+    video = np.frombuffer(frames, np.uint8).reshape(-1, size, size, 3)
+    return Image.fromarray(video[len(video) // 2]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

@@ -1,0 +1,1 @@
+"""From stored clips to batches: augmentation, normalisation, collation, damage on purpose."""

@@ -1,0 +1,1 @@
+"""What lies on disk: files, their names, the takes that they make, and an account of all of it."""

@@ -1,0 +1,1 @@
+"""Words and tables: metrics.json, the model card, what experiments leave."""

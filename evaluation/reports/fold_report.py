@@ -1,0 +1,110 @@
+"""What `--cross_validate` leaves: cross_validation.json, a table as Markdown, and plots."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emofusion.data.protocols import numbers
+from emofusion.data.whole_files import write_whole
+from emofusion.evaluation.plots.run_plots import plot_actors, plot_confusion
+from emofusion.evaluation.scores.metrics import TITLES
+
+from .subject import tested_on, worst_leak
+from .tables import in_brackets, markdown_table, number
+
+JSON_FILE, TABLE_FILE = "cross_validation.json", "cross_validation.md"
+_COMMON = (
+    "corpus",
+    "corpus_synthetic",
+    "corpus_notice",
+    "label_set",
+    "labels",
+    "protocol",
+    "fusion",
+    "parameters",
+    "test_part",
+    "versions",
+)
+
+
+def common(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all runs share, of their metrics.json; leaky they are together if one is."""
+    return {name: runs[0][name] for name in _COMMON if name in runs[0]} | {"leaky": worst_leak(runs)}
+
+
+def text(record: dict[str, Any]) -> str:
+    """The scores as Markdown: a line a fold, their mean, and all test clips together."""
+    pooled = record["over_actors"]
+    folds = record["over_folds"]["macro_f1"]["folds"]
+    tested = numbers([int(actor) for actor in pooled.get("test_by_actor", {})])
+    clips = str(sum(run["clips"]["test"] for run in record["runs"]))
+    rows = [
+        *map(_run_cells, record["runs"]),
+        [f"mean of {folds} fold{'s' * (folds > 1)}", "", "", "", "", *_over_folds(record)],
+        ["all test clips", "", tested, "", clips, *_pooled(pooled)],
+        ["chance (guessing)", "", "", "", "", *(number(pooled[f"chance_{name}"]) for name in TITLES)],
+    ]
+    header = ["fold", "seed", "test actors", "validation actors", "clips", *TITLES.values()]
+    return "\n".join([title(record), "", markdown_table(header, rows, left=4), "", *_notes(record)])
+
+
+def _run_cells(run: dict[str, Any]) -> list[str]:
+    actors = [numbers(run["actors"].get(name, [])) for name in ("test", "validation")]
+    scores = [number(run[name]) for name in TITLES]
+    return [str(run["fold"]), str(run["seed"]), *actors, str(run["clips"]["test"]), *scores]
+
+
+def _over_folds(record: dict[str, Any]) -> list[str]:
+    cells = []
+    for name in TITLES:
+        score = record["over_folds"][name]
+        deviation = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
+        cells.append(f"{number(score['mean'])}{deviation}{in_brackets(score['interval'])}")
+    return cells
+
+
+def _pooled(pooled: dict[str, Any]) -> list[str]:
+    bounds = pooled["test_intervals"] or {}
+    return [f"{number(pooled[f'test_{name}'])}{in_brackets(bounds.get(name))}" for name in TITLES]
+
+
+def title(record: dict[str, Any]) -> str:
+    """Model, whom it is tested on, corpus, classes and protocol."""
+    tested = tested_on(record | record["over_actors"])
+    return f"{record['fusion']} on {tested} of {record['corpus']}, {record['label_set']}, {record['protocol']}"
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    units = f"{record['over_actors']['test_intervals_units']} {record['over_actors']['test_intervals_over']}"
+    notes = [
+        "± is the standard deviation over folds. Intervals are 95 %: of the mean, Student's t over folds (which share "
+        f"training actors, so it is too narrow); of all test clips, by bootstrap over {units}."
+    ]
+    if len({run["seed"] for run in record["runs"]}) > 1:
+        notes.append("A clip counts once for each seed.")
+    return notes + fold_notes(record)
+
+
+def fold_notes(record: dict[str, Any]) -> list[str]:
+    """Which folds were left out and why, and where other actors validated."""
+    return [
+        *(f"Left out: {reason}." for reason in record["refused_folds"].values()),
+        *(
+            f"Fold {k}: its own validation actors are not there; actors {numbers(actors)} validated."
+            for k, actors in record["stand_in_validation"].items()
+        ),
+    ]
+
+
+def save(record: dict[str, Any], folder: Path) -> None:
+    """Write the record, the table and plots/ into the folder."""
+    pooled = record["over_actors"]
+    heading = f"{title(record)}, folds {', '.join(sorted({str(run['fold']) for run in record['runs']}, key=int))}"
+    plots = folder / "plots"
+    plot_confusion(pooled["test_confusion_matrix"], record["labels"], heading, plots / "confusion_matrix.png")
+    if "test_by_actor" in pooled:
+        plot_actors(pooled["test_by_actor"], heading, plots / "actors.png", pooled["chance_uar"])
+    write_whole(folder / TABLE_FILE, lambda path: path.write_text(text(record) + "\n", encoding="utf-8"))
+    content = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    write_whole(folder / JSON_FILE, lambda path: path.write_text(content, encoding="utf-8"))

@@ -1,0 +1,1 @@
+"""Numbers: scores of predictions, intervals, tests, robustness."""

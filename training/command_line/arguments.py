@@ -1,0 +1,232 @@
+"""What a run can be told: flags of `train_hf.py`, and the fields of a recipe."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from transformers import TrainingArguments
+from transformers.utils import is_torch_bf16_gpu_available
+
+from emofusion.data import LABEL_SETS
+from emofusion.data.corpora.registry import CORPORA
+from emofusion.data.protocols import LEAKY
+
+
+@dataclass
+class ModelArguments:
+    """The model; whatever is left open is the config's default, or that of the checkpoint."""
+
+    _argument_group_name = "model"
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Folder or hub name of a checkpoint to start from, or to score with --do_predict."},
+    )
+    fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] | None = field(
+        default=None, metadata={"help": "How sound and picture are joined; audio and video use one alone."}
+    )
+    audio_encoder: Literal["resnet18", "cnn"] | None = field(
+        default=None, metadata={"help": "ResNet18, or the small CNN that it replaced."}
+    )
+    gate: Literal["mlp", "simple"] | None = field(
+        default=None, metadata={"help": "Gate with a hidden layer, or the original's single linear layer."}
+    )
+    gate_bias: float | None = field(
+        default=None, metadata={"help": "Bias of the gate at the start; -1 gives the sound a weight of 0.27."}
+    )
+    modality_dropout_p: float | None = field(
+        default=None, metadata={"help": "Share of training clips that lose their sound, and as many their picture."}
+    )
+    modality_dropout: bool = field(default=True, metadata={"help": "Modality dropout at all."})
+    encoder_width: int | None = field(
+        default=None, metadata={"help": "Channels of the first ResNet stage; 64 is ResNet18."}
+    )
+    num_frames: int | None = field(default=None, metadata={"help": "Frames that the model looks at."})
+    image_size: int | None = field(default=None, metadata={"help": "Side of a frame in pixels."})
+    window: Literal["voice", "center", "start"] | None = field(
+        default=None, metadata={"help": "Which 3 seconds of a longer clip are taken."}
+    )
+    face_crop: Literal["none", "haar", "yunet"] | None = field(
+        default=None,
+        metadata={
+            "help": "Cut frames to the face, found by OpenCV's cascade (haar) or by the ONNX file --yunet_path."
+        },
+    )
+    class_weights: Literal["none", "balanced"] = field(
+        default="none", metadata={"help": "Weigh classes in the loss by how rare they are in training."}
+    )
+    video_encoder_weights: str | None = field(
+        default=None,
+        metadata={"help": "Start the video encoder from `imagenet` (torchvision's), or from a checkpoint's folder."},
+    )
+    audio_encoder_weights: str | None = field(
+        default=None,
+        metadata={"help": "Start the audio encoder from `imagenet` (torchvision's), or from a checkpoint's folder."},
+    )
+    freeze_audio_encoder: bool = field(default=False, metadata={"help": "Do not train the audio encoder."})
+    freeze_video_encoder: bool = field(default=False, metadata={"help": "Do not train the video encoder."})
+
+
+@dataclass
+class DataArguments:
+    """The corpus, its classes and its split."""
+
+    _argument_group_name = "data"
+
+    corpus: str = field(
+        default="ravdess",
+        metadata={
+            "help": "Which corpus lies in --data_dir: RAVDESS, CREMA-D, or still pictures (FER-2013, AffectNet).",
+            "choices": list(CORPORA),
+        },
+    )
+    data_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder with the files of --corpus at any depth, or zip archives of them (RAVDESS: mp4, wav, "
+            "flac). Required."
+        },
+    )
+    label_set: str | None = field(
+        default=None,
+        metadata={
+            "help": f"Classes: {', '.join(LABEL_SETS)}; by default those of the checkpoint, else emotions8.",
+            "choices": list(LABEL_SETS),
+        },
+    )
+    protocol: str | None = field(
+        default=None,
+        metadata={
+            "help": "Which actors train, validate and test: "
+            + "; ".join(f"{choice.corpus.name}: {', '.join(choice.protocols)}" for choice in CORPORA.values())
+            + f". {LEAKY} deals clips instead of actors, and leaks. By default holdout; of CREMA-D, of which a "
+            "checkpoint has seen no actor, all_test with --do_predict."
+        },
+    )
+    fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})
+    allow_leaky_split: bool = field(
+        default=False, metadata={"help": f"Push a model that was scored on {LEAKY} to the hub all the same."}
+    )
+    strict: bool = field(default=False, metadata={"help": "Refuse a corpus with anything missing or unreadable."})
+    face_tracks: str | None = field(
+        default=None,
+        metadata={"help": "Folder with the official OpenFace tracks, taken instead of finding faces."},
+    )
+    yunet_path: str | None = field(
+        default=None, metadata={"help": "ONNX file of the YuNet face detector, for --face_crop yunet."}
+    )
+    channel: Literal["speech", "song", "both"] = field(default="speech", metadata={"help": "Speech, song or both."})
+    spec_augment: bool = field(default=True, metadata={"help": "SpecAugment on the training split."})
+    frame_augment: bool = field(
+        default=True, metadata={"help": "Flip, random crop and jitter in time of training frames."}
+    )
+    max_train_samples: int | None = field(
+        default=None, metadata={"help": "Train on so many clips only (drawn evenly over the split)."}
+    )
+    max_eval_samples: int | None = field(
+        default=None, metadata={"help": "Validate and test on so many clips only (drawn evenly over the split)."}
+    )
+    cache_dir: str | None = field(
+        default=None, metadata={"help": "Where decoded clips are kept; by default the cache of `datasets`."}
+    )
+
+
+@dataclass
+class ExperimentArguments:
+    """Several runs by one command; everything else on the command line goes to each of them."""
+
+    _argument_group_name = "experiment"
+
+    cross_validate: bool = field(
+        default=False, metadata={"help": "Train and score every fold of --protocol that the actors present allow."}
+    )
+    ablation: str | None = field(
+        default=None, metadata={"help": "YAML file with variants to train alike and to compare, actor by actor."}
+    )
+    seeds: list[int] | None = field(
+        default=None, metadata={"help": "With --cross_validate or --ablation: repeat with these seeds."}
+    )
+    folds: list[int] | None = field(
+        default=None, metadata={"help": "With --cross_validate or --ablation: only these folds."}
+    )
+    search: str | None = field(
+        default=None, metadata={"help": "YAML file with a search space: look for the best hyper-parameters in it."}
+    )
+    n_trials: int = field(default=20, metadata={"help": "With --search: trials of the study in all."})
+    study: str | None = field(
+        default=None,
+        metadata={
+            "help": "With --search: URL of a database that machines share; by default study.db (sqlite) in OUT."
+        },
+    )
+    study_name: str = field(
+        default="emofusion", metadata={"help": "With --search: name of the study in its database."}
+    )
+
+
+@dataclass
+class EmoFusionTrainingArguments(TrainingArguments):
+    """transformers' TrainingArguments with defaults that suit, and what Trainer lacks."""
+
+    _argument_group_name = "training"
+
+    output_dir: str | None = field(
+        default=None,
+        metadata={"help": "Where weights, scores, plots and card go; by default runs/ and the recipe's name."},
+    )
+    audio_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the audio encoder; by default --learning_rate."}
+    )
+    video_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the video encoder; by default --learning_rate."}
+    )
+    early_stopping_patience: int | None = field(
+        default=None, metadata={"help": "Stop after so many epochs without a better validation macro-F1."}
+    )
+    learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
+    per_device_eval_batch_size: int = field(default=32, metadata={"help": "Clips of an evaluation step, per device."})
+    num_train_epochs: float = field(default=20, metadata={"help": "Epochs."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Course of the learning rate."})
+    weight_decay: float = field(default=1e-4, metadata={"help": "Weight decay."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to validate."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
+    save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "End with the best checkpoint."})
+    metric_for_best_model: str | None = field(
+        default="macro_f1", metadata={"help": "What makes a checkpoint the best."}
+    )
+    greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    restore_callback_states_from_checkpoint: bool = field(
+        default=True, metadata={"help": "Let early stopping go on counting where a resumed run left off."}
+    )
+    # The transform needs every column of the dataset.
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must stay false: the inputs are made from all columns."}
+    )
+    report_to: list[str] = field(
+        default_factory=lambda: ["none"], metadata={"help": "Trackers: trackio, tensorboard, wandb, or none."}
+    )
+    # One push at the end, with card and plots, instead of one at each checkpoint without them.
+    hub_strategy: str = field(default="end", metadata={"help": "When to push."})
+
+    def __post_init__(self) -> None:
+        """Refuse what the device cannot do, before anything is read."""
+        if self.output_dir is None:
+            raise ValueError(
+                "--output_dir is missing: name a folder for weights, scores, plots and card; with a recipe it is "
+                "runs/ and the recipe's name"
+            )
+        if self.fp16 and (self.use_cpu or not torch.accelerator.is_available()):
+            raise ValueError("--fp16: half precision needs a GPU and there is none in use; leave the flag out")
+        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
+            raise ValueError(
+                "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
+                "on the CPU"
+            )
+        if self.eval_strategy == "no":
+            self.load_best_model_at_end: bool = False  # nothing tells which one was best
+        if self.use_cpu or not torch.accelerator.is_available():
+            self.dataloader_pin_memory: bool = False  # it speeds up copies to a GPU; without one torch warns
+        super().__post_init__()

@@ -1,0 +1,1 @@
+"""Several runs by one command: every fold, and variants side by side."""

@@ -1,0 +1,133 @@
+"""`--ablation`: variants of one model, trained alike over the same folds and seeds, and compared actor by actor.
+
+Repeating the command after an interruption goes on with the unfinished run.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from accelerate import PartialState
+
+from emofusion.evaluation.reports import ablation_report
+from emofusion.evaluation.reports.ablation_report import PREVIOUS
+from emofusion.evaluation.reports.report import command_line
+from emofusion.evaluation.scores.folds import summarise
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.recipes import ArgumentError, check_fields, words_of
+from emofusion.training.run.job import SCRIPT, check_settings, say
+
+from .grid import plan, run_cells, words_of_experiment
+
+# What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
+_SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
+_SET_BY_GRID = {"fold", "seed", "output_dir"}
+
+
+@dataclass(frozen=True)
+class Variants:
+    """What is compared.
+
+    Attributes:
+        title (`str`): Heading of table and plot.
+        settings (`dict[str, dict]`): Flags of each variant by its name.
+        reference (`str` or `list[str]`): What each is compared with: `"previous"`, the one before it, or the best of
+            those named.
+    """
+
+    title: str
+    settings: dict[str, dict[str, Any]]
+    reference: str | list[str]
+
+
+def read_variants(path: str) -> Variants:
+    """Read a YAML file with the fields `title`, `reference` and `variants`.
+
+    Raises:
+        ArgumentError: It is no such file; the message names the field.
+    """
+    if not Path(path).is_file():
+        raise ArgumentError(f"--ablation {path}: no such file")
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ArgumentError(f"{path}: not YAML: {error}") from error
+    fields = ("title", "reference", "variants")
+    if not isinstance(content, dict) or set(content) != set(fields):
+        raise ArgumentError(f"{path}: expected the fields {', '.join(fields)}")
+    variants = content["variants"]
+    if not isinstance(variants, dict) or len(variants) < 2 or not all(map(_is_mapping, variants.values())):
+        raise ArgumentError(f"{path}: variants: expected two or more names, each with `field: value` lines below it")
+    folders = [folder_of(name) for name in variants]
+    for name, settings in variants.items():
+        check_fields(settings, f"{path}: {name}")
+        for field in settings:
+            if field in _SHARED | _SET_BY_GRID:
+                raise ArgumentError(f"{path}: {name}: {field} must be the same for all variants; name it as a flag")
+        if folders.count(folder_of(name)) > 1 or not folder_of(name):
+            raise ArgumentError(f"{path}: {name}: its name gives the folder {folder_of(name)!r}, as another's does")
+    reference = content["reference"]
+    if reference != PREVIOUS:
+        _check_reference(reference, list(map(str, variants)), path)
+    return Variants(str(content["title"]), {str(name): settings for name, settings in variants.items()}, reference)
+
+
+def _is_mapping(settings: Any) -> bool:
+    return isinstance(settings, dict)
+
+
+def _check_reference(reference: Any, names: list[str], path: str) -> None:
+    for name in reference if isinstance(reference, list) and reference else [reference]:
+        if name not in names:
+            close = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the variants are {', '.join(names)}"
+            raise ArgumentError(
+                f"{path}: reference: expected {PREVIOUS!r}, a variant or a list of them, found {name!r}{hint}"
+            )
+
+
+def folder_of(name: str) -> str:
+    """A variant's folder: its name in small letters, with _ for what is neither letter nor digit."""
+    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
+
+
+def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, Any]:
+    """Train and compare all variants; returns the content of ablation.json.
+
+    Raises:
+        ArgumentError, SetupError: Flags, recipe, variants or corpus are wrong.
+    """
+    variants = read_variants(str(experiment.ablation))
+    for name, settings in variants.settings.items():  # what is wrong is said before the first is trained
+        check_settings([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
+    planned = plan(experiment, words)
+    found = []
+    for name, settings in variants.settings.items():
+        cells = list(run_cells(planned, words_of(settings), planned.folder / folder_of(name)))
+        found.append(
+            {
+                "variant": name,
+                "settings": settings,
+                "folders": [cell.folder.relative_to(planned.folder).as_posix() for cell in cells],
+                **ablation_report.facts([cell.metrics for cell in cells]),
+                **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
+                "robustness": ablation_report.mean_robustness([cell.metrics for cell in cells]),
+            }
+        )
+    record = {
+        "title": variants.title,
+        "variants": ablation_report.compared(found, variants.reference),
+        **ablation_report.common(found),
+        "refused_folds": planned.folds.refused,
+        "stand_in_validation": planned.folds.stand_ins,
+        "command": command_line([SCRIPT, *words, *words_of_experiment(experiment)]),
+    }
+    if PartialState().is_main_process:
+        ablation_report.save(record, planned.folder)
+        say(ablation_report.text(record))
+        say(f"every run, its predictions and card: {planned.folder}")
+    return record

@@ -1,0 +1,150 @@
+"""Several runs alike: one for every seed and fold, each in a folder of its own; finished ones are kept."""
+
+import gc
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from accelerate import PartialState
+
+from emofusion.data import Fold
+from emofusion.evaluation.reports.report import PREDICTIONS_FILE
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.recipes import ArgumentError, names_flag, parse_arguments
+from emofusion.training.run.job import run_job, setup_errors
+from emofusion.training.setup import model as model_setup
+from emofusion.training.setup import splits as splits_setup
+from emofusion.training.setup.checks import check_data_dir, choose_protocol
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Folds of a protocol to train, and those that cannot be.
+
+    Attributes:
+        chosen (`dict[int, Fold]`): Their actors among those who are there.
+        refused (`dict[int, str]`): Why the others cannot be used.
+        stand_ins (`dict[int, list[int]]`): Validation actors of the folds whose own ones are not there.
+    """
+
+    chosen: dict[int, Fold]
+    refused: dict[int, str]
+    stand_ins: dict[int, list[int]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One finished run of several.
+
+    Attributes:
+        fold (`int`): Fold of the protocol.
+        seed (`int`): Seed of everything random.
+        folder (`Path`): Its output folder.
+        metrics (`dict`): Content of its metrics.json.
+    """
+
+    fold: int
+    seed: int
+    folder: Path
+    metrics: dict[str, Any]
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Its predictions.parquet: one row a test clip."""
+        return pd.read_parquet(self.folder / PREDICTIONS_FILE)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run.
+
+    Attributes:
+        words (`list[str]`): Command line that all runs share.
+        folder (`Path`): Output folder of all of them.
+        folds (`Folds`): Folds of the protocol.
+        seeds (`list[int]`): Seeds.
+    """
+
+    words: list[str]
+    folder: Path
+    folds: Folds
+    seeds: list[int]
+
+
+def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
+    """Seeds and folds that are asked for: by default those of a single run, with `--cross_validate` all folds.
+
+    Raises:
+        ArgumentError: A fold that cannot be used, or flags that are wrong for any run.
+        SetupError: The corpus cannot be read.
+    """
+    model_args, data_args, args = parse_arguments(words)
+    for one, several in (("fold", "cross_validate"), ("fold", "folds"), ("seed", "seeds")):
+        if getattr(experiment, several) and names_flag(words, one):
+            raise ArgumentError(f"--{one} with --{several}: choose them with --{one}s")
+    if args.push_to_hub:
+        raise ArgumentError(
+            "--push_to_hub with several runs: only one of them can be the model of a repository; repeat the one that "
+            "you choose as a single run"
+        )
+    check_data_dir(data_args)
+    choose_protocol(data_args, args)
+    with setup_errors():
+        config = model_setup.make_config(model_args, data_args, args)
+        processor = model_setup.make_processor(config, model_args)
+        with args.main_process_first(desc="decoding"):
+            builder = splits_setup.open_corpus(data_args, config, processor)
+        usable, refused = builder.usable_folds()
+    wanted = experiment.folds or (list(usable) if experiment.cross_validate else [data_args.fold])
+    for k in wanted:
+        if k not in usable:
+            choices = ", ".join(map(str, usable)) or "none"
+            reason = refused.get(k, "no such fold")
+            flag = "folds" if experiment.folds else "fold"
+            raise ArgumentError(f"--{flag} {k}: {reason}; the folds that can be used: {choices}")
+    if not wanted:
+        raise ArgumentError(f"--protocol {data_args.protocol}: no fold can be used: {'; '.join(refused.values())}")
+    own = builder.PROTOCOLS[str(data_args.protocol)]
+    folds = Folds(
+        chosen={k: usable[k] for k in wanted},
+        refused=refused if experiment.cross_validate and not experiment.folds else {},
+        stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - own[k].validation},
+    )
+    return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
+
+
+def words_of_experiment(experiment: ExperimentArguments) -> list[str]:
+    """The experiment's own part of the command line."""
+    words = [f"--ablation={experiment.ablation}"] if experiment.ablation else []
+    words += ["--cross_validate"] if experiment.cross_validate else []
+    for name in ("seeds", "folds"):
+        values = getattr(experiment, name)
+        words += [f"--{name}", *map(str, values)] if values else []
+    return words
+
+
+def run_cells(plan: Plan, changes: Sequence[str] = (), folder: Path | None = None) -> Iterator[Cell]:
+    """Do the runs one after the other; those that are finished are only read.
+
+    Args:
+        plan (`Plan`): Folds and seeds.
+        changes (`Sequence[str]`): Flags behind the shared ones, which win.
+        folder (`Path`, *optional*): Where their output folders go, by default the plan's.
+
+    Raises:
+        SetupError: Flags or corpus are wrong, or a folder holds a run of other settings.
+    """
+    for k in plan.folds.chosen:
+        for seed in plan.seeds:
+            place = (folder or plan.folder) / f"fold_{k}_seed_{seed}"
+            logger.warning("%s: fold %d, seed %d", place, k, seed)
+            own = [f"--fold={k}", f"--seed={seed}", f"--output_dir={place}"]
+            metrics = run_job([*plan.words, *changes, *own], resume=True, within=plan.folder)
+            gc.collect()  # its model and optimizer
+            PartialState().wait_for_everyone()  # the main process has written by then what the others read
+            yield Cell(k, seed, place, metrics)

@@ -1,0 +1,121 @@
+"""What a search leaves behind: search.json, best.yaml and two plots."""
+
+import json
+import shlex
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.exceptions import ExperimentalWarning
+
+from emofusion.data.whole_files import write_whole
+from emofusion.evaluation.plots.experiment_plots import plot_importance, plot_trials
+from emofusion.training.command_line.recipes import parse_arguments
+
+from .study import finished_trials
+
+SEARCH_FILE = "search.json"
+RECIPE_FILE = "best.yaml"
+_PLACES = ("output_dir", "data_dir", "cache_dir")
+
+
+def recipe_of(words: Sequence[str]) -> dict[str, Any]:
+    """The settings of a run that its recipe names, and those that are not the defaults; folders aside."""
+    named: dict[str, Any] = {}
+    if words and words[0].endswith((".yaml", ".yml")):
+        named = yaml.safe_load(Path(words[0]).read_text(encoding="utf-8"))
+    asked: tuple[Any, ...] = parse_arguments(words)
+    default: tuple[Any, ...] = parse_arguments([f"--output_dir={asked[2].output_dir}"])
+    settings = {}
+    for group, plain_group in zip(asked, default, strict=True):
+        for name in (item.name for item in fields(group) if item.init and item.name not in _PLACES):
+            value = _plain(getattr(group, name))
+            if name in named or value != _plain(getattr(plain_group, name)):
+                settings[name] = value
+    first = {name: settings[name] for name in named if name in settings}
+    return {name: value for name, value in (first | settings).items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """A setting as YAML holds it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value if value is None or isinstance(value, (bool, int, float, list)) else str(value)
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """Share of each flag in how much the scores differ (PED-ANOVA; Watanabe et al., 2023), the largest first.
+
+    Empty where nothing can be said: fewer than two finished trials, or none better than another.
+    """
+    finished = finished_trials(study)
+    if len({trial.value for trial in finished}) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        shares = optuna.importance.get_param_importances(study)
+    return {name: float(share) for name, share in shares.items()}
+
+
+def record_of(study: optuna.Study) -> dict[str, Any]:
+    """Best and all trials, and importances, as search.json holds them."""
+    return {
+        "objective": "macro-F1 of the validation actors, at the epoch that the run would keep",
+        "study_name": study.study_name,
+        "best": _trial_record(study.best_trial),
+        "importances": importances(study),
+        "trials": [_trial_record(trial) for trial in study.get_trials(deepcopy=False)],
+    }
+
+
+def _trial_record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    seconds = trial.duration.total_seconds() if trial.duration is not None else None
+    return {
+        "trial": trial.number,
+        "state": trial.state.name.lower(),
+        "validation_macro_f1": trial.value,
+        "params": trial.params,
+        "seconds": seconds,
+    }
+
+
+def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -> None:
+    """Write best.yaml and plots, and last of all search.json."""
+    best = record["best"]
+    head = (
+        f"# The best of {sum(trial['state'] == 'complete' for trial in record['trials'])} trials (trial "
+        f"{best['trial']}): macro-F1 {best['validation_macro_f1']:.3f} on the validation actors of "
+        f"{record['corpus']}.\n"
+    )
+    content = head + yaml.safe_dump(recipe | best["params"], sort_keys=False)
+    write_whole(folder / RECIPE_FILE, lambda path: path.write_text(content, encoding="utf-8"))
+    title = f"{record['fusion']}, {record['corpus']}: validation macro-F1"
+    values = [trial["validation_macro_f1"] for trial in record["trials"]]
+    plot_trials(values, title, folder / "plots" / "trials.png")
+    if record["importances"]:
+        plot_importance(record["importances"], title, folder / "plots" / "importance.png")
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    write_whole(folder / SEARCH_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def last_words(record: dict[str, Any], folder: Path, places: dict[str, str | None]) -> str:
+    """The best settings, and the command that trains with them."""
+    best = record["best"]
+    values = ", ".join(
+        f"{name} {value:.3g}" if type(value) is float else f"{name} {value}" for name, value in best["params"].items()
+    )
+    command = ["accelerate", "launch", "train_hf.py", (folder / RECIPE_FILE).as_posix()]
+    for name, place in places.items():
+        command += [f"--{name}", place] if place else []
+    command += ["--output_dir", (folder / "best").as_posix()]
+    return (
+        f"best: trial {best['trial']}, validation macro-F1 {best['validation_macro_f1']:.3f} ({record['corpus']}): "
+        f"{values}\ntrain with it and score the test actors: {shlex.join(command)}"
+    )

@@ -1,0 +1,138 @@
+"""What makes a run the same run: resuming one under other settings would mix two runs in one score."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from emofusion.data.whole_files import write_whole
+from emofusion.modeling import EmoFusionConfig
+from emofusion.training.command_line.arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from emofusion.training.command_line.recipes import ArgumentError
+
+from .checks import RUN_FILE
+from .model import CONFIG_FLAGS
+
+_TRAINING = (
+    "seed",
+    "data_seed",
+    "num_train_epochs",
+    "max_steps",
+    "learning_rate",
+    "audio_learning_rate",
+    "video_learning_rate",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "optim",
+    "optim_args",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "dataloader_drop_last",
+    "auto_find_batch_size",
+    "weight_decay",
+    "lr_scheduler_type",
+    "lr_scheduler_kwargs",
+    "warmup_steps",
+    "eval_strategy",
+    "eval_steps",
+    "eval_delay",
+    "load_best_model_at_end",
+    "metric_for_best_model",
+    "greater_is_better",
+    "early_stopping_patience",
+    "bf16",
+    "fp16",
+)
+_MODEL = (
+    "model_name_or_path",
+    "video_encoder_weights",
+    "audio_encoder_weights",
+    "class_weights",
+    "freeze_audio_encoder",
+    "freeze_video_encoder",
+)
+_DATA = ("corpus", "label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
+
+
+def identity_of(
+    config: EmoFusionConfig,
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    args: EmoFusionTrainingArguments,
+    splits: dict[str, Dataset],
+    fingerprint: str,
+) -> dict[str, Any]:
+    """The settings and clips that decide what a run learns; `fingerprint` is that of the corpus."""
+    clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
+    settings = {
+        **{name: getattr(config, name) for name in (*CONFIG_FLAGS, "label_smoothing")},
+        **{name: getattr(model_args, name) for name in _MODEL},
+        **{name: getattr(data_args, name) for name in _DATA},
+        **{name: getattr(args, name) for name in _TRAINING},
+        **{f"clips of {name}": digest for name, digest in clips.items()},
+        "content of the corpus": fingerprint,
+        "content of the start weights": [_digest(source) for source in _start_weights(model_args)],
+    }
+    return json.loads(json.dumps(settings))  # as it is read back: names in place of enum members
+
+
+def _start_weights(model_args: ModelArguments) -> list[str]:
+    sources = (model_args.model_name_or_path, model_args.video_encoder_weights, model_args.audio_encoder_weights)
+    return [source for source in sources if source is not None]
+
+
+def _digest(source: str) -> str | None:
+    """Hash of weights on this machine; None for a name on a hub, and for ImageNet's, which never change."""
+    path = Path(source).expanduser()
+    file = path / SAFE_WEIGHTS_NAME if path.is_dir() else path
+    if not file.is_file():
+        return None
+    with file.open("rb") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()[:16]
+
+
+def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = False) -> None:
+    """Refuse to resume a run that was begun with other settings.
+
+    Args:
+        identity (`dict`): What the settings are now.
+        folder (`Path`): Output folder of the run that was begun.
+        must_know (`bool`): Refuse a folder that does not say with which settings its run was begun.
+
+    Raises:
+        ArgumentError: naming the first setting that differs.
+    """
+    path = folder / RUN_FILE
+    if not path.is_file():
+        if must_know:
+            raise ArgumentError(
+                f"--resume_from_checkpoint: {path} is not there, so nobody knows with which settings and actors the "
+                "run was begun; start from the checkpoint with --model_name_or_path instead"
+            )
+        return
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    for name in identity:
+        if begun.get(name) != identity[name]:
+            before = f"with {name} {begun[name]}" if name in begun else f"by a version that did not write down {name}"
+            raise ArgumentError(
+                f"--output_dir {folder}: its run was begun {before}, now it is {identity[name]}; resume it with the "
+                "same settings, or train in another folder"
+            )
+
+
+def same_run(identity: dict[str, Any], folder: Path) -> bool:
+    """Whether the run in this folder was trained with these very settings."""
+    path = folder / RUN_FILE
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == identity
+
+
+def save_identity(identity: dict[str, Any], folder: Path) -> None:
+    """Write run.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(identity, indent=1) + "\n"
+    write_whole(folder / RUN_FILE, lambda path: path.write_text(text, encoding="utf-8"))

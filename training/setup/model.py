@@ -1,0 +1,122 @@
+"""From flags to config and model."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from emofusion.data import LabelSet, label_set
+from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+from emofusion.training.command_line.arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
+from emofusion.training.command_line.recipes import ArgumentError
+
+from .checks import only_scores
+from .encoder_weights import start_encoders
+
+# Fields of ModelArguments that are fields of the config, too.
+CONFIG_FLAGS = (
+    "fusion",
+    "audio_encoder",
+    "gate",
+    "gate_bias",
+    "modality_dropout_p",
+    "encoder_width",
+    "num_frames",
+    "image_size",
+    "window",
+    "face_crop",
+)
+
+
+def make_config(
+    model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments
+) -> EmoFusionConfig:
+    """The config of a new model, or that of the checkpoint with what the flags change."""
+    changes: dict[str, Any] = {
+        name: getattr(model_args, name) for name in CONFIG_FLAGS if getattr(model_args, name) is not None
+    }
+    if not model_args.modality_dropout:
+        changes["modality_dropout_p"] = 0.0
+    if args.label_smoothing_factor:
+        # In the model's own loss, which knows the branches; Trainer's smoother would bypass it.
+        changes["label_smoothing"] = args.label_smoothing_factor
+        args.label_smoothing_factor = 0.0
+    if model_args.model_name_or_path is None:
+        classes = label_set(data_args.label_set or "emotions8")
+        return EmoFusionConfig(**changes, label_set=classes.name, id2label=classes.id2label)
+    config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
+    if not only_scores(args):
+        config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
+    classes = classes_of(config, data_args, may_change=not only_scores(args))
+    config.label_set, config.id2label = classes.name, classes.id2label
+    config.label2id = {name: index for index, name in classes.id2label.items()}
+    return config
+
+
+def classes_of(config: EmoFusionConfig, data_args: DataArguments, may_change: bool) -> LabelSet:
+    """The label set of a checkpoint, or the one the flags ask for if the head may be made anew."""
+    wanted = data_args.label_set or config.label_set
+    if wanted is None:
+        raise ArgumentError("--label_set is missing: the checkpoint does not say which label set its classes are")
+    classes = label_set(wanted)
+    if not may_change and classes.id2label != config.id2label:
+        raise ArgumentError(
+            f"--label_set {wanted}: the checkpoint tells apart {', '.join(config.label2id)}; "
+            "scoring needs the same classes"
+        )
+    return classes
+
+
+def balanced_weights(labels: Iterable[int], num_labels: int) -> list[float]:
+    """Class weights inverse to frequency, 1 on average over the clips; 0 for a class without clips."""
+    counts = np.bincount(list(labels), minlength=num_labels)
+    present = counts > 0
+    weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return [float(weight) for weight in weights]
+
+
+def make_processor(config: EmoFusionConfig, model_args: ModelArguments) -> EmoFusionProcessor:
+    """The processor of this config; a checkpoint's spectrograms keep the normalisation that it was trained with."""
+    processor = EmoFusionProcessor.from_config(config)
+    if model_args.model_name_or_path is not None:
+        trained = EmoFusionProcessor.from_pretrained(model_args.model_name_or_path).feature_extractor
+        processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
+    return processor
+
+
+def make_model(
+    config: EmoFusionConfig, model_args: ModelArguments, train_labels: Iterable[int] | None
+) -> EmoFusionModel:
+    """A new model, or the checkpoint's with a new classifier where the classes changed.
+
+    Without `train_labels` the model is only to be scored, and every weight must be the checkpoint's.
+
+    Raises:
+        ArgumentError: The checkpoint does not fit the flags, or an encoder's weights do not fit the model.
+    """
+    if model_args.class_weights == "balanced" and train_labels is not None:
+        config.class_weights = balanced_weights(train_labels, config.num_labels)
+    if model_args.model_name_or_path is None:
+        model = EmoFusionModel(config)
+    else:
+        model, loaded = EmoFusionModel.from_pretrained(
+            model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True, output_loading_info=True
+        )
+        _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
+    start_encoders(model, model_args, trains=train_labels is not None)
+    if model_args.freeze_audio_encoder:
+        model.freeze_audio_encoder()
+    if model_args.freeze_video_encoder:
+        model.freeze_video_encoder()
+    return model
+
+
+def _check_loaded(loaded: dict[str, Any], path: str, scoring: bool) -> None:
+    """Refuse weights made anew where the user means the checkpoint's: all for scoring, encoders for training."""
+    mismatched = {key if isinstance(key, str) else key[0] for key in loaded["mismatched_keys"]}
+    anew = {*loaded["missing_keys"], *mismatched} if scoring else {k for k in mismatched if "_encoder." in k}
+    if anew:
+        raise ArgumentError(
+            f"--model_name_or_path {path}: {len(anew)} weights do not fit the flags or the recipe, such as "
+            f"{min(anew)}; leave out what differs from the checkpoint (--fusion, --encoder_width, ...)"
+        )
