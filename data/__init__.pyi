@@ -1,4 +1,6 @@
+from .corpora.registration import register as register
 from .corpora.registry import CORPORA as CORPORA
+from .corpora.registry import describe_corpus as describe_corpus
 from .inputs.clip_inputs import ClipInputs as ClipInputs
 from .inputs.clip_inputs import EpochClock as EpochClock
 from .inputs.collator import ClipCollator as ClipCollator
@@ -12,7 +14,6 @@ from .protocols import FoldRefusedError as FoldRefusedError
 from .protocols import fold as fold
 from .sources.account import Account as Account
 from .sources.corpus_record import Corpus as Corpus
-from .sources.corpus_record import describe_corpus as describe_corpus
 from .sources.ravdess_names import RavdessName as RavdessName
 from .sources.ravdess_names import parse_name as parse_name
 from .store.settings import DecodeSettings as DecodeSettings

@@ -3,6 +3,11 @@
 A corpus is one file here, which ends in its entry, and one line below.
 """
 
+from pathlib import Path
+
+from emofusion.data.sources.corpus_record import Corpus, describe_files
+from emofusion.data.sources.files import CorpusFiles
+
 from . import affectnet, crema_d, fer2013, ravdess
 from .entry import CorpusEntry
 
@@ -16,6 +21,11 @@ CORPORA: dict[str, CorpusEntry] = {
     )
 }
 """By the name that `--corpus` and `datasets.load_dataset` know them by."""
+
+
+def describe_corpus(data_dir: Path) -> Corpus:
+    """What a folder of clips under RAVDESS names is: what the record in it says, and without one RAVDESS."""
+    return describe_files(CorpusFiles(data_dir.expanduser()), ravdess.RAVDESS)
 
 
 def entry_called(name: str) -> CorpusEntry | None:

@@ -33,17 +33,12 @@ RECORDS = {
 """File that marks a corpus which is not the original recordings; its field `notice` says what it is."""
 
 
-def describe_corpus(data_dir: Path, original: Corpus) -> Corpus:
+def describe_files(files: CorpusFiles, original: Corpus) -> Corpus:
     """Tell the corpus in a folder by the record that its maker left; without one it is `original`.
 
     The record is found in the folder, above it or below it, and in zip archives: part of a synthetic corpus, and a
     folder that holds one among others, are synthetic too.
     """
-    return describe_files(CorpusFiles(data_dir.expanduser()), original)
-
-
-def describe_files(files: CorpusFiles, original: Corpus) -> Corpus:
-    """`describe_corpus` of a folder whose files are listed."""
     place = files.folder.resolve()
     for folder in (place, *place.parents):
         for name in RECORDS:
