@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from helpers import REPOSITORY
 
 
 @pytest.fixture(scope="session")

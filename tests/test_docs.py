@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 
 from emofusion.training.command_line.recipes import known_fields, make_parser
+from helpers import REPOSITORY
 
 
 def test_table_of_the_original_flags_is_whole():

@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+
+from helpers import REPOSITORY
 
 PACKAGES = ("modeling", "data", "evaluation", "training")
 WINGS = (

@@ -1,0 +1,54 @@
+"""The benchmarks run; what they print is for docs/results.md, not for a test."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from helpers import REPOSITORY
+from helpers.corpus_files import write_corpus, write_named
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_store_building_prints_a_line_for_each_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    building = script("store_building")
+    monkeypatch.setattr(building, "ROUNDS", 1)
+    building.compare(write_named(tmp_path, "01-01-03-01-01-01-01"), 3, {"faces off": "none", "faces": "haar"})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["| mp4, faces off", "| mp4, faces"]
+    assert all(float(line.split(" | ")[3]) > 0 for line in lines)
+
+
+def test_store_reading_prints_a_line_for_each_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    pytest.importorskip("librosa", reason="pip install -e '.[bench]'")
+    reading = script("store_reading")
+    monkeypatch.setattr(reading, "ROUNDS", 1)
+    corpus = write_corpus(tmp_path, actors=(1,), emotions=(3, 4))
+    monkeypatch.setattr("sys.argv", ["store_reading.py", "--data_dir", str(corpus)])
+    reading.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 4
+
+
+def test_window_coverage_prints_a_line_for_each_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    coverage = script("window_coverage")
+    corpus = write_corpus(tmp_path, actors=(1,), emotions=(3, 4), kind="wav")
+    monkeypatch.setattr("sys.argv", ["window_coverage.py", str(corpus)])
+    coverage.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split(" | ")[:2] for line in lines] == [[f"| {name}", "2"] for name in coverage.WINDOWS]

@@ -1,0 +1,364 @@
+"""The model card of every kind of run: numbers of its tables and metadata are those of metrics.json, no gap shows."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from huggingface_hub import ModelCard
+from jinja2 import UndefinedError
+
+from emofusion.data.inputs.degradation import conditions_for
+from emofusion.evaluation.reports import card, report
+from emofusion.evaluation.scores.scoring import score_predictions
+from helpers import REPOSITORY
+
+EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
+SCORES = {"macro-F1": "macro_f1", "UAR": "uar", "accuracy": "accuracy", "weighted F1": "weighted_f1"}
+HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 1, "eval_loss": 2.1, "eval_macro_f1": 0.3, "eval_uar": 0.4}]
+MODALITIES = {"audio": ["audio"], "video": ["video"]}
+
+
+def predictions(names: list[str], actors: list[int] | None, seed: int = 0) -> pd.DataFrame:
+    """A table as of a model that is right in about half of the clips; the last class has no clip."""
+    generator = np.random.default_rng(seed)
+    clips = 60 * len(actors or [17])
+    probabilities = generator.dirichlet(np.ones(len(names)), clips)
+    labels = np.where(generator.random(clips) < 0.4, probabilities.argmax(1), generator.integers(0, 99, clips))
+    labels %= len(names) - 1
+    table = {
+        "clip": [f"clip {index}" for index in range(clips)],
+        "label": [names[index] for index in labels],
+        "prediction": [names[index] for index in probabilities.argmax(1)],
+        "probabilities": list(probabilities),
+    }
+    if actors:
+        table["actor"] = np.repeat(actors, 60)
+        table["gender"] = np.where(table["actor"] % 2, "male", "female")
+    return pd.DataFrame(table)
+
+
+def damaged(fusion: str, silent: bool) -> list[dict[str, Any]]:
+    """A robustness table with numbers that are all different."""
+    numbers = iter(np.linspace(0.05, 0.95, 60))
+    conditions = conditions_for(MODALITIES.get(fusion, ["audio", "video"]), has_audio=not silent)
+    gated = fusion in ("gated", "xattn")
+    scores = ("macro_f1", "uar", "accuracy", "unchanged")
+    return [
+        {
+            "condition": condition.name,
+            "clips": 240,
+            **{name: float(next(numbers)) for name in scores},
+            "gate": next(numbers) if gated else None,
+        }
+        for condition in conditions
+    ]
+
+
+def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20), **changes: Any) -> dict[str, Any]:
+    """metrics.json of a run; without actors it is of a corpus of still pictures."""
+    names = changes.get("labels", EMOTIONS)
+    parts = {"train": [1, 2, 3], "validation": [13], "test": list(actors)}
+    metrics = {
+        "corpus": "RAVDESS" if actors else "FER-2013",
+        "corpus_synthetic": False,
+        "corpus_notice": "Where the corpus comes from.",
+        "label_set": "emotions8",
+        "protocol": "holdout",
+        "fold": 0,
+        "actors": parts if actors else {},
+        "clips": {"train": 336, "validation": 112, "test": 60 * len(actors or [17])},
+        "labels": names,
+        "fusion": fusion,
+        "parameters": 22_545_161,
+        "num_frames": 8,
+        "image_size": 112,
+        "encoder_width": 64,
+        "window": "voice",
+        "face_crop": "none",
+        "seed": 42,
+        "command": "accelerate launch train_hf.py recipes/gated.yaml --data_dir 'my corpus'",
+        "versions": {"torch": "2.12.0", "python": "3.11.7"},
+        "trained": True,
+        "leaky": False,
+        "load_from": "you/model",
+        "epochs": 10.0,
+        "validation_macro_f1": 0.52351,
+        **score_predictions(predictions(names, list(actors)), names),
+        "robustness": damaged(fusion, silent=not actors),
+    }
+    return json.loads(json.dumps(metrics | changes))
+
+
+def of_an_old_release() -> dict[str, Any]:
+    """What the first release wrote."""
+    later = ("leaky", "face_crop", "load_from", "robustness", "chance_weighted_f1")
+    kept = ("test_macro_f1", "test_weighted_f1", "test_uar", "test_accuracy", "test_confusion_matrix")
+    found = metrics_of("audio", labels=EMOTIONS[:5])
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in later and (not name.startswith(("test_", "majority_")) or name in (*kept, "majority_accuracy"))
+    }
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "fused": metrics_of(),
+    "without a gate": metrics_of("concat"),
+    "audio": metrics_of("audio"),
+    "video": metrics_of("video", face_crop="yunet"),
+    "leaky": metrics_of(leaky=True, protocol="random_clips"),
+    "perhaps leaky": metrics_of(leaky=None, trained=False),
+    "synthetic": metrics_of(corpus="animated corpus (real voices, rendered faces)", corpus_synthetic=True),
+    "CREMA-D": metrics_of(corpus="CREMA-D", actors=tuple(range(1001, 1025))),
+    "one actor": metrics_of(actors=(17,)),
+    "pictures": metrics_of("video", actors=(), test_part="validation"),
+    "fused on pictures": metrics_of(actors=()),
+    "scored alone": metrics_of(trained=False, actors=(17, 18), label_set=None, epochs=None, validation_macro_f1=None),
+    "old": of_an_old_release(),
+}
+BARE = ("corpus", "actors", "clips", "labels", "fusion", "parameters", "num_frames", "image_size", "test_macro_f1")
+RUNS["bare"] = {name: value for name, value in metrics_of("gated").items() if name in BARE}
+
+
+DRAWN = ("fused", "pictures", "scored alone")
+"""Runs whose plots are drawn, which takes most of the time."""
+
+
+def written(metrics: dict[str, Any], folder: Path, license_id: str = "cc-by-nc-sa-4.0") -> ModelCard:
+    """The card of a run as the hub would read it."""
+    card.write_card(metrics, license_id, REPOSITORY / "model_card.md", folder, model_name="you/model")
+    return ModelCard.load(folder / "README.md")
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, ModelCard, Path]:
+    """Metrics, card and folder of every kind of run."""
+    folder = tmp_path_factory.mktemp("run")
+    metrics = RUNS[request.param]
+    if request.param in DRAWN:
+        report.save_plots(metrics, HISTORY if metrics["trained"] else [], folder)
+    return metrics, written(metrics, folder), folder
+
+
+def tables_of(text: str) -> list[dict[str, dict[str, str]]]:
+    """Tables of a Markdown text: cells by row and column; the first column's header is the key "".
+
+    A table that Markdown would not take for one fails.
+    """
+    found = []
+    for block in re.split(r"\n\s*\n", text):
+        lines = block.splitlines()
+        if not any(line.startswith("|") for line in lines):
+            continue
+        assert all(line.startswith("| ") and line.endswith(" |") for line in lines), block
+        header, rule, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+        assert rows and set("".join(rule)) <= set("-:"), block
+        assert all(len(row) == len(header) and all(row) for row in (rule, *rows)), block
+        found.append(
+            {"": dict.fromkeys(header[:1], "")} | {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+        )
+    return found
+
+
+def table_of(text: str, first: str) -> dict[str, dict[str, str]]:
+    """The first table whose first column is called so, without its header; empty where there is none."""
+    for table in tables_of(text):
+        if first in table.pop(""):
+            return table
+    return {}
+
+
+def shown(value: float | list[float] | str | None) -> str:
+    """How the card prints a number."""
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return f"{value[0]:.3f} to {value[1]:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def test_nothing_in_it_is_left_open(run: tuple[dict, ModelCard, Path]):
+    _, found, folder = run
+    tables_of(found.text)
+    prose = re.sub(r"```.*?```", "code", found.text, flags=re.DOTALL)
+    assert not re.findall(r"\{\{|\}\}|\{%|\bNone\b|\bnan\b|\bUndefined\b|\[\]|\(\)|``", prose)
+    assert not re.findall(r"\n{3,}| \.|\(,|,,|\.\.|: *\.| ,|(?<=\S)  ", prose)
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", found.text)
+    assert sorted(pictures) == sorted(str(path.relative_to(folder)) for path in folder.glob("plots/*"))
+    headings = re.findall(r"^##+ (.*)$", found.text, flags=re.MULTILINE)
+    sections = re.split(r"^##+ .*$", found.text, flags=re.MULTILINE)[1:]
+    assert all(section.strip() for section in sections), headings
+    assert len(set(headings)) == len(headings)
+
+
+def test_scores_with_their_intervals(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    rows = table_of(found.text, "score")
+    intervals = metrics.get("test_intervals") or {}
+    assert list(rows) == [title for title, name in SCORES.items() if f"test_{name}" in metrics]
+    for title, row in rows.items():
+        name = SCORES[title]
+        _, subject, *_ = row
+        assert metrics["corpus"] in subject
+        assert row[subject] == shown(metrics[f"test_{name}"])
+        assert row.get("95 % interval", "-") == shown(intervals.get(name))
+        assert row.get("chance", "-") == shown(metrics.get(f"chance_{name}"))
+        assert row.get("most frequent class", "-") == shown(metrics.get(f"majority_{name}"))
+
+
+@pytest.mark.parametrize(
+    ("first", "field", "columns"),
+    [
+        ("class", "test_per_class", {"precision": "precision", "recall": "recall", "F1": "f1", "clips": "clips"}),
+        ("gender", "test_by_gender", {"UAR": "uar", "accuracy": "accuracy", "clips": "clips"}),
+        ("actor", "test_by_actor", {"gender": "gender", "UAR": "uar", "accuracy": "accuracy", "clips": "clips"}),
+    ],
+)
+def test_groups(run: tuple[dict, ModelCard, Path], first: str, field: str, columns: dict[str, str]):
+    metrics, found, _ = run
+    rows = table_of(found.text, first)
+    assert list(rows) == list(metrics.get(field, {}))
+    for group, row in rows.items():
+        assert row == {first: group} | {title: shown(metrics[field][group][name]) for title, name in columns.items()}
+
+
+def test_damaged_input(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    rows, expected = table_of(found.text, "condition"), metrics.get("robustness", [])
+    assert list(rows) == [row["condition"] for row in expected]
+    for row in expected:
+        cells = rows[row["condition"]]
+        titles = {**SCORES, "unchanged": "unchanged", "gate": "gate"}
+        assert {cells[title] == shown(row[name]) for title, name in titles.items() if title in cells} == {True}
+        assert ("gate" in cells) == (row["gate"] is not None)
+    assert ("Derington et al. 2023" in found.text) == bool(rows)
+    assert ("white noise" in found.text) == ("noise 10 dB" in rows)
+    assert ("Black frames are" in found.text) == ("black frames 50 %" in rows)
+    assert ("Late sound" in found.text) == ("sound late by 1 s" in rows)
+
+
+def test_calm_as_neutral(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    merged = [table for table in tables_of(found.text) if "calm counted" in str(table)]
+    assert len(merged) == ("test_merged_calm" in metrics)
+    for table in merged:
+        for title, name in SCORES.items():
+            assert list(table[title].values())[1] == shown(metrics["test_merged_calm"][name])
+
+
+def test_splits(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    rows = table_of(found.text, "split")
+    assert {name: int(row["clips"]) for name, row in rows.items()} == metrics["clips"]
+    for name, actors in metrics.get("actors", {}).items():
+        assert rows[name]["actors"] == ", ".join(map(str, actors))
+
+
+def test_results_of_the_metadata(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    results = found.data.eval_results
+    assert {result.metric_type: result.metric_value for result in results} == {
+        name: metrics[f"test_{name}"] for name in SCORES.values() if f"test_{name}" in metrics
+    }
+    for result in results:
+        assert result.dataset_name.startswith(metrics["corpus"])
+        assert result.dataset_split == metrics.get("test_part", "test")
+        assert ("ravdess" in result.dataset_type) == (metrics["corpus"] == "RAVDESS")
+        if metrics.get("actors") and "protocol" in metrics:
+            assert f"protocol {metrics['protocol']}, fold {metrics['fold']}" in result.dataset_name
+    task = "audio-classification" if metrics["fusion"] == "audio" else "video-classification"
+    assert found.data.pipeline_tag == results[0].task_type == task
+    assert found.data.license == "cc-by-nc-sa-4.0"
+    assert ("synthetic" in found.data.tags) == metrics.get("corpus_synthetic", False)
+    assert ("audio-visual" in found.data.tags) == (metrics["fusion"] not in ("audio", "video"))
+
+
+def test_other_numbers_and_words(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    text = found.text
+    if "test_calibration_error" in metrics:
+        assert f"Calibration error: {metrics['test_calibration_error']:.3f} " in text
+    for field in ("command", "corpus_notice"):
+        assert metrics.get(field, "") in text
+    assert f"On {metrics['clips']['test']} " in text
+    assert ("lie detection" in text) and ("at work" in text) and ("policing" in text)
+    people = re.findall("unseen actors|never seen", text.partition("\n# ")[2])  # below the warning
+    assert bool(people) == bool(metrics.get("actors") and metrics.get("leaky", False) is False)
+
+
+def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):
+    leaky, unknown, synthetic = (
+        written(RUNS[name], tmp_path / name) for name in ("leaky", "perhaps leaky", "synthetic")
+    )
+    assert leaky.text.lstrip().startswith("> **Leaky split: actors of the test were seen")
+    assert "leaky split" in leaky.data.eval_results[0].dataset_name
+    assert unknown.text.lstrip().startswith("> **It is not known which actors this checkpoint was trained on")
+    assert "perhaps a leaky split" in unknown.data.eval_results[0].dataset_name
+    assert synthetic.text.lstrip().startswith("> **These weights and all scores below are from the animated corpus")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fused", "bootstrap over 4 actors: wide, because they are few"),
+        ("CREMA-D", "bootstrap over 24 actors. They say"),
+        ("pictures", "bootstrap over 60 clips, as if each"),
+        ("one actor", "There is no interval: the test is of one actor"),
+    ],
+)
+def test_intervals_say_what_they_are_over(tmp_path: Path, name: str, words: str):
+    assert words in written(RUNS[name], tmp_path).text
+
+
+def test_gaps_between_people_are_those_of_the_tables(tmp_path: Path):
+    metrics = metrics_of()
+    for group, uar in (("male", 0.41234), ("female", 0.62345)):
+        metrics["test_by_gender"][group]["uar"] = uar
+    for actor, uar in zip(metrics["test_by_actor"], (0.2, 0.5, 0.6, 0.70004), strict=True):
+        metrics["test_by_actor"][actor]["uar"] = uar
+    text = written(metrics, tmp_path).text
+    assert "UAR differed by 0.211 between genders and by 0.500 between the best and the worst actor" in text
+    assert "was not measured" in written(RUNS["pictures"], tmp_path / "pictures").text
+
+
+@pytest.mark.parametrize(
+    ("license_id", "words"),
+    [
+        ("cc-by-nc-sa-4.0", "CC BY-NC-SA 4.0: no commercial use"),
+        ("odbl", "has terms of its own (see Training)"),
+        ("apache-2.0", None),
+    ],
+)
+def test_licence_of_the_clips_goes_on(tmp_path: Path, license_id: str, words: str | None):
+    found = written(metrics_of(), tmp_path, license_id)
+    assert found.data.license == license_id
+    assert [line for line in found.text.splitlines() if line.startswith("- The training data")] == [
+        line for line in found.text.splitlines() if words and words in line
+    ]
+
+
+def test_plots_of_an_earlier_run_are_not_shown(tmp_path: Path):
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "actors.png").touch()
+    assert "actors.png" in written(RUNS["fused"], tmp_path).text
+    assert "actors.png" not in written(RUNS["bare"], tmp_path).text
+
+
+def test_a_field_without_which_there_is_no_card(tmp_path: Path):
+    metrics = metrics_of()
+    del metrics["parameters"]
+    with pytest.raises(UndefinedError, match="parameters"):
+        written(metrics, tmp_path)
+    assert not (tmp_path / "README.md").exists()
+
+
+def test_summary_prints_intervals_beside_scores():
+    metrics = RUNS["fused"]
+    low, high = metrics["test_intervals"]["macro_f1"]
+    printed = report.summary(metrics)
+    assert f"{metrics['test_macro_f1']:.3f}  95 % {low:.3f} to {high:.3f} over 4 actors  (chance" in printed
+    assert "95 %" not in report.summary(RUNS["one actor"])

@@ -1,0 +1,1 @@
+"""transformers' own common tests, run against our classes by `tests/modeling/test_transformers_common.py`."""
