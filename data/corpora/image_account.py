@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_json
 
 MOST_REASONS = 5
 
@@ -72,8 +72,7 @@ class ImageAccount:
 
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-        write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
+        write_json(path, asdict(self), indent=1)
 
     @classmethod
     def load(cls, path: Path) -> "ImageAccount":

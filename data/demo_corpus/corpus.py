@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from emofusion.data.label_sets import EMOTIONS
 from emofusion.data.sources.corpus_record import DEMO_CORPUS
 from emofusion.data.sources.ravdess_names import RavdessName
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_json, write_whole
 
 from .acting import ACTORS, draw_acting
 from .face import draw_frames
@@ -149,20 +149,17 @@ def _mark(folder: Path, settings: dict[str, int], actors: list[int], clips_per_a
         _check_marker(marker, settings, actors, clips_per_actor)
     elif any(folder.glob("Actor_*")):
         raise ValueError(f"{folder}: holds Actor_* folders but no {MARKER}; choose a folder of its own for the demo.")
-    text = json.dumps(
-        {
-            "corpus": CORPUS_NAME,
-            "notice": NOTICE,
-            "version": VERSION,
-            **settings,
-            "actors": actors,
-            "clips_per_actor": clips_per_actor,
-        },
-        indent=2,
-    )
-    if not marker.exists() or marker.read_text(encoding="utf-8") != text:
+    content = {
+        "corpus": CORPUS_NAME,
+        "notice": NOTICE,
+        "version": VERSION,
+        **settings,
+        "actors": actors,
+        "clips_per_actor": clips_per_actor,
+    }
+    if not marker.exists() or json.loads(marker.read_text(encoding="utf-8")) != content:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(marker, lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(marker, content, indent=2)
 
 
 def _check_marker(marker: Path, settings: dict[str, int], actors: list[int], clips_per_actor: int) -> None:

@@ -14,7 +14,7 @@ from datasets.utils import tqdm
 
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.settings import DecodeSettings
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_text, write_whole
 from emofusion.modeling import EmoFusionFeatureExtractor
 from emofusion.modeling.processing_emofusion import from_int16
 
@@ -65,7 +65,7 @@ def export_npz(
     _refuse_others(folder, rows)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # it would promise files that are not there yet
-    write_whole(folder / NOTICE, lambda path: path.write_text(_notice(corpus), encoding="utf-8"))
+    write_text(folder / NOTICE, _notice(corpus))
     rows = rows.with_format(None)
     order = [index for indices in by_actor(rows).values() for index in indices]
     lines = []

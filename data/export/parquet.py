@@ -23,7 +23,7 @@ from emofusion.data.protocols import PROTOCOLS, fold_of_present
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.arrow_parts import STORE_FEATURES
 from emofusion.data.store.settings import DecodeSettings
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_text
 
 from .dataset_card import MARK, ActorFiles, make_card
 from .rows import by_actor, check_frames, check_rows
@@ -235,4 +235,4 @@ def _name_in_card(card: Path, repo_id: str) -> None:
     """Let the card's code load from the repository."""
     text = card.read_text(encoding="utf-8")
     named = re.sub(r'load_dataset\("[^"]*"', f'load_dataset("{repo_id}"', text)
-    write_whole(card, lambda path: path.write_text(named, encoding="utf-8"))
+    write_text(card, named)

@@ -1,13 +1,12 @@
 """An account of what was read from a corpus folder and what was not; nothing is dropped silently."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from emofusion.data.protocols import numbers
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_json
 
 
 @dataclass
@@ -128,8 +127,7 @@ class Account:
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-        write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
+        write_json(path, asdict(self), indent=1)
 
 
 def missing_by_actor(missing: Sequence[str]) -> str:
