@@ -1,7 +1,7 @@
 """transformers' own common model, config and processor tests, run against our classes; every skip is accounted for.
 
-They run in a process of their own (`helpers/transformers_common/suite.py`), because they seed, patch and switch off what
-they like.
+They run in a process of their own (`helpers/transformers_common/suite.py`), because they seed, patch and switch off
+what they like.
 """
 
 import ast
