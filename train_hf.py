@@ -17,10 +17,8 @@ Every fold of a protocol, variants side by side, or a search for the best settin
 import sys
 from collections.abc import Sequence
 
-from emofusion.training.command_line.recipes import ArgumentError, split_experiment
-from emofusion.training.experiments.ablation import ablate
-from emofusion.training.experiments.cross_validation import cross_validate
-from emofusion.training.run.job import JobError, run_job
+from emofusion.training.command_line.experiment import split_experiment
+from emofusion.training.errors import ArgumentError, JobError
 
 
 def main(argv: Sequence[str]) -> None:
@@ -32,18 +30,23 @@ def main(argv: Sequence[str]) -> None:
 
 
 def run(argv: Sequence[str]) -> None:
-    """One run, or several by one command."""
+    """One run, or several by one command; what a command does not need is not imported, so that --help is quick."""
     experiment, words = split_experiment(argv)
     if experiment.ablation:
+        from emofusion.training.experiments.ablation import ablate
+
         ablate(experiment, words)
     elif experiment.search:
-        # Optuna is an extra.
         from emofusion.training.search.search import search
 
         search(experiment, words)
     elif experiment.cross_validate:
+        from emofusion.training.experiments.cross_validation import cross_validate
+
         cross_validate(experiment, words)
     else:
+        from emofusion.training.run.job import run_job
+
         run_job(words)
 
 

@@ -17,8 +17,9 @@ from emofusion.evaluation import compare
 from emofusion.evaluation.reports import report
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
-from emofusion.training.run.job import SetupError, run_job, set_up
-from emofusion.training.run.run import Run
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.errors import SetupError
+from emofusion.training.run.job import Run, make_ready, run_job, setup_errors
 from helpers.crema_d_files import write_crema_d
 from helpers.demo_runs import tiny_recipe
 from helpers.picture_files import write_affectnet, write_tree, zip_tree
@@ -92,10 +93,15 @@ def run(place: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return lambda *words: run_job(words_of(tmp_path, place / "cache", words))
 
 
+def ready(words: list[str]) -> Run:
+    with setup_errors():
+        return make_ready(parse_arguments(words))
+
+
 @pytest.fixture
 def prepared(place: Path, tmp_path: Path) -> Callable[..., Run]:
     """A run that is ready, and not done."""
-    return lambda *words: set_up(words_of(tmp_path, place / "cache", words))
+    return lambda *words: ready(words_of(tmp_path, place / "cache", words))
 
 
 def score(checkpoint: Path) -> list[object]:
@@ -203,8 +209,8 @@ def test_score_of_a_model_that_does_not_say_who_trained_it_is_perhaps_leaky(
 
 def test_train_on_crema_d_is_by_its_holdout(prepared: Any, crema_d: Path):
     ready = prepared("--corpus", "crema_d", "--data_dir", crema_d)
-    assert ready.data_args.protocol == "holdout"
-    actors = {name: sorted(set(rows["actor"])) for name, rows in ready.splits.items()}
+    assert ready.arguments.data.protocol == "holdout"
+    actors = {name: sorted(set(rows["actor"])) for name, rows in ready.clips.splits.items()}
     assert actors == {"train": [1003, 1005], "validation": [1001], "test": [1006]}
     assert ready.config.training_actors == [1001, 1003, 1005]
 
@@ -229,14 +235,14 @@ def test_train_on_fer2013_with_all_its_splits_validates_on_the_public_test(prepa
     names = [f"{part}/{word}/{k}.png" for part, count in parts.items() for word in SEVEN for k in range(count)]
     folder = write_tree(tmp_path / "official", names)
     ready = prepared("--corpus", "fer2013", "--data_dir", folder, "--max_train_samples", "8")
-    assert {name: len(rows) for name, rows in ready.splits.items()} == {"train": 8, "validation": 14, "test": 7}
+    assert {name: len(rows) for name, rows in ready.clips.splits.items()} == {"train": 8, "validation": 14, "test": 7}
     assert ready.trainer.eval_dataset is not None
 
 
 def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
     ready = prepared("--corpus", "affectnet", "--data_dir", affectnet, "--eval_strategy", "no")
-    assert {name: len(rows) for name, rows in ready.splits.items()} == {"train": 7, "test": 2}
-    assert ready.splits["test"]["clip"][:] == ["validation/0", "validation/1"]
+    assert {name: len(rows) for name, rows in ready.clips.splits.items()} == {"train": 7, "test": 2}
+    assert ready.clips.splits["test"]["clip"][:] == ["validation/0", "validation/1"]
 
 
 @pytest.mark.parametrize(

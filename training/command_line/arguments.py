@@ -1,11 +1,7 @@
-"""What a run can be told: flags of `train_hf.py`, and the fields of a recipe."""
+"""What a run can be told: flags of `train_hf.py`, and the fields of a recipe. Importing this needs no torch."""
 
 from dataclasses import dataclass, field
 from typing import Literal
-
-import torch
-from transformers import TrainingArguments
-from transformers.utils import is_torch_bf16_gpu_available
 
 from emofusion.data import LABEL_SETS
 from emofusion.data.corpora.registry import CORPORA
@@ -76,8 +72,8 @@ class DataArguments:
     corpus: str = field(
         default="ravdess",
         metadata={
-            "help": "Which corpus lies in --data_dir: RAVDESS, CREMA-D, or still pictures (FER-2013, AffectNet).",
-            "choices": list(CORPORA),
+            "help": f"Which corpus lies in --data_dir: {'; '.join(entry.help for entry in CORPORA.values())}.",
+            "choices": CORPORA,  # not a copy: corpora that are registered later are choices, too
         },
     )
     data_dir: str | None = field(
@@ -165,8 +161,8 @@ class ExperimentArguments:
 
 
 @dataclass
-class EmoFusionTrainingArguments(TrainingArguments):
-    """transformers' TrainingArguments with defaults that suit, and what Trainer lacks."""
+class TrainingDefaults:
+    """What Trainer lacks, and defaults of transformers' TrainingArguments that suit."""
 
     _argument_group_name = "training"
 
@@ -210,23 +206,3 @@ class EmoFusionTrainingArguments(TrainingArguments):
     )
     # One push at the end, with card and plots, instead of one at each checkpoint without them.
     hub_strategy: str = field(default="end", metadata={"help": "When to push."})
-
-    def __post_init__(self) -> None:
-        """Refuse what the device cannot do, before anything is read."""
-        if self.output_dir is None:
-            raise ValueError(
-                "--output_dir is missing: name a folder for weights, scores, plots and card; with a recipe it is "
-                "runs/ and the recipe's name"
-            )
-        if self.fp16 and (self.use_cpu or not torch.accelerator.is_available()):
-            raise ValueError("--fp16: half precision needs a GPU and there is none in use; leave the flag out")
-        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
-            raise ValueError(
-                "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
-                "on the CPU"
-            )
-        if self.eval_strategy == "no":
-            self.load_best_model_at_end: bool = False  # nothing tells which one was best
-        if self.use_cpu or not torch.accelerator.is_available():
-            self.dataloader_pin_memory: bool = False  # it speeds up copies to a GPU; without one torch warns
-        super().__post_init__()

@@ -3,14 +3,11 @@
 Repeating the command after an interruption goes on with the unfinished run.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
 from accelerate import PartialState
 
 from emofusion.evaluation.reports import ablation_report
@@ -18,7 +15,10 @@ from emofusion.evaluation.reports.ablation_report import PREVIOUS
 from emofusion.evaluation.reports.report import command_line
 from emofusion.evaluation.scores.folds import summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
-from emofusion.training.command_line.recipes import ArgumentError, check_fields, words_of
+from emofusion.training.command_line.recipes import check_fields, words_of
+from emofusion.training.command_line.suggestions import did_you_mean
+from emofusion.training.command_line.yaml_files import read_mapping
+from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, check_settings, say
 
 from .grid import plan, run_cells, words_of_experiment
@@ -50,14 +50,9 @@ def read_variants(path: str) -> Variants:
     Raises:
         ArgumentError: It is no such file; the message names the field.
     """
-    if not Path(path).is_file():
-        raise ArgumentError(f"--ablation {path}: no such file")
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ArgumentError(f"{path}: not YAML: {error}") from error
     fields = ("title", "reference", "variants")
-    if not isinstance(content, dict) or set(content) != set(fields):
+    content = read_mapping(path, "--ablation ", f"the fields {', '.join(fields)}")
+    if set(content) != set(fields):
         raise ArgumentError(f"{path}: expected the fields {', '.join(fields)}")
     variants = content["variants"]
     if not isinstance(variants, dict) or len(variants) < 2 or not all(map(_is_mapping, variants.values())):
@@ -83,8 +78,7 @@ def _is_mapping(settings: Any) -> bool:
 def _check_reference(reference: Any, names: list[str], path: str) -> None:
     for name in reference if isinstance(reference, list) and reference else [reference]:
         if name not in names:
-            close = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; the variants are {', '.join(names)}"
+            hint = did_you_mean(name, names, f"; the variants are {', '.join(names)}")
             raise ArgumentError(
                 f"{path}: reference: expected {PREVIOUS!r}, a variant or a list of them, found {name!r}{hint}"
             )

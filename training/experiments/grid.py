@@ -11,13 +11,17 @@ import pandas as pd
 from accelerate import PartialState
 
 from emofusion.data import Fold
-from emofusion.evaluation.reports.report import PREDICTIONS_FILE
+from emofusion.evaluation.run_files import PREDICTIONS_FILE
 from emofusion.training.command_line.arguments import ExperimentArguments
-from emofusion.training.command_line.recipes import ArgumentError, names_flag, parse_arguments
+from emofusion.training.command_line.flags import names_flag
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import run_job, setup_errors
-from emofusion.training.setup import model as model_setup
-from emofusion.training.setup import splits as splits_setup
-from emofusion.training.setup.checks import check_data_dir, choose_protocol
+from emofusion.training.setup.checks import check_flags_of_corpus
+from emofusion.training.setup.clips import CorpusBuilder, decode_corpus
+from emofusion.training.setup.defaults import fill_in_protocol
+from emofusion.training.setup.model import make_config, make_processor
 
 logger = logging.getLogger(__name__)
 
@@ -83,39 +87,53 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
         ArgumentError: A fold that cannot be used, or flags that are wrong for any run.
         SetupError: The corpus cannot be read.
     """
-    model_args, data_args, args = parse_arguments(words)
+    arguments = parse_arguments(words)
+    _check_flags_of_several(experiment, words, arguments)
+    fill_in_protocol(arguments)
+    check_flags_of_corpus(arguments)
+    with setup_errors():
+        config = make_config(arguments)
+        builder = decode_corpus(arguments, config, make_processor(config, arguments))
+    folds = _choose_folds(experiment, arguments, builder)
+    args = arguments.training
+    return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
+
+
+def _check_flags_of_several(experiment: ExperimentArguments, words: Sequence[str], arguments: Arguments) -> None:
+    """Refuse a flag of one run where its flag of several stands, and pushing several models as one."""
     for one, several in (("fold", "cross_validate"), ("fold", "folds"), ("seed", "seeds")):
         if getattr(experiment, several) and names_flag(words, one):
             raise ArgumentError(f"--{one} with --{several}: choose them with --{one}s")
-    if args.push_to_hub:
+    if arguments.training.push_to_hub:
         raise ArgumentError(
             "--push_to_hub with several runs: only one of them can be the model of a repository; repeat the one that "
             "you choose as a single run"
         )
-    check_data_dir(data_args)
-    choose_protocol(data_args, args)
-    with setup_errors():
-        config = model_setup.make_config(model_args, data_args, args)
-        processor = model_setup.make_processor(config, model_args)
-        with args.main_process_first(desc="decoding"):
-            builder = splits_setup.open_corpus(data_args, config, processor)
-        usable, refused = builder.usable_folds()
-    wanted = experiment.folds or (list(usable) if experiment.cross_validate else [data_args.fold])
+
+
+def _choose_folds(experiment: ExperimentArguments, arguments: Arguments, builder: CorpusBuilder) -> Folds:
+    """The folds to train among those that the actors who are there allow.
+
+    Raises:
+        ArgumentError: None of them can be used, or one that is asked for cannot.
+    """
+    usable, refused = builder.usable_folds()
+    wanted = experiment.folds or (list(usable) if experiment.cross_validate else [arguments.data.fold])
     for k in wanted:
         if k not in usable:
             choices = ", ".join(map(str, usable)) or "none"
             reason = refused.get(k, "no such fold")
             flag = "folds" if experiment.folds else "fold"
             raise ArgumentError(f"--{flag} {k}: {reason}; the folds that can be used: {choices}")
+    protocol = str(arguments.data.protocol)
     if not wanted:
-        raise ArgumentError(f"--protocol {data_args.protocol}: no fold can be used: {'; '.join(refused.values())}")
-    own = builder.PROTOCOLS[str(data_args.protocol)]
-    folds = Folds(
+        raise ArgumentError(f"--protocol {protocol}: no fold can be used: {'; '.join(refused.values())}")
+    own = builder.PROTOCOLS[protocol]
+    return Folds(
         chosen={k: usable[k] for k in wanted},
         refused=refused if experiment.cross_validate and not experiment.folds else {},
         stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - own[k].validation},
     )
-    return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
 
 
 def words_of_experiment(experiment: ExperimentArguments) -> list[str]:

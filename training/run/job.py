@@ -1,53 +1,54 @@
-"""One run from its command line to its output folder: prepare, train, score the test actors once, save, push."""
+"""One run from its command line to its output folder, top to bottom.
+
+parse -> validate -> clips -> model -> trainer -> train -> score -> save
+
+`run_job` is the whole of it, and `make_ready` its first five steps, which a trial of a search takes as well.
+"""
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from datasets import Dataset
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import StrictDataclassError
-from transformers import set_seed
-from transformers.trainer_utils import PredictionOutput
+from transformers import ProgressCallback, set_seed
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
-from emofusion.evaluation.compare import METRICS_FILE
+from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.reports import card, report
-from emofusion.evaluation.scores.metrics import logits_of
+from emofusion.evaluation.run_files import ACCOUNT_FILE, CARD_FILE, METRICS_FILE, PREDICTIONS_FILE
+from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.evaluation.scores.robustness import robustness_table
 from emofusion.evaluation.scores.scoring import score_predictions
-from emofusion.training.command_line.recipes import ArgumentError, parse_arguments
-from emofusion.training.setup import model as model_setup
-from emofusion.training.setup.checks import check_branch_rates, only_scores
+from emofusion.modeling import EmoFusionConfig
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError, DivergedError, SetupError
+from emofusion.training.setup.checkpoints import checkpoint_to_resume, resumes
+from emofusion.training.setup.checks import check_flags, check_model
+from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
+from emofusion.training.setup.defaults import (
+    fill_in_protocol,
+    fill_in_what_scoring_needs,
+    leave_out_absent_trackers,
+)
 from emofusion.training.setup.encoder_weights import check_encoder_weights
-from emofusion.training.setup.identity import same_run
+from emofusion.training.setup.identity import check_same_run, identity_of, same_run, save_identity
+from emofusion.training.setup.model import make_config, make_model, make_processor
+from emofusion.training.setup.training_actors import find_leak, remember_training_actors
 
-from .run import Run, predict_quietly, predict_test, prepare, train
-from .tracking import finish_trackers
+from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
+from .trainer import EmoFusionTrainer, make_trainer
 
 SCRIPT = "train_hf.py"
 CARD_TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
-
-
-def say(text: str) -> None:
-    """Tell people; standard output holds results, standard error everything else."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-class JobError(Exception):
-    """A run cannot go on; the message says why and what to do."""
-
-
-class SetupError(JobError):
-    """Flags, recipe, checkpoint or corpus are wrong. Nothing was trained."""
-
-
-class DivergedError(JobError):
-    """Training ended in a model that says nothing."""
 
 
 def run_job(words: Sequence[str], resume: bool = False, within: Path | None = None) -> dict[str, Any]:
@@ -62,77 +63,159 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         SetupError: Flags, recipe, checkpoint or corpus are wrong. Nothing was trained.
         DivergedError: The model has no finite output for some test clips.
     """
-    run = set_up(words, resume, within)
-    folder = Path(str(run.args.output_dir))
-    if resume and (done := _finished(run, folder)) is not None:
-        return done
-    is_main = run.trainer.is_world_process_zero()
-    if is_main:
-        say(run.account.table())
+    with setup_errors():
+        arguments = parse_arguments(words)
+        if resume:
+            arguments.training.resume_from_checkpoint = "latest"
+        run = make_ready(arguments, within)
+    if resume and (finished := _finished(run)) is not None:
+        return finished
+    if run.is_main:
+        say(run.clips.account.table())
     metrics = run.record([SCRIPT, *words])
     if run.trains:
         metrics |= train(run)
-    prediction = predict_test(run)
-    _check_finite(prediction, folder)
-    table = report.predictions_table(run.splits["test"], prediction, metrics["labels"])
-    metrics |= score_predictions(table, metrics["labels"])
-    metrics["robustness"] = _robustness(run, prediction)
-    run.images.log_test(metrics["test_confusion_matrix"], run.trainer.state.global_step)
+    predictions, scores = score(run, metrics["labels"])
+    metrics |= scores
     finish_trackers(run.trainer)
-    if is_main:
-        _save(run, metrics, table, folder)
-    if run.args.push_to_hub:
+    if run.is_main:
+        save(run, predictions, metrics)
+    if run.arguments.training.push_to_hub:
         run.trainer.push_to_hub()
     return metrics
 
 
-def _check_finite(prediction: PredictionOutput, folder: Path) -> None:
-    """Raise where there is nothing to score."""
-    finite = np.isfinite(logits_of(prediction.predictions)).all(-1)
-    if not finite.all():
-        raise DivergedError(
-            f"--output_dir {folder}: the model's output is not finite for {(~finite).sum()} of {len(finite)} test "
-            "clips, so it cannot be scored; if training diverged, train again in another folder with a lower "
-            "--learning_rate, or without --fp16"
+@dataclass
+class Run:
+    """Everything of one run that is ready to train, or to score a checkpoint.
+
+    Attributes:
+        arguments (`Arguments`): What it was told, with what was left open filled in.
+        config (`EmoFusionConfig`): Of its model.
+        clips (`Clips`): Rows by split, and the account of the corpus.
+        inputs (`dict[str, Dataset]`): The same rows as model inputs.
+        trainer (`EmoFusionTrainer`): With model and processor.
+        leaky (`bool`, *optional*): Whether actors of the test were seen in training; None where nobody knows.
+        identity (`dict`): What must not change on the way.
+        checkpoint (`str`, *optional*): Where training resumes.
+        name (`str`): Name of its output folder, with that of the experiment that it is one of.
+    """
+
+    arguments: Arguments
+    config: EmoFusionConfig
+    clips: Clips
+    inputs: dict[str, Dataset]
+    trainer: EmoFusionTrainer
+    leaky: bool | None
+    identity: dict[str, Any]
+    checkpoint: str | None
+    name: str
+
+    @property
+    def trains(self) -> bool:
+        """False where a checkpoint is only scored."""
+        return self.arguments.trains
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return self.trainer.is_world_process_zero()
+
+    @property
+    def folder(self) -> Path:
+        """Its output folder."""
+        return Path(str(self.arguments.training.output_dir))
+
+    @property
+    def load_from(self) -> str:
+        """What `from_pretrained` takes to load the model."""
+        args = self.arguments.training
+        if args.push_to_hub and args.hub_model_id:
+            return args.hub_model_id
+        return Path(str(args.output_dir if self.trains else self.arguments.model.model_name_or_path)).as_posix()
+
+    @property
+    def model_name(self) -> str:
+        """What the card calls the model: its name on the hub, else its folder."""
+        return self.trainer.hub_model_id if self.arguments.training.push_to_hub else self.name
+
+    def record(self, command: Sequence[str]) -> dict[str, Any]:
+        """What metrics.json says of the run beside its scores; `command` are the words of its command line."""
+        data, args = self.arguments.data, self.arguments.training
+        protocol = report.Protocol(
+            corpus=self.clips.corpus,
+            name=str(data.protocol),
+            fold=data.fold,
+            label_set=self.config.label_set,
+            splits=self.clips.splits,
+            account=self.clips.account,
+            test_part=CORPORA[data.corpus].test_part,
         )
+        facts = {
+            "trained": self.trains,
+            "leaky": self.leaky,
+            "processes": args.world_size,
+            "load_from": self.load_from,
+        }
+        return protocol.record() | report.run_record(self.trainer.model, args.seed, command) | facts
 
 
-def _robustness(run: Run, prediction: PredictionOutput) -> list[dict[str, Any]]:
-    """Scores with missing and damaged input."""
-    return robustness_table(
-        lambda rows: predict_quietly(run, rows),
-        run.splits["test"],
-        run.trainer.processor,
-        run.config.modalities,
-        undisturbed=prediction,
-    )
+def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
+    """Validate, decode and build everything; all that can be wrong with flags and corpus is found here.
 
-
-def set_up(words: Sequence[str], resume: bool = False, within: Path | None = None) -> Run:
-    """A run that is ready to train.
+    Args:
+        arguments (`Arguments`): The run's; what they leave open is filled in.
+        within (`Path`, *optional*): Folder of the experiment that the run is one of, for its name in trackers.
 
     Raises:
-        SetupError: Flags, recipe, checkpoint or corpus are wrong.
+        ValueError, OSError: naming the flag or the file.
     """
-    with setup_errors():
-        model_args, data_args, args = parse_arguments(words)
-        if resume:
-            args.resume_from_checkpoint = "latest"
-        set_seed(args.seed)
-        return prepare(model_args, data_args, args, within)
+    set_seed(arguments.training.seed)
+    config = validate(arguments)
+    processor = make_processor(config, arguments)
+    clips = load_clips(arguments, config, processor)
+    if arguments.trains:
+        remember_training_actors(config, arguments, clips)
+    leaky = find_leak(config, arguments, clips)
+    identity = identity_of(config, arguments, clips)
+    checkpoint = _checkpoint_of_same_run(arguments, identity)
+    model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
+    augmentation = augmentation_for(arguments)
+    name_run(arguments.training, resumes=checkpoint is not None, within=within)
+    inputs = clips.inputs(processor, augmentation)
+    trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock)
+    name = folder_name(Path(str(arguments.training.output_dir)), within)
+    return Run(arguments, config, clips, inputs, trainer, leaky, identity, checkpoint, name)
+
+
+def validate(arguments: Arguments) -> EmoFusionConfig:
+    """Fill in what the flags leave open, refuse what cannot work; returns the config of the model.
+
+    Raises:
+        ValueError, OSError: naming the flag or the checkpoint.
+    """
+    fill_in_protocol(arguments)
+    check_flags(arguments)
+    leave_out_absent_trackers(arguments)
+    check_wandb_login(arguments.training)
+    fill_in_what_scoring_needs(arguments)
+    config = make_config(arguments)
+    check_model(arguments, config)
+    check_encoder_weights(arguments.model, config, arguments.trains)
+    return config
 
 
 def check_settings(words: Sequence[str], place: str) -> None:
-    """Find what is wrong with the flags of a run by itself, before anything is read.
+    """Find what is wrong with the flags of one run of several by themselves, before anything is read.
 
     Raises:
         ArgumentError: Something is; the message begins with `place`.
     """
     try:
-        model_args, data_args, args = parse_arguments(words)
-        config = model_setup.make_config(model_args, data_args, args)
-        check_branch_rates(args, config.modalities)
-        check_encoder_weights(model_args, config, trains=not only_scores(args))
+        arguments = parse_arguments(words)
+        config = make_config(arguments)
+        check_model(arguments, config)
+        check_encoder_weights(arguments.model, config, arguments.trains)
     except (ValueError, OSError, StrictDataclassError) as error:
         raise ArgumentError(f"{place}: {error}") from error
 
@@ -150,29 +233,109 @@ def setup_errors() -> Iterator[None]:
         raise SetupError(str(error)) from error
 
 
-def _finished(run: Run, folder: Path) -> dict[str, Any] | None:
-    """The scores that this very run left when it finished, if it did."""
-    path = folder / METRICS_FILE
-    if not path.is_file() or not same_run(run.identity, folder):
-        return None
-    return json.loads(path.read_text(encoding="utf-8"))
+def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> str | None:
+    """Where to resume, if there is something to resume.
+
+    Raises:
+        ArgumentError: What is there was begun with other settings.
+    """
+    checkpoint = checkpoint_to_resume(arguments.training)
+    if resumes(arguments.training):
+        begun = Path(checkpoint).parent if checkpoint else Path(str(arguments.training.output_dir))
+        check_same_run(identity, begun, must_know=checkpoint is not None)
+    return checkpoint
 
 
-def _license(run: Run) -> str:
-    """Licence of the weights: of what they were trained on, not of what they are scored on."""
-    if run.trains:
-        return run.corpus.license
-    path = Path(run.load_from) / "README.md"
-    return str(ModelCard.load(path).data.license) if path.is_file() else "other"
+def train(run: Run) -> dict[str, Any]:
+    """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
+    trainer = run.trainer
+    if run.is_main:
+        for name in (METRICS_FILE, PREDICTIONS_FILE, CARD_FILE):  # of an earlier run, whose weights go
+            (run.folder / name).unlink(missing_ok=True)
+        save_identity(run.identity, run.folder)
+    result = trainer.train(resume_from_checkpoint=run.checkpoint)
+    trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
+    trainer.save_state()
+    record: dict[str, Any] = {"epochs": round(trainer.state.epoch or 0, 2)}
+    if run.checkpoint is None:  # Trainer counts the steps of this call alone
+        record["train_loss"] = result.training_loss
+    if trainer.state.best_metric is not None:
+        record[f"validation_{run.arguments.training.metric_for_best_model}"] = trainer.state.best_metric
+    return record
 
 
-def _save(run: Run, metrics: dict[str, Any], table: pd.DataFrame, folder: Path) -> None:
-    """Write predictions, plots, card and, last of all, scores into the output folder, and print the scores."""
+def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Score the test actors, once as they are and then with missing and damaged input.
+
+    Returns:
+        The table of predictions, a row a clip, and the scores as metrics.json has them.
+
+    Raises:
+        DivergedError: The model has no finite output for some clips.
+    """
+    rows = run.clips.splits["test"]
+    prediction = run.trainer.predict(run.inputs["test"])
+    _check_finite(prediction, run.folder)
+    predictions = report.predictions_table(rows, prediction, labels)
+    scores = score_predictions(predictions, list(labels))
+    scores["robustness"] = robustness_table(
+        lambda damaged: _predict_quietly(run.trainer, damaged),
+        rows,
+        run.trainer.processor,
+        run.config.modalities,
+        undisturbed=prediction,
+    )
+    log_confusion(run.trainer, "test", scores["test_confusion_matrix"], run.trainer.state.global_step)
+    return predictions, scores
+
+
+def _check_finite(prediction: PredictionOutput, folder: Path) -> None:
+    """Raise where there is nothing to score."""
+    finite = np.isfinite(logits_of(prediction.predictions)).all(-1)
+    if not finite.all():
+        raise DivergedError(
+            f"--output_dir {folder}: the model's output is not finite for {(~finite).sum()} of {len(finite)} test "
+            "clips, so it cannot be scored; if training diverged, train again in another folder with a lower "
+            "--learning_rate, or without --fp16"
+        )
+
+
+def _predict_quietly(trainer: EmoFusionTrainer, rows: Dataset) -> EvalLoopOutput:
+    """Predict rows with their transform, as `Trainer.predict` does; trackers are not told of the scores."""
+    trainer.remove_callback(ProgressCallback)  # its bar is only closed by what tells trackers, too
+    return trainer.evaluation_loop(trainer.get_test_dataloader(rows), "Prediction", metric_key_prefix="robustness")
+
+
+def save(run: Run, predictions: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """Write scores, predictions, account, plots and card into the output folder, and print the scores."""
+    folder = run.folder
     folder.mkdir(parents=True, exist_ok=True)
-    report.save_predictions(table, folder)
-    run.account.save(folder / "corpus_account.json")
+    report.save_predictions(predictions, folder)
+    run.clips.account.save(folder / ACCOUNT_FILE)
     report.save_plots(metrics, run.trainer.state.log_history, folder)
     card.write_card(metrics, _license(run), CARD_TEMPLATE, folder, model_name=run.model_name)
     report.save_metrics(metrics, folder)  # a run with scores is a finished one
     say(report.summary(metrics))
     say(f"{'weights, ' if run.trains else ''}scores, plots and card: {folder}")
+
+
+def _license(run: Run) -> str:
+    """Licence of the weights: of what they were trained on, not of what they are scored on."""
+    if run.trains:
+        return run.clips.corpus.license
+    path = Path(run.load_from) / CARD_FILE
+    return str(ModelCard.load(path).data.license) if path.is_file() else "other"
+
+
+def _finished(run: Run) -> dict[str, Any] | None:
+    """The scores that this very run left when it finished, if it did."""
+    path = run.folder / METRICS_FILE
+    if not path.is_file() or not same_run(run.identity, run.folder):
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def say(text: str) -> None:
+    """Tell people; standard output holds results, standard error everything else."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

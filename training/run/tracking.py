@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_text
 from emofusion.evaluation.plots.run_plots import confusion_figure
-from emofusion.evaluation.scores.metrics import compute_metrics, confusion, logits_of
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.evaluation.run_files import TRACKER_FOLDER, TRACKER_NAME_FILE
+from emofusion.evaluation.scores.metrics import confusion
+from emofusion.evaluation.scores.trainer_output import compute_metrics, logits_of
+from emofusion.training.errors import ArgumentError
 
 PROJECT = "emofusion"
-NAME_FILE = Path("runs") / "name.txt"
-"""In the output folder: the run's name in trackers, which a resumed run takes again."""
 _TRANSFORMERS_PROJECT = "huggingface"
 # Trackio and W&B count a step at each call; transformers' curves are drawn over this value instead.
 _STEP = "train/global_step"
@@ -51,9 +51,8 @@ class ScoresWithConfusion:
 
 
 class ConfusionImages(TrainerCallback):
-    """Draws the confusion matrix after every validation, and of the test, for the trackers of the trainer.
+    """Draws the confusion matrix after every validation, for the trackers of the trainer.
 
-    The images are called `validation/confusion_matrix` and `test/confusion_matrix`. Only the main process logs.
     TensorBoard's events, curves and images, go to `OUTPUT_DIR/runs/RUN_NAME`, unless TENSORBOARD_LOGGING_DIR says
     otherwise; transformers would choose a new folder at every start, and so tear a resumed run in two.
 
@@ -68,33 +67,35 @@ class ConfusionImages(TrainerCallback):
         self.scores = scores
         for callback, _ in _trackers(trainer):
             if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
-                callback.logging_dir = str(Path(trainer.args.output_dir) / "runs" / (trainer.args.run_name or "run"))
+                callback.logging_dir = str(
+                    Path(trainer.args.output_dir) / TRACKER_FOLDER / (trainer.args.run_name or "run")
+                )
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Log the matrix of the evaluation that has just ended."""
         if self.scores.matrix is not None:
-            self._log("validation", self.scores.matrix, state.global_step)
+            log_confusion(self.trainer, "validation", self.scores.matrix, state.global_step)
 
-    def log_test(self, matrix: list[list[int]], step: int) -> None:
-        """Log the confusion matrix of the test.
 
-        Args:
-            matrix (`list[list[int]]`): Clips; rows are the true classes.
-            step (`int`): Optimizer step of the scored weights, as a rule `trainer.state.global_step`.
-        """
-        self._log("test", matrix, step)
+def log_confusion(trainer: Trainer, split: str, matrix: list[list[int]], step: int) -> None:
+    """Log a confusion matrix as the image `SPLIT/confusion_matrix`, from the main process.
 
-    def _log(self, split: str, matrix: list[list[int]], step: int) -> None:
-        trackers = _trackers(self.trainer) if self.trainer.is_world_process_zero() else []
-        if not trackers:
-            return
-        names = self.trainer.model.config.id2label
-        labels = [names[index] for index in range(len(matrix))]
-        pixels = _pixels(confusion_figure(matrix, labels, f"{split}, step {step}"))
-        for callback, log_image in trackers:
-            log_image(self.trainer, callback, f"{split}/confusion_matrix", pixels, step)
+    Args:
+        trainer (`Trainer`): Its callbacks are the trackers; its model's config names the classes.
+        split (`str`): What was scored.
+        matrix (`list[list[int]]`): Clips; rows are the true classes.
+        step (`int`): Optimizer step of the scored weights, as a rule `trainer.state.global_step`.
+    """
+    trackers = _trackers(trainer) if trainer.is_world_process_zero() else []
+    if not trackers:
+        return
+    names = trainer.model.config.id2label
+    labels = [names[index] for index in range(len(matrix))]
+    pixels = _pixels(confusion_figure(matrix, labels, f"{split}, step {step}"))
+    for callback, log_image in trackers:
+        log_image(trainer, callback, f"{split}/confusion_matrix", pixels, step)
 
 
 def finish_trackers(trainer: Trainer) -> None:
@@ -133,13 +134,13 @@ def name_run(args: TrainingArguments, resumes: bool, within: Path | None = None)
     os.environ.setdefault("WANDB_PROJECT", args.project)
     if args.run_name is not None or args.process_index != 0:
         return
-    file = Path(args.output_dir) / NAME_FILE
+    file = Path(args.output_dir) / TRACKER_NAME_FILE
     if resumes and file.is_file():
         args.run_name = file.read_text(encoding="utf-8").strip()
         return
     args.run_name = f"{folder_name(Path(args.output_dir), within)}-{datetime.now():%Y%m%d-%H%M%S}"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, lambda path: path.write_text(f"{args.run_name}\n", encoding="utf-8"))
+    write_text(file, f"{args.run_name}\n")
 
 
 def check_wandb_login(args: TrainingArguments) -> None:

@@ -4,10 +4,21 @@ import math
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from datasets import Dataset
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
-from emofusion.data import EpochClock
-from emofusion.modeling import EmoFusionProcessor
+from emofusion.data import ClipCollator, EpochClock
+from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+from emofusion.training.command_line.training_arguments import Arguments
+
+from .tracking import ConfusionImages, ScoresWithConfusion
 
 
 class EmoFusionTrainer(Trainer):
@@ -50,7 +61,7 @@ class EmoFusionTrainer(Trainer):
         return optimizer
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: `train_hf.py` has written the card (evaluation/card.py)."""
+        """Do nothing: `train_hf.py` has written the card (evaluation/reports/card.py)."""
 
 
 class TellEpoch(TrainerCallback):
@@ -64,3 +75,37 @@ class TellEpoch(TrainerCallback):
     ) -> None:
         """After a resume in mid-epoch the state holds a fraction of that epoch."""
         self.clock.epoch = math.floor((state.epoch or 0.0) + 1e-6)
+
+
+def make_trainer(
+    arguments: Arguments,
+    model: EmoFusionModel,
+    processor: EmoFusionProcessor,
+    inputs: dict[str, Dataset],
+    clock: EpochClock,
+) -> EmoFusionTrainer:
+    """The trainer of a run.
+
+    Args:
+        arguments (`Arguments`): How to train.
+        model (`EmoFusionModel`): What to train.
+        processor (`EmoFusionProcessor`): Saved with it.
+        inputs (`dict[str, Dataset]`): Model inputs by split.
+        clock (`EpochClock`): By which the augmentation of the training split draws.
+    """
+    callbacks: list[TrainerCallback] = [TellEpoch(clock)]
+    if arguments.training.early_stopping_patience is not None and arguments.training.eval_strategy != "no":
+        callbacks.append(EarlyStoppingCallback(arguments.training.early_stopping_patience))
+    scores = ScoresWithConfusion(model.config.num_labels)
+    trainer = EmoFusionTrainer(
+        model=model,
+        args=arguments.training,
+        processor=processor,
+        train_dataset=inputs["train"] if arguments.trains else None,
+        eval_dataset=inputs.get("validation") if arguments.trains else None,
+        data_collator=ClipCollator(),
+        compute_metrics=scores,
+        callbacks=callbacks,
+    )
+    trainer.add_callback(ConfusionImages(trainer, scores))
+    return trainer

@@ -13,22 +13,22 @@ import optuna
 import yaml
 from optuna.exceptions import ExperimentalWarning
 
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_json, write_text
 from emofusion.evaluation.plots.experiment_plots import plot_importance, plot_trials
-from emofusion.training.command_line.recipes import parse_arguments
+from emofusion.evaluation.run_files import BEST_FOLDER, BEST_RECIPE_FILE, IMPORTANCE_PLOT, SEARCH_FILE, TRIALS_PLOT
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.recipes import read_recipe, starts_with_recipe
 
 from .study import finished_trials
 
-SEARCH_FILE = "search.json"
-RECIPE_FILE = "best.yaml"
 _PLACES = ("output_dir", "data_dir", "cache_dir")
 
 
 def recipe_of(words: Sequence[str]) -> dict[str, Any]:
     """The settings of a run that its recipe names, and those that are not the defaults; folders aside."""
     named: dict[str, Any] = {}
-    if words and words[0].endswith((".yaml", ".yml")):
-        named = yaml.safe_load(Path(words[0]).read_text(encoding="utf-8"))
+    if starts_with_recipe(words):
+        named = read_recipe(words[0])
     asked: tuple[Any, ...] = parse_arguments(words)
     default: tuple[Any, ...] = parse_arguments([f"--output_dir={asked[2].output_dir}"])
     settings = {}
@@ -95,14 +95,13 @@ def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -
         f"{record['corpus']}.\n"
     )
     content = head + yaml.safe_dump(recipe | best["params"], sort_keys=False)
-    write_whole(folder / RECIPE_FILE, lambda path: path.write_text(content, encoding="utf-8"))
+    write_text(folder / BEST_RECIPE_FILE, content)
     title = f"{record['fusion']}, {record['corpus']}: validation macro-F1"
     values = [trial["validation_macro_f1"] for trial in record["trials"]]
-    plot_trials(values, title, folder / "plots" / "trials.png")
+    plot_trials(values, title, folder / TRIALS_PLOT)
     if record["importances"]:
-        plot_importance(record["importances"], title, folder / "plots" / "importance.png")
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / SEARCH_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        plot_importance(record["importances"], title, folder / IMPORTANCE_PLOT)
+    write_json(folder / SEARCH_FILE, record, indent=2)
 
 
 def last_words(record: dict[str, Any], folder: Path, places: dict[str, str | None]) -> str:
@@ -111,10 +110,10 @@ def last_words(record: dict[str, Any], folder: Path, places: dict[str, str | Non
     values = ", ".join(
         f"{name} {value:.3g}" if type(value) is float else f"{name} {value}" for name, value in best["params"].items()
     )
-    command = ["accelerate", "launch", "train_hf.py", (folder / RECIPE_FILE).as_posix()]
+    command = ["accelerate", "launch", "train_hf.py", (folder / BEST_RECIPE_FILE).as_posix()]
     for name, place in places.items():
         command += [f"--{name}", place] if place else []
-    command += ["--output_dir", (folder / "best").as_posix()]
+    command += ["--output_dir", (folder / BEST_FOLDER).as_posix()]
     return (
         f"best: trial {best['trial']}, validation macro-F1 {best['validation_macro_f1']:.3f} ({record['corpus']}): "
         f"{values}\ntrain with it and score the test actors: {shlex.join(command)}"

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import broadcast_object_list
-from transformers import PrinterCallback, ProgressCallback, set_seed
+from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from emofusion.evaluation.reports.report import command_line
 from emofusion.modeling import EmoFusionModel
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments, ExperimentArguments
-from emofusion.training.command_line.recipes import ArgumentError, parse_arguments, words_of
-from emofusion.training.run.job import SCRIPT, SetupError, check_settings, say, setup_errors
-from emofusion.training.run.run import Run, prepare
-from emofusion.training.setup.checks import only_scores
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.recipes import words_of
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError, SetupError
+from emofusion.training.run.job import SCRIPT, Run, check_settings, make_ready, say, setup_errors
 
 try:
     import optuna
@@ -61,7 +62,7 @@ class Trials:
     def __init__(self, words: Sequence[str], space: Space) -> None:
         self.words, self.space = list(words), space
         self.best: float | None = None
-        self.run = _prepare(self.words)
+        self.run = _ready(self.words)
         self.trainer = self.run.trainer
         self.trainer.model_init = self.make_model
 
@@ -70,13 +71,15 @@ class Trials:
         self.best = None
         params = suggest(self.space, trial)
         try:
-            run = _prepare([*self.words, *words_of(params)])
+            run = _ready([*self.words, *words_of(params)])
         except (ArgumentError, SetupError) as error:
             raise SetupError(f"trial {trial.number} ({', '.join(words_of(params))}): {error}") from error
         for name in params:
-            if hasattr(run.args, name):
-                setattr(self.trainer.args, name, getattr(run.args, name))
-        self.trainer.args.run_name = f"{run.args.run_name}-trial-{trial.number}"  # one of its own in trackers
+            if hasattr(run.arguments.training, name):
+                setattr(self.trainer.args, name, getattr(run.arguments.training, name))
+        self.trainer.args.run_name = (
+            f"{run.arguments.training.run_name}-trial-{trial.number}"  # one of its own in trackers
+        )
         self.trainer.train_dataset, self.trainer.eval_dataset = run.trainer.train_dataset, run.trainer.eval_dataset
         self.trainer.callback_handler = run.trainer.callback_handler
         return run.trainer.model
@@ -84,7 +87,7 @@ class Trials:
     def objective(self, metrics: dict[str, float]) -> float:
         """Validation macro-F1 of the epoch that a run keeps: the best so far, or, without best, the last."""
         score = metrics[f"eval_{_METRIC}"]
-        if self.best is None or not self.run.args.load_best_model_at_end:
+        if self.best is None or not self.run.arguments.training.load_best_model_at_end:
             self.best = score
         self.best = max(self.best, score)
         return self.best
@@ -133,10 +136,10 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     """
     recipe = recipe_of(words)
     space = read_space(str(experiment.search))
-    args = parse_arguments(words)[2]
-    _check_run(args)
+    arguments = parse_arguments(words)
+    _check_run(arguments)
     _check_space(space, str(experiment.search), words)
-    folder = Path(str(args.output_dir))
+    folder = Path(str(arguments.training.output_dir))
     url = url_of(experiment.study, folder)
     shown = without_password(url)
     with _quiet_optuna():
@@ -156,33 +159,32 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     record |= {"command": command_line([SCRIPT, *words, *asked]), "study": shown, "space": plain(space)}
     record["versions"] |= {"optuna": optuna.__version__}
     save_results(record, recipe, folder)
-    data_args = trials.run.data_args
-    say(last_words(record, folder, {"data_dir": data_args.data_dir, "cache_dir": data_args.cache_dir}))
+    say(last_words(record, folder, {name: getattr(arguments.data, name) for name in ("data_dir", "cache_dir")}))
     return record
 
 
-def _prepare(words: Sequence[str]) -> Run:
+def _ready(words: Sequence[str]) -> Run:
     """A run that is ready to train and will save nothing.
 
     Raises:
         SetupError: Flags, recipe, checkpoint or corpus are wrong.
     """
     with setup_errors():
-        model_args, data_args, args = parse_arguments(words)
-        _check_run(args)
+        arguments = parse_arguments(words)
+        _check_run(arguments)
         # A trial is only scored; the best settings are trained by a run of their own. Set here, not as a flag, because
         # the best epoch still counts.
-        args.save_strategy = SaveStrategy.NO
-        set_seed(args.seed)
-        run = prepare(model_args, data_args, args)
+        arguments.training.save_strategy = SaveStrategy.NO
+        run = make_ready(arguments)
     for callback in (ProgressCallback, PrinterCallback):  # one line a trial
         run.trainer.remove_callback(callback)
     return run
 
 
-def _check_run(args: EmoFusionTrainingArguments) -> None:
+def _check_run(arguments: Arguments) -> None:
     """Refuse flags that make no sense for trials."""
-    if only_scores(args):
+    args = arguments.training
+    if not arguments.trains:
         raise ArgumentError("--do_predict with --search: trials must train")
     if args.eval_strategy == IntervalStrategy.NO:
         raise ArgumentError("--eval_strategy no with --search: trials are compared on the validation actors")
@@ -206,12 +208,12 @@ def _check_space(space: Space, path: str, words: Sequence[str]) -> None:
 
 def _database(trials: Trials, url: str, shown: str, name: str) -> Database:
     """Open or begin the study."""
-    Path(str(trials.run.args.output_dir)).mkdir(parents=True, exist_ok=True)
+    Path(str(trials.run.arguments.training.output_dir)).mkdir(parents=True, exist_ok=True)
     storage = open_storage(url)
     identity = {key: value for key, value in trials.run.identity.items() if key not in trials.space}
     study, new = open_study(storage, name, identity | {"space": plain(trials.space)}, shown)
     # Who begins the study draws by the seed; who joins it must not draw the same values again.
-    seed = trials.run.args.seed if new else None
+    seed = trials.run.arguments.training.seed if new else None
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     return Database(study, storage, sampler)
 

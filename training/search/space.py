@@ -1,15 +1,12 @@
 """The search space: a YAML file that gives flags of a run a range or choices, as Optuna's distributions."""
 
-import difflib
 import json
 import math
 import typing
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-import yaml
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -19,8 +16,11 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from emofusion.training.command_line.arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.suggestions import did_you_mean
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
+from emofusion.training.command_line.yaml_files import read_mapping
+from emofusion.training.errors import ArgumentError
 
 # Left out is what decides which clips are learnt from or scored (scores of two trials could not be compared), what
 # concerns the machine, and the seed: the best of several seeds is luck.
@@ -60,16 +60,8 @@ def read_space(path: str) -> Space:
         ArgumentError: No such file, not a mapping, a flag that is misspelt or cannot be searched, or an impossible
             range; the message names file and flag.
     """
-    if not Path(path).is_file():
-        raise ArgumentError(f"--search {path}: no such file")
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path}: not YAML: {error}") from error
-    if not isinstance(content, dict) or not content:
-        raise ArgumentError(
-            f"{path}: expected a line for each flag to search, such as `weight_decay: {{...}}`; {_HOW}"
-        )
+    expected = f"a line for each flag to search, such as `weight_decay: {{...}}` ({_HOW})"
+    content = read_mapping(path, "--search ", expected)
     try:
         return {name: distribution_of(name, entry) for name, entry in content.items()}
     except ArgumentError as error:
@@ -113,8 +105,7 @@ def _kind_of(name: Any) -> type:
             kinds = typing.get_args(found) or (found,)
             return next((kind for kind in (float, bool, int) if kind in kinds), str)
     known = [flag for names in SEARCHABLE.values() for flag in names]
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
+    hint = did_you_mean(name, known, ".")
     raise ArgumentError(f"{name!r} cannot be searched{hint} What can: {', '.join(known)}")
 
 

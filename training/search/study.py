@@ -12,9 +12,9 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, OptunaE
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.evaluation.run_files import STUDY_FILE
+from emofusion.training.errors import ArgumentError
 
-STUDY_FILE = "study.db"
 _SETTINGS = "settings"
 # A trial under way tells the database every so many seconds that it lives; one that was silent for longer than the
 # grace period counts as failed, whichever machine it ran on. Trials that others have under way are never touched.

@@ -12,7 +12,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.training.command_line.arguments import ModelArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.errors import ArgumentError
 
 from .leaks import SeenActors, seen_by
 

@@ -5,15 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from emofusion.data.whole_files import write_whole
+from emofusion.data.whole_files import write_json
+from emofusion.evaluation.run_files import IDENTITY_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError
 
-from .checks import RUN_FILE
+from .clips import Clips
 from .model import CONFIG_FLAGS
 
 _TRAINING = (
@@ -59,24 +60,17 @@ _MODEL = (
 _DATA = ("corpus", "label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
 
 
-def identity_of(
-    config: EmoFusionConfig,
-    model_args: ModelArguments,
-    data_args: DataArguments,
-    args: EmoFusionTrainingArguments,
-    splits: dict[str, Dataset],
-    fingerprint: str,
-) -> dict[str, Any]:
-    """The settings and clips that decide what a run learns; `fingerprint` is that of the corpus."""
-    clips = {name: hashlib.sha256("\n".join(rows["clip"]).encode()).hexdigest()[:16] for name, rows in splits.items()}
+def identity_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> dict[str, Any]:
+    """The settings and clips that decide what a run learns."""
+    rows = {name: "\n".join(rows["clip"]) for name, rows in clips.splits.items()}
     settings = {
         **{name: getattr(config, name) for name in (*CONFIG_FLAGS, "label_smoothing")},
-        **{name: getattr(model_args, name) for name in _MODEL},
-        **{name: getattr(data_args, name) for name in _DATA},
-        **{name: getattr(args, name) for name in _TRAINING},
-        **{f"clips of {name}": digest for name, digest in clips.items()},
-        "content of the corpus": fingerprint,
-        "content of the start weights": [_digest(source) for source in _start_weights(model_args)],
+        **{name: getattr(arguments.model, name) for name in _MODEL},
+        **{name: getattr(arguments.data, name) for name in _DATA},
+        **{name: getattr(arguments.training, name) for name in _TRAINING},
+        **{f"clips of {name}": hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in rows.items()},
+        "content of the corpus": clips.fingerprint,
+        "content of the start weights": [_digest(source) for source in _start_weights(arguments.model)],
     }
     return json.loads(json.dumps(settings))  # as it is read back: names in place of enum members
 
@@ -107,7 +101,7 @@ def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = Fal
     Raises:
         ArgumentError: naming the first setting that differs.
     """
-    path = folder / RUN_FILE
+    path = folder / IDENTITY_FILE
     if not path.is_file():
         if must_know:
             raise ArgumentError(
@@ -127,12 +121,11 @@ def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = Fal
 
 def same_run(identity: dict[str, Any], folder: Path) -> bool:
     """Whether the run in this folder was trained with these very settings."""
-    path = folder / RUN_FILE
+    path = folder / IDENTITY_FILE
     return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == identity
 
 
 def save_identity(identity: dict[str, Any], folder: Path) -> None:
     """Write run.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(identity, indent=1) + "\n"
-    write_whole(folder / RUN_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(folder / IDENTITY_FILE, identity, indent=1)

@@ -8,8 +8,8 @@ import datasets
 
 from emofusion.data.protocols import numbers
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
+from emofusion.training.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from emofusion.data import LabelSet, label_set
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.training.command_line.arguments import DataArguments, EmoFusionTrainingArguments, ModelArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError
 
-from .checks import only_scores
 from .encoder_weights import start_encoders
 
 # Fields of ModelArguments that are fields of the config, too.
@@ -28,10 +28,9 @@ CONFIG_FLAGS = (
 )
 
 
-def make_config(
-    model_args: ModelArguments, data_args: DataArguments, args: EmoFusionTrainingArguments
-) -> EmoFusionConfig:
+def make_config(arguments: Arguments) -> EmoFusionConfig:
     """The config of a new model, or that of the checkpoint with what the flags change."""
+    model_args, args = arguments.model, arguments.training
     changes: dict[str, Any] = {
         name: getattr(model_args, name) for name in CONFIG_FLAGS if getattr(model_args, name) is not None
     }
@@ -42,12 +41,12 @@ def make_config(
         changes["label_smoothing"] = args.label_smoothing_factor
         args.label_smoothing_factor = 0.0
     if model_args.model_name_or_path is None:
-        classes = label_set(data_args.label_set or "emotions8")
+        classes = label_set(arguments.data.label_set or "emotions8")
         return EmoFusionConfig(**changes, label_set=classes.name, id2label=classes.id2label)
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
-    if not only_scores(args):
+    if arguments.trains:
         config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
-    classes = classes_of(config, data_args, may_change=not only_scores(args))
+    classes = classes_of(config, arguments.data, may_change=arguments.trains)
     config.label_set, config.id2label = classes.name, classes.id2label
     config.label2id = {name: index for index, name in classes.id2label.items()}
     return config
@@ -75,11 +74,12 @@ def balanced_weights(labels: Iterable[int], num_labels: int) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def make_processor(config: EmoFusionConfig, model_args: ModelArguments) -> EmoFusionProcessor:
+def make_processor(config: EmoFusionConfig, arguments: Arguments) -> EmoFusionProcessor:
     """The processor of this config; a checkpoint's spectrograms keep the normalisation that it was trained with."""
     processor = EmoFusionProcessor.from_config(config)
-    if model_args.model_name_or_path is not None:
-        trained = EmoFusionProcessor.from_pretrained(model_args.model_name_or_path).feature_extractor
+    source = arguments.model.model_name_or_path
+    if source is not None:
+        trained = EmoFusionProcessor.from_pretrained(source).feature_extractor
         processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
     return processor
 

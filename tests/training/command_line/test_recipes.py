@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from emofusion.training.command_line.recipes import (
-    ArgumentError,
-    parse_arguments,
-    read_recipe,
-    split_experiment,
-    words_of,
-)
+from emofusion.training.command_line.experiment import split_experiment
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.recipes import read_recipe, words_of
+from emofusion.training.errors import ArgumentError
 from helpers import REPOSITORY
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))

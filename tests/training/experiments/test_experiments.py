@@ -12,10 +12,10 @@ import pytest
 
 from emofusion.evaluation.compare import read_metrics
 from emofusion.training.command_line.arguments import ExperimentArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.errors import ArgumentError, DivergedError, SetupError
 from emofusion.training.experiments.ablation import ablate, folder_of, read_variants
 from emofusion.training.experiments.cross_validation import cross_validate
-from emofusion.training.run.job import DivergedError, SetupError, run_job
+from emofusion.training.run.job import run_job
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers import REPOSITORY
 from helpers.corpus_files import write_corpus, write_named

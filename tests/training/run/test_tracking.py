@@ -17,15 +17,16 @@ from PIL import Image
 from transformers import EvalPrediction
 
 from emofusion.data import ClipCollator
-from emofusion.evaluation.scores.metrics import compute_metrics
+from emofusion.evaluation.scores.trainer_output import compute_metrics
 from emofusion.modeling import EmoFusionProcessor
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
+from emofusion.training.errors import ArgumentError
 from emofusion.training.run.tracking import (
     ConfusionImages,
     ScoresWithConfusion,
     check_wandb_login,
     finish_trackers,
+    log_confusion,
     name_run,
 )
 from emofusion.training.run.trainer import EmoFusionTrainer
@@ -88,7 +89,7 @@ def whole_run(folder: Path, tracker: str, **options: object) -> EmoFusionTrainer
     trainer, images = new_trainer(folder, tracker, **options)
     trainer.train()
     trainer.predict(Clips())
-    images.log_test(images.scores.matrix, trainer.state.global_step)
+    log_confusion(trainer, "test", images.scores.matrix, trainer.state.global_step)
     finish_trackers(trainer)
     return trainer
 
@@ -131,10 +132,10 @@ def test_tensorboard_has_curves_and_images_of_each_run(tmp_path: Path):
 def test_only_the_main_process_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     trainer, images = new_trainer(tmp_path, "tensorboard")
     monkeypatch.setattr(trainer, "is_world_process_zero", lambda: False)
-    images.log_test([[1, 0], [0, 1]], 0)
+    log_confusion(trainer, "test", [[1, 0], [0, 1]], 0)
     assert not list(tmp_path.rglob("events.out.tfevents.*"))
     monkeypatch.undo()
-    images.log_test([[1, 0], [0, 1]], 0)  # without training, as a job that only scores
+    log_confusion(trainer, "test", [[1, 0], [0, 1]], 0)  # without training, as a job that only scores
     finish_trackers(trainer)
     assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 1
 
@@ -178,7 +179,7 @@ def test_trackio_has_curves_and_images_of_each_run(tmp_path: Path, trackio: Modu
 @needs("trackio")
 def test_finish_leaves_no_trackio_run_open(tmp_path: Path, trackio: ModuleType):
     trainer, images = new_trainer(tmp_path / "run", "trackio")
-    images.log_test([[1, 0], [0, 1]], 0)
+    log_confusion(trainer, "test", [[1, 0], [0, 1]], 0)
     assert trackio.context_vars.current_run.get() is not None
     finish_trackers(trainer)
     assert trackio.context_vars.current_run.get() is None

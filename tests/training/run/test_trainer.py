@@ -8,9 +8,9 @@ from transformers import EarlyStoppingCallback, TrainerControl, TrainerState
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.run.trainer import EmoFusionTrainer, TellEpoch
-from emofusion.training.setup.checks import last_complete_checkpoint
+from emofusion.training.setup.checkpoints import last_complete_checkpoint
 
 
 def trainer_of(model: EmoFusionModel, folder: Path, **options: float) -> EmoFusionTrainer:

@@ -23,8 +23,10 @@ from optuna.storages._heartbeat import get_heartbeat_thread
 
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.training.command_line.arguments import ExperimentArguments
-from emofusion.training.command_line.recipes import ArgumentError, parse_arguments, split_experiment
-from emofusion.training.run.job import SetupError, run_job
+from emofusion.training.command_line.experiment import split_experiment
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.errors import ArgumentError, SetupError
+from emofusion.training.run.job import run_job
 from emofusion.training.search import study as search_study
 from emofusion.training.search.results import importances, recipe_of
 from emofusion.training.search.search import search
@@ -326,7 +328,7 @@ def test_search_with_an_impossible_value_names_it(words: list[str], tmp_path: Pa
 def test_search_without_optuna_says_what_to_install():
     code = (
         "import sys; sys.modules['optuna'] = None\n"
-        "from emofusion.training.command_line.recipes import ArgumentError\n"
+        "from emofusion.training.errors import ArgumentError\n"
         "try:\n    import emofusion.training.search.search\n"
         "except ArgumentError as error:\n    print(error)"
     )

@@ -12,7 +12,7 @@ from torchvision.models import ResNet18_Weights, resnet18, resnet34
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.modeling.encoders_emofusion import build_resnet18
 from emofusion.training.command_line.arguments import ModelArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.errors import ArgumentError
 from emofusion.training.setup.encoder_weights import (
     LAYERS,
     check_encoder_weights,

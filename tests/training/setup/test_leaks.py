@@ -6,8 +6,8 @@ import datasets
 import pytest
 
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
-from emofusion.training.command_line.recipes import ArgumentError
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
+from emofusion.training.errors import ArgumentError
 from emofusion.training.setup.leaks import SeenActors, check_leak, seen_by, seen_in_training
 
 

@@ -1,0 +1,17 @@
+"""What can end a run before its scores; `train_hf.py` shows the message and no traceback."""
+
+
+class ArgumentError(ValueError):
+    """A flag or a recipe field that cannot be used; the message names it."""
+
+
+class JobError(Exception):
+    """A run cannot go on; the message says why and what to do."""
+
+
+class SetupError(JobError):
+    """Flags, recipe, checkpoint or corpus are wrong. Nothing was trained."""
+
+
+class DivergedError(JobError):
+    """Training ended in a model that says nothing."""

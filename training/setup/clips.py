@@ -1,0 +1,168 @@
+"""From flags to decoded clips by split, and to model inputs."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from emofusion.data.corpora.clip_builder import ClipBuilder
+from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.data.corpora.registry import CORPORA
+from emofusion.data.corpora.still_images import StillImages
+from emofusion.data.inputs.clip_inputs import Augmentation, ClipInputs
+from emofusion.data.inputs.spec_augment import SpecAugment
+from emofusion.data.protocols import SPLITS, FoldRefusedError
+from emofusion.data.sources.account import Account
+from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.store.settings import options_for
+from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
+from emofusion.training.command_line.arguments import DataArguments
+from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.errors import ArgumentError
+
+logger = logging.getLogger(__name__)
+
+CorpusBuilder = ClipBuilder | StillImages
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The clips of a run.
+
+    Attributes:
+        splits (`dict[str, Dataset]`): Rows by split, without their transform; of still pictures they have no columns
+            `frames`, `actor` and `gender`.
+        corpus (`Corpus`): What the corpus says about itself.
+        account (`Account` or `ImageAccount`): What was read of it and what was not.
+        fingerprint (`str`): Changes when the content of the corpus does.
+    """
+
+    splits: dict[str, datasets.Dataset]
+    corpus: Corpus
+    account: Account | ImageAccount
+    fingerprint: str
+
+    def inputs(self, processor: EmoFusionProcessor, augmentation: Augmentation) -> dict[str, datasets.Dataset]:
+        """The same rows as model inputs: augmentation on the training split alone."""
+        return {
+            name: rows.with_transform(ClipInputs(processor, augmentation if name == "train" else None))
+            for name, rows in self.splits.items()
+        }
+
+
+def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> Clips:
+    """The splits that the run needs, decoded as the processor decodes.
+
+    Raises:
+        ArgumentError: No such folder, nothing in it, no clip for a needed split, or a clip lacks the one modality that
+            the model reads.
+        ValueError, OSError: Nothing in it that can be used.
+    """
+    data = arguments.data
+    builder = decode_corpus(arguments, config, processor)
+    select = _published_splits if isinstance(builder, StillImages) else _splits_by_actor
+    splits = select(builder, data, needed_splits(arguments))
+    for rows in splits.values():
+        check_modalities(rows, config)
+    if "video" not in config.modalities:
+        # Not read at all, then. No still picture comes here: check_model refuses such a model.
+        splits = {name: rows.remove_columns("frames") for name, rows in splits.items()}
+    limits = {"train": data.max_train_samples}
+    splits = {name: thin_out(rows, limits.get(name, data.max_eval_samples)) for name, rows in splits.items()}
+    return Clips(splits, builder.corpus, builder.account, builder.fingerprint)
+
+
+def needed_splits(arguments: Arguments) -> tuple[str, ...]:
+    """Training needs clips to learn from, others to choose the checkpoint by, and others to be scored on."""
+    if not arguments.trains:
+        return ("test",)
+    return SPLITS if arguments.validates else ("train", "test")
+
+
+def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
+    """The builder of the corpus, all of which is decoded then: by the main process first, so that others find it so.
+
+    Raises:
+        ArgumentError: No such folder or file.
+        ValueError, OSError: Nothing in it that can be used.
+    """
+    data = arguments.data
+    if not Path(str(data.data_dir)).expanduser().exists():
+        raise ArgumentError(f"--data_dir {data.data_dir}: no such folder or file")
+    with arguments.training.main_process_first(desc="decoding"):
+        builder = _builder(data, config, processor)
+        builder.download_and_prepare()
+    return builder
+
+
+def _builder(data: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
+    entry = CORPORA[data.corpus]
+    options = {flag: getattr(data, flag) for flag in entry.flags}
+    if not entry.still:
+        options |= {"protocol": data.protocol, "fold": data.fold, **vars(options_for(processor))}
+    return datasets.load_dataset_builder(
+        data.corpus, data_dir=data.data_dir, cache_dir=data.cache_dir, label_set=config.label_set, **options
+    )
+
+
+def _splits_by_actor(builder: ClipBuilder, data: DataArguments, needed: Sequence[str]) -> dict[str, Any]:
+    try:
+        return dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
+    except FoldRefusedError as error:
+        only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
+        hint = "; --eval_strategy no does without validation" if only_validation else ""
+        raise ArgumentError(f"--data_dir {data.data_dir}: {error}{hint}") from error
+
+
+def _published_splits(builder: StillImages, data: DataArguments, needed: Sequence[str]) -> dict[str, Any]:
+    """The splits that the corpus has, under our names, without the columns that no picture fills."""
+    entry, there = CORPORA[data.corpus], builder.as_dataset()
+    lacking = [name for name in needed if entry.part(name) not in there]
+    if lacking:
+        hint = "; --eval_strategy no does without validation" if lacking == ["validation"] else ""
+        raise ArgumentError(
+            f"--data_dir {data.data_dir}: no picture of its split {entry.part(lacking[0])} in it, only of "
+            f"{', '.join(there)}{hint}"
+        )
+    return {name: there[entry.part(name)].remove_columns(["actor", "gender"]) for name in needed}
+
+
+def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
+    """A single-branch model needs its modality in every clip.
+
+    Raises:
+        ArgumentError: naming the first clip that lacks it.
+    """
+    if len(config.modalities) == 2:
+        for modality, wanted in (("video", "picture"), ("audio", "sound")):
+            if not any(rows[f"has_{modality}"]):
+                logger.warning(
+                    "no clip of %d has a %s: fusion=%r does without it here", len(rows), wanted, config.fusion
+                )
+        return
+    (modality,) = config.modalities
+    there = rows[f"has_{modality}"]
+    if not all(there):
+        lacking = [source for source, has in zip(rows["source"], there, strict=True) if not has]
+        wanted = {"audio": "sound", "video": "picture"}[modality]
+        raise ArgumentError(
+            f"{lacking[0]}: no {wanted} in it ({len(lacking)} of {len(rows)} clips lack it), and a model with "
+            f"fusion={config.fusion!r} reads nothing else"
+        )
+
+
+def thin_out(rows: datasets.Dataset, limit: int | None) -> datasets.Dataset:
+    """At most `limit` rows, drawn evenly over all of them."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return rows.select(np.linspace(0, len(rows) - 1, limit).astype(int))
+
+
+def augmentation_for(arguments: Arguments) -> Augmentation:
+    """What happens to training clips."""
+    masks = SpecAugment() if arguments.data.spec_augment else None
+    return Augmentation(arguments.training.seed, spec_augment=masks, frames=arguments.data.frame_augment)

@@ -1,0 +1,36 @@
+"""What is filled in where flags leave it open; the arguments are changed in place."""
+
+import importlib.util
+import logging
+
+from transformers.trainer_utils import IntervalStrategy
+
+from emofusion.data.corpora.registry import CORPORA
+from emofusion.training.command_line.training_arguments import Arguments
+
+logger = logging.getLogger(__name__)
+
+# transformers' name of a tracker -> the module that must be there.
+_TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard", "mlflow": "mlflow"}
+
+
+def fill_in_protocol(arguments: Arguments) -> None:
+    """The protocol of the corpus, where none is asked for."""
+    entry = CORPORA[arguments.data.corpus]
+    if arguments.data.protocol is None:
+        arguments.data.protocol = entry.trains_by if arguments.trains else entry.scores_by
+
+
+def fill_in_what_scoring_needs(arguments: Arguments) -> None:
+    """Where nothing is trained, nothing is validated and no checkpoint is the best."""
+    if not arguments.trains:
+        arguments.training.eval_strategy = IntervalStrategy.NO
+        arguments.training.load_best_model_at_end = False
+
+
+def leave_out_absent_trackers(arguments: Arguments) -> None:
+    """Go on without trackers that are not installed, and say so in one line."""
+    for name in list(arguments.training.report_to):
+        if name in _TRACKERS and importlib.util.find_spec(_TRACKERS[name]) is None:
+            arguments.training.report_to.remove(name)
+            logger.warning("tracker %s is not installed: going on without it (pip install 'emofusion[track]')", name)
