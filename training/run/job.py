@@ -42,7 +42,7 @@ from emofusion.training.setup.defaults import (
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of, same_run, save_identity
 from emofusion.training.setup.model import make_config, make_model, make_processor
-from emofusion.training.setup.training_actors import find_leak, remember_training_actors
+from emofusion.training.setup.training_actors import leak_of, remember_training_actors
 
 from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
 from .trainer import EmoFusionTrainer, make_trainer
@@ -176,7 +176,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     clips = load_clips(arguments, config, processor)
     if arguments.trains:
         remember_training_actors(config, arguments, clips)
-    leaky = find_leak(config, arguments, clips)
+    leaky = leak_of(config, arguments, clips)
     identity = identity_of(config, arguments, clips)
     checkpoint = _checkpoint_of_same_run(arguments, identity)
     model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)

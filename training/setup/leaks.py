@@ -45,7 +45,7 @@ def actors_of(rows: datasets.Dataset) -> set[int]:
     return set(rows["actor"]) if "actor" in rows.column_names else set()
 
 
-def check_leak(
+def find_leak(
     seen: SeenActors, test_actors: Collection[int], args: EmoFusionTrainingArguments, allow: bool
 ) -> bool | None:
     """Whether actors of the test were seen in training, by this run or by what it began with; None if nobody knows.

@@ -6,7 +6,7 @@ from emofusion.training.command_line.training_arguments import Arguments
 
 from .clips import Clips
 from .encoder_weights import encoder_sources
-from .leaks import actors_of, check_leak, seen_by, seen_in_training
+from .leaks import actors_of, find_leak, seen_by, seen_in_training
 
 
 def remember_training_actors(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> None:
@@ -20,12 +20,12 @@ def remember_training_actors(config: EmoFusionConfig, arguments: Arguments, clip
     config.training_actors, config.training_actors_complete = sorted(seen.known), seen.complete
 
 
-def find_leak(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> bool | None:
+def leak_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> bool | None:
     """Whether actors of the test were seen in training; None where nobody knows.
 
     Raises:
         ArgumentError: They were, and the model is to be pushed to the hub.
     """
     test_actors = actors_of(clips.splits["test"])
-    seen = check_leak(seen_by(config), test_actors, arguments.training, arguments.data.allow_leaky_split)
+    seen = find_leak(seen_by(config), test_actors, arguments.training, arguments.data.allow_leaky_split)
     return True if arguments.data.protocol == LEAKY else seen

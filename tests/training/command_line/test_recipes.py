@@ -6,7 +6,7 @@ import pytest
 
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.command_line.recipes import read_recipe, words_of
+from emofusion.training.command_line.recipes import words_of
 from emofusion.training.errors import ArgumentError
 from helpers import REPOSITORY
 
@@ -105,7 +105,7 @@ def test_recipe_unknown_field_names_the_file(tmp_path: Path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("epochs: 3\n")
     with pytest.raises(ArgumentError, match=r"mine\.yaml: no such field 'epochs'"):
-        read_recipe(str(recipe))
+        parse_arguments([str(recipe), *PLACES])
 
 
 def test_arguments_without_output_dir_is_named():
@@ -182,6 +182,6 @@ def test_arguments_fp16_on_a_cpu_is_refused(flags: list[str], monkeypatch: pytes
 
 
 def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("emofusion.training.command_line.arguments.is_torch_bf16_gpu_available", lambda: False)
+    monkeypatch.setattr("emofusion.training.command_line.training_arguments.is_torch_bf16_gpu_available", lambda: False)
     with pytest.raises(ArgumentError, match="--bf16"):
         parse_arguments([*PLACES, "--bf16"])

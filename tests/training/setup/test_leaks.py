@@ -8,7 +8,7 @@ import pytest
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
-from emofusion.training.setup.leaks import SeenActors, check_leak, seen_by, seen_in_training
+from emofusion.training.setup.leaks import SeenActors, find_leak, seen_by, seen_in_training
 
 
 def rows(*actors: int) -> datasets.Dataset:
@@ -43,12 +43,12 @@ def test_what_a_checkpoint_says_of_itself():
     ],
 )
 def test_leak_is_certain_unknown_or_none(seen: SeenActors, test: set[int], leak: bool | None, tmp_path: Path):
-    assert check_leak(seen, test, arguments(tmp_path), allow=False) is leak
+    assert find_leak(seen, test, arguments(tmp_path), allow=False) is leak
 
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_certain_leak_is_not_pushed(complete: bool, tmp_path: Path):
     seen = SeenActors(frozenset({17}), complete)
     with pytest.raises(ArgumentError, match="test actors 17 were seen in training"):
-        check_leak(seen, {17, 18}, arguments(tmp_path, push=True), allow=False)
-    assert check_leak(seen, {17}, arguments(tmp_path, push=True), allow=True) is True
+        find_leak(seen, {17, 18}, arguments(tmp_path, push=True), allow=False)
+    assert find_leak(seen, {17}, arguments(tmp_path, push=True), allow=True) is True
