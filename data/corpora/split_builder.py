@@ -43,7 +43,8 @@ class SplitBuilder(DatasetBuilder):
         return chosen if several else chosen[0]
 
     def as_streaming_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """The same rows as iterable datasets."""
+        """The same rows as iterable datasets; `load_dataset(..., streaming=True)` prepares nothing before it."""
+        self.download_and_prepare()
         rows = self.as_dataset(split)
         if isinstance(rows, DatasetDict):
             return IterableDatasetDict({name: part.to_iterable_dataset() for name, part in rows.items()})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from emofusion.data.demo_corpus import corpus as demo_corpus
+from emofusion.data.demo_corpus.__main__ import main
 from emofusion.data.demo_corpus.acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
 from emofusion.data.demo_corpus.corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_performances
 from emofusion.data.demo_corpus.face import draw_frames
@@ -214,10 +215,10 @@ def test_bad_argument_raises_and_makes_nothing(tmp_path, name, value):
 def test_command_line_makes_the_corpus_and_reports_bad_arguments(tmp_path, capsys):
     out = tmp_path / "out"
     size = ["--image_size", str(SIZE), "--jobs", "1", "--no_progress"]
-    demo_corpus.main([str(out), "--clips_per_actor", "1", "--actors", "2", *size])
+    main([str(out), "--clips_per_actor", "1", "--actors", "2", *size])
     assert len(clips(out)) == 1
     with pytest.raises(SystemExit):
-        demo_corpus.main([str(out), "--clips_per_actor", "99", *size])
+        main([str(out), "--clips_per_actor", "99", *size])
     assert "clips_per_actor: expected 1..60" in capsys.readouterr().err
 
 

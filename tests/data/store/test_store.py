@@ -10,7 +10,9 @@ import pytest
 
 import emofusion.data  # registers the builder
 from emofusion.data import DecodeSettings
-from emofusion.data.store import clip_store as store
+from emofusion.data.store import arrow_parts
+from emofusion.data.store import decode as decoder
+from emofusion.data.store.clip_store import store_folder
 from helpers.corpus_files import make_sound, write_corpus, write_named, write_sound
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}
@@ -45,13 +47,13 @@ def parts(cache: Path) -> list[Path]:
 def count_decoding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The clips that are decoded from now on."""
     clips: list[str] = []
-    decode = store.decode
+    decode = decoder.decode
 
     def counted(files: Any, take: Any, *rest: Any) -> dict[str, Any]:
         clips.append(take.clip)
         return decode(files, take, *rest)
 
-    monkeypatch.setattr(store, "decode", counted)
+    monkeypatch.setattr(decoder, "decode", counted)
     return clips
 
 
@@ -160,7 +162,7 @@ def test_store_interrupted_while_building_keeps_what_was_decoded(
     corpus: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     expected = load(corpus, cache, split="all")
-    decode = store.decode
+    decode = decoder.decode
 
     def decode_some(files: Any, take: Any, *rest: Any) -> dict[str, Any]:
         if take.clip >= "01-04":
@@ -168,7 +170,7 @@ def test_store_interrupted_while_building_keeps_what_was_decoded(
         return decode(files, take, *rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store, "decode", decode_some)
+        patch.setattr(decoder, "decode", decode_some)
         load(corpus, tmp_path)
     assert [path.suffix for path in parts(tmp_path)] == [".arrow"]
     decoded = count_decoding(monkeypatch)
@@ -185,9 +187,9 @@ def test_store_left_by_a_killed_process_is_taken_over_up_to_the_row_being_writte
 ):
     expected = list(load(corpus, cache, split="all"))
     (part,) = parts(cache)
-    folder = store.store_folder(corpus, DecodeSettings(num_frames=2, frame_size=16), tmp_path)
+    folder = store_folder(corpus, DecodeSettings(num_frames=2, frame_size=16), tmp_path)
     folder.mkdir()
-    content = part.read_bytes().removesuffix(store._END_OF_STREAM)
+    content = part.read_bytes().removesuffix(arrow_parts._END_OF_STREAM)
     (folder / "part-left.incomplete").write_bytes(content[: round(share * len(content))])
     decoded = count_decoding(monkeypatch)
     assert list(load(corpus, tmp_path, split="all")) == expected
@@ -198,7 +200,7 @@ def test_store_left_by_a_killed_process_is_taken_over_up_to_the_row_being_writte
 def test_store_left_with_a_damaged_row_decodes_it_again(corpus: Path, cache: Path, tmp_path: Path):
     expected = list(load(corpus, cache, split="all"))
     (part,) = parts(cache)
-    folder = store.store_folder(corpus, DecodeSettings(num_frames=2, frame_size=16), tmp_path)
+    folder = store_folder(corpus, DecodeSettings(num_frames=2, frame_size=16), tmp_path)
     folder.mkdir()
     content = bytearray(part.read_bytes())
     middle = len(content) // 2
@@ -226,11 +228,11 @@ def test_store_is_not_mistaken_about_its_rows_when_another_process_adds_some(cor
     write_named(tmp_path / "c", "03-02-03-01-01-01-01", "wav")
     assert load(tmp_path / "c", tmp_path, split="train")["channel"][:] == ["speech"]
     (part,) = parts(tmp_path)
-    listed = store._load(part.parent)
+    listed = arrow_parts.load_parts(part.parent)
     load(tmp_path / "c", tmp_path, split="train", channel="song")
     rows, places = listed
     assert rows.data.column("key").to_pylist() == list(places)
-    assert len(store._load(part.parent)[1]) == 2
+    assert len(arrow_parts.load_parts(part.parent)[1]) == 2
 
 
 def test_store_forced_anew_on_an_open_builder_is_rebuilt(tmp_path: Path):
@@ -270,10 +272,10 @@ def load_and_count(folder: Path, cache: Path, start: Any) -> tuple[list[str], in
         calls.append(args)
         return decode(*args)
 
-    decode = store.decode
+    decode = decoder.decode
     start.wait(timeout=120)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "decode", counted)
+        patch.setattr(decoder, "decode", counted)
         return load(folder, cache, split="all")["clip"][:], len(calls)
 
 

@@ -12,13 +12,13 @@ import datasets
 import pytest
 
 import emofusion.data  # noqa: F401  registers the builder
-from emofusion.data.store import clip_store as store
+from emofusion.data.store import decode as decoder
 from helpers.corpus_files import write_corpus
 
 CLIPS, KILLS = 60, 10
 # Processes forked from one that has imported everything: ten imports would take a minute.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["emofusion.data"])
+PROCESSES.set_forkserver_preload(["emofusion.data", "emofusion.data.store.decode"])
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(corpus: Path, cache: Path, log: Path, result: Path) -> None:
     """Load the corpus; each clip whose decoding begins is a line of `log`."""
-    decode = store.decode
+    decode = decoder.decode
 
     def logged(files: Any, take: Any, *rest: Any) -> dict[str, Any]:
         with log.open("a") as lines:  # one short write: whole lines, whatever happens
@@ -36,7 +36,7 @@ def build(corpus: Path, cache: Path, log: Path, result: Path) -> None:
         time.sleep(0.02)  # so that kills fall into the build
         return decode(files, take, *rest)
 
-    store.decode = logged
+    decoder.decode = logged
     rows = datasets.load_dataset("ravdess", data_dir=str(corpus), cache_dir=str(cache), split="train")
     result.write_text(rows._fingerprint)
 

@@ -177,7 +177,7 @@ def _module_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 @pytest.mark.usefixtures("_module_cache")
 def test_metric_of_evaluate_loaded_by_path_equals_scores():
     labels, predictions = np.random.default_rng(0).integers(0, [[6], [8]], (2, 50))
-    path = REPOSITORY / "evaluation" / "emotion_scores.py"
+    path = REPOSITORY / "evaluation" / "scores" / "emotion_scores.py"
     loaded = evaluate.load(str(path), keep_in_memory=True)
     assert type(loaded).__name__ == "EmotionScores" and type(loaded) is not EmotionScores
     expected = scores(labels, predictions)
