@@ -35,9 +35,12 @@ WINGS = (
 """Folders in the order of imports: a wing imports itself and those before it."""
 ENTRANCES = {"data", "data.prepare", "evaluation.compare"}
 """Modules that gather what lies in the wings of their package, and so may import all of them."""
+MOST_ENTRIES, MOST_LINES, LONGEST_FUNCTION = 13, 400, 60
 FILES = sorted(path for folder in PACKAGES for path in (REPOSITORY / folder).rglob("*.py"))
+TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 NAMES = [path.relative_to(REPOSITORY).as_posix() for path in FILES]
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+every_script_too = pytest.mark.parametrize("path", [*FILES, REPOSITORY / "train_hf.py"], ids=[*NAMES, "train_hf.py"])
 
 
 def module_of(path: Path) -> str:
@@ -99,3 +102,40 @@ def test_every_folder_of_the_house_is_in_the_wheel():
     assert setuptools["package-dir"] == {f"emofusion.{name}": name for name in PACKAGES}
     for folder in folders:
         assert REPOSITORY.joinpath(*folder.split(".")[1:], "__init__.py").is_file(), f"{folder} has no __init__.py"
+
+
+@every_script_too
+def test_file_is_short_and_so_are_its_functions(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    functions = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    lines = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FUNCTION} == {}
+
+
+@pytest.mark.parametrize("top", [*PACKAGES, "docs", "tests"])
+def test_folder_can_be_taken_in_at_a_glance(top: str):
+    folders = [REPOSITORY / top, *(path for path in (REPOSITORY / top).rglob("*") if path.is_dir())]
+    sizes = {
+        folder.relative_to(REPOSITORY).as_posix(): sum(entry.name != "__pycache__" for entry in folder.iterdir())
+        for folder in folders
+        if "__pycache__" not in folder.parts
+    }
+    assert {name: count for name, count in sizes.items() if count > MOST_ENTRIES} == {}
+
+
+@pytest.mark.parametrize("path", TESTS, ids=[path.relative_to(REPOSITORY).as_posix() for path in TESTS])
+def test_tests_import_no_tests(path: Path):
+    """What two of them need lies in `helpers`, so each file can be read, moved and run alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    tests = {test.stem for test in TESTS if test.name.startswith("test_") or test.name == "conftest.py"}
+    assert {name for name in names if tests & set(name.split("."))} == set()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from emofusion.data import prepare
 from helpers.corpus_files import write_corpus
-from helpers.file_server import FileServer
+from helpers.servers.file_server import FileServer
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.hub_server import HubError, HubServer
+from helpers.servers.hub_server import HubError, HubServer
 
 BIG = bytes(range(256)) * 5000  # 1.2 MiB
 

@@ -7,7 +7,7 @@ import pytest
 
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from helpers.demo_runs import run_training, run_without_package, tiny_recipe
-from helpers.hub_server import HubServer
+from helpers.servers.hub_server import HubServer
 
 pytestmark = pytest.mark.slow
 

@@ -27,7 +27,7 @@ from emofusion.data.download.transfer import (
     DownloadError,
     download,
 )
-from helpers.file_server import (
+from helpers.servers.file_server import (
     FileServer,
     break_after,
     ignoring_if_range,

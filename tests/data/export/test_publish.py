@@ -30,7 +30,7 @@ from emofusion.data.store.arrow_parts import STORE_FEATURES
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.modeling import EMOTIONS, EmoFusionFeatureExtractor
 from helpers.corpus_files import write_corpus, write_named
-from helpers.hub_server import HubServer
+from helpers.servers.hub_server import HubServer
 
 SETTINGS = DecodeSettings(num_frames=2, frame_size=32)
 ACTORS = (1, 2, 5, 6, 10, 13, 17, 21)
@@ -303,7 +303,7 @@ def test_failed_export_leaves_the_older_one(tmp_path: Path):
     broken[-1]["frames"] = broken[-1]["frames"][:-1]
     broken = Dataset.from_list(broken, features=made_rows().features)
     with pytest.raises(
-        ValueError, match=r"^clip 01-01-01-01-001-21: expected 4 frames of 8 x 8 pixels, found 767 bytes;"
+        ValueError, match=r"^clip 01-01-01-01-001-21: expected 4 stored frames of 8 x 8 pixels, found 767 bytes;"
     ):
         export(broken, folder, settings=SMALL)
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
@@ -467,7 +467,7 @@ def test_npz_goes_on_where_it_was(tmp_path: Path):
     broken = rows.to_list()
     broken[-1]["frames"] = b"123"
     with pytest.raises(
-        ValueError, match=r"^clip 01-01-01-01-001-21: expected 4 frames of 8 x 8 pixels, found 3 bytes;"
+        ValueError, match=r"^clip 01-01-01-01-001-21: expected 4 stored frames of 8 x 8 pixels, found 3 bytes;"
     ):
         export_npz(
             Dataset.from_list(broken, features=rows.features),
