@@ -23,6 +23,7 @@ WINGS = (
     "data.inputs",
     "evaluation",
     "evaluation.scores",
+    "evaluation.record",
     "evaluation.plots",
     "evaluation.reports",
     "training",
