@@ -8,7 +8,6 @@ python benchmarks/store_building.py clip.mp4 [voice.flac]
 """
 
 import argparse
-import os
 import shutil
 import statistics
 import tempfile
@@ -26,6 +25,7 @@ from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.ravdess_names import all_performances
 from emofusion.data.sources.ravdess_takes import find_performances
 from emofusion.data.store.clip_store import DecodeRequest, decode_missing
+from emofusion.data.store.cores import cores
 from emofusion.data.store.faces import faces_for
 from emofusion.data.store.settings import DecodeSettings
 
@@ -65,7 +65,7 @@ def decode_clip(path: Path) -> None:
 def bare(folder: Path) -> None:
     """Decode all files in as many threads as the build has."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(decode_clip, paths))
 
 

@@ -8,53 +8,49 @@ python -m emofusion.data.prepare --data_dir RAVDESS --export_parquet exported --
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import datasets
 
 from emofusion.data.corpora.ravdess import Ravdess
 from emofusion.data.download.record_files import PARTS, describe_size, files_of
-from emofusion.data.download.transfer import download
-from emofusion.data.export.contact_sheets import write_contact_sheets
-from emofusion.data.export.npz import export_npz
-from emofusion.data.export.parquet import export_parquet, push_parquet
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.ravdess_takes import CHANNEL_CHOICES
-from emofusion.modeling.configuration_emofusion import EmoFusionConfig
-from emofusion.modeling.faces_emofusion import FACE_CROPS
-from emofusion.modeling.media_emofusion import WINDOWS
-from emofusion.modeling.video_processing_emofusion import stored_size
+from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions
 
 from .protocols import CHOICES, LEAKY, number_of_folds, usable_folds
 
 
 def main(argv: Sequence[str]) -> None:
     """Download, decode, tell what is there, export: each as far as it is asked for."""
-    args = _parser().parse_args(argv)
-    args.data_dir = args.data_dir.expanduser()
-    _check_words(args)
+    args = _read_words(argv)
     if args.download is not None:
         _download(args)
-    builder = _open(args)
-    rows, account = builder.as_dataset("all"), builder.account
-    _say(account.table())
-    _say(_protocol_table(set(rows["actor"])))
-    account.save(args.account)
-    _say(f"saved: {args.account}")
-    _export(args, builder, rows, account)
-    gaps = account.gaps() if args.strict else []
-    if gaps:
-        raise ValueError(f"{args.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
+    builder = _builder(args)
+    builder.download_and_prepare()  # decodes, which takes minutes the first time
+    rows = builder.as_dataset("all")
+    _tell(args, builder.account, rows)
+    _export(args, builder, rows)
+    if args.strict:
+        _refuse_gaps(args, builder.account)
 
 
-def _check_words(args: argparse.Namespace) -> None:
-    """Flags that do nothing without another one are mistakes."""
+def _read_words(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags; one that does nothing without another one is a mistake.
+
+    Raises:
+        ValueError: Such a flag.
+    """
+    args = _parser().parse_args(argv)
+    args.data_dir = args.data_dir.expanduser()
     if args.push_to_hub and not args.export_parquet:
         raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
     if args.public and not args.push_to_hub:
         raise ValueError("--public: it says how --push_to_hub makes the repository, and there is none")
     if args.actors is not None and args.download is None:
         raise ValueError("--actors: it chooses the videos that --download fetches, and there is none")
+    return args
 
 
 def actor_numbers(words: Sequence[str]) -> list[int]:
@@ -75,7 +71,6 @@ def actor_numbers(words: Sequence[str]) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    defaults = EmoFusionConfig()
     parser = argparse.ArgumentParser(
         prog="python -m emofusion.data.prepare",
         description="Get RAVDESS ready, see what is there, and export it.",
@@ -95,15 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--actors", nargs="+", metavar="N", help="actors whose videos are fetched, such as 1-4 7; sound comes whole")
     add("--channel", choices=CHANNEL_CHOICES, default="speech", help="speech, song or both")
     add("--strict", action="store_true", help="end with an error if anything is missing or unreadable")
-    add("--num_frames", type=int, default=defaults.num_frames, help="frames that the model looks at")
-    add("--image_size", type=int, default=defaults.image_size, help="side of a frame in pixels")
-    add(
-        "--window",
-        choices=WINDOWS,
-        default=defaults.window,
-        help="which 3 seconds of a longer clip: voice, center or start",
-    )
-    add("--face_crop", choices=FACE_CROPS, default="none", help="cut frames to the face")
+    add("--image_size", type=int, default=IMAGE_SIZE, help="side of a frame in pixels")
+    for option in fields(DecodeOptions):
+        if "help" in option.metadata:
+            add(f"--{option.name}", type=type(option.default), default=option.default, **option.metadata)
     add("--face_tracks", help="folder with the official OpenFace tracks, taken instead of finding faces")
     add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
     add("--account", type=Path, default=Path("corpus_account.json"), help="where the account of what was read goes")
@@ -116,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _download(args: argparse.Namespace) -> None:
+    from .download.transfer import download
+
     parts = args.download or ["audio_speech", "video_speech"]
     files = files_of(parts, None if args.actors is None else actor_numbers(args.actors))
     if args.actors is not None and any(not part.startswith("video") for part in parts):
@@ -125,13 +117,15 @@ def _download(args: argparse.Namespace) -> None:
         _say(f"{file.name}: {file.state}")
 
 
-def _open(args: argparse.Namespace) -> Ravdess:
-    """The corpus, decoded."""
+def _builder(args: argparse.Namespace) -> Ravdess:
+    """The corpus; nothing of it is decoded here."""
     if not args.data_dir.exists():
         raise FileNotFoundError(
             f"--data_dir {args.data_dir}: no such folder or file; --download fetches the corpus into it"
         )
-    builder = datasets.load_dataset_builder(
+    from emofusion.modeling.video_processing_emofusion import stored_size
+
+    return datasets.load_dataset_builder(
         "ravdess",
         data_dir=str(args.data_dir),
         cache_dir=None if args.cache_dir is None else str(args.cache_dir),
@@ -143,14 +137,24 @@ def _open(args: argparse.Namespace) -> Ravdess:
         face_tracks=args.face_tracks,
         yunet_path=args.yunet_path,
     )
-    builder.download_and_prepare()
-    return builder
 
 
-def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset, account: Account) -> None:
+def _tell(args: argparse.Namespace, account: Account, rows: datasets.Dataset) -> None:
+    """What was found, and what it is enough for."""
+    _say(account.table())
+    _say(_protocol_table(set(rows["actor"])))
+    account.save(args.account)
+    _say(f"saved: {args.account}")
+
+
+def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset) -> None:
+    from .export.contact_sheets import write_contact_sheets
+    from .export.npz import export_npz
+    from .export.parquet import export_parquet, push_parquet
+
     settings = builder.config.decode_settings
     if args.contact_sheets:
-        sheets = write_contact_sheets(rows, args.contact_sheets, settings.frame_size)
+        sheets = write_contact_sheets(rows, args.contact_sheets, settings)
         _say(
             f"{len(sheets)} contact sheets: {args.contact_sheets}"
             if sheets
@@ -164,12 +168,18 @@ def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset, 
             rows,
             args.export_parquet,
             corpus=builder.corpus,
-            account_summary=account.summary(),
+            account_summary=builder.account.summary(),
             decode_settings=settings,
         )
         _say(f"dataset folder: {args.export_parquet}")
     if args.push_to_hub:
         _say(push_parquet(args.export_parquet, args.push_to_hub, private=not args.public))
+
+
+def _refuse_gaps(args: argparse.Namespace, account: Account) -> None:
+    gaps = account.gaps()
+    if gaps:
+        raise ValueError(f"{args.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
 
 
 def _protocol_table(present: set[int]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from datasets.utils import tqdm
 
 from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.store.cores import cores
 
 from .entry import CorpusEntry
 from .image_account import ImageAccount
@@ -148,7 +149,7 @@ def _rows(place: Path, one: ImageSet, account: ImageAccount) -> Iterator[Row]:
         account.unreadable[f"{where}/annotations/{name}{ANNOTATION_ENDING}"] = "annotation without image"
     ids = sorted(one.images, key=lambda name: (len(name), name))
     # Threads, because the disk is what takes the time.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         words = pool.map(lambda name: _emotion_or_reason(one, name), ids)
         bar = tqdm(
             zip(ids, words, strict=True), total=len(ids), desc=f"indexing AffectNet {one.split}", unit="picture"

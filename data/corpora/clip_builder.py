@@ -33,7 +33,7 @@ from emofusion.data.sources.takes import Take
 from emofusion.data.store.arrow_parts import FINDINGS, STORE_FEATURES
 from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing, remove_store
 from emofusion.data.store.faces import NO_FACE, Faces, face_model, faces_for
-from emofusion.data.store.settings import DecodeOptions, DecodeSettings, option_values
+from emofusion.data.store.settings import DecodeOptions, DecodeSettings, check_options, option_values
 
 from .split_builder import SplitBuilder
 
@@ -98,14 +98,7 @@ class ClipBuilder(SplitBuilder):
             )
         self._refuse_name("label_set=, protocol= and fold=")
         labels = label_set(self.config.label_set).labels
-        from emofusion.modeling.media_emofusion import check_settings
-
-        check_settings(
-            self.config.num_frames, self.config.clip_duration, self.config.sampling_rate, self.config.window
-        )
-        for name in ("frames_per_step", "frame_size"):
-            if getattr(self.config, name) < 1:
-                raise ValueError(f"{name}={getattr(self.config, name)}: expected a number above 0.")
+        check_options(self.config)
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
         return DatasetInfo(
             description=self.corpus.notice,

@@ -9,7 +9,6 @@ The clips are real media files (H.264 and AAC) under RAVDESS names: `Actor_07/01
 
 import functools
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from tqdm.auto import tqdm
 from emofusion.data.label_sets import EMOTIONS
 from emofusion.data.sources.corpus_record import DEMO_CORPUS
 from emofusion.data.sources.ravdess_names import RavdessName
+from emofusion.data.store.cores import cores
 from emofusion.data.whole_files import write_json, write_whole
 
 from .acting import ACTORS, draw_acting
@@ -113,7 +113,7 @@ def make_demo_corpus(
     make = functools.partial(_make_clip, folder, image_size, fps, seed)
     done = len(planned) - len(missing)
     with tqdm(desc=CORPUS_NAME, unit="clip", total=len(planned), initial=done, disable=not progress) as bar:
-        for _ in _run(make, missing, jobs or _available_cores()):
+        for _ in _run(make, missing, jobs or cores()):
             bar.update()
     return folder
 
@@ -189,11 +189,6 @@ def _actor_folder(folder: Path, actor: int) -> Path:
 def _clip_path(folder: Path, performance: RavdessName) -> Path:
     """Return the final path of a clip."""
     return _actor_folder(folder, performance.actor) / f"{performance}.mp4"
-
-
-def _available_cores() -> int:
-    """Count the cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(make: Callable[[RavdessName], None], performances: list[RavdessName], jobs: int) -> Iterator[None]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 from datasets.utils import tqdm
 from PIL import Image, ImageDraw, ImageFont
 
 from emofusion.data.label_sets import EMOTIONS
 from emofusion.data.store.faces import NO_FACE
+from emofusion.data.store.settings import DecodeSettings
+from emofusion.data.store.stored_frames import view_frames
 from emofusion.data.whole_files import write_whole
 
 THUMBNAIL = 128  # pixels
@@ -24,7 +25,7 @@ _ABSENT = {"face": "", "has_video": True}  # what a missing column counts as
 _FACTS = ("actor", "gender", "channel", "emotion", "intensity", "statement", "repetition", "face", "has_video")
 
 
-def write_contact_sheets(rows: datasets.Dataset, folder: Path, frame_size: int) -> list[Path]:
+def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeSettings) -> list[Path]:
     """Write `Actor_NN.png` for each actor: the middle frame of each clip, a row or more for each emotion.
 
     Clips in which no face was found have a red border.
@@ -32,13 +33,13 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, frame_size: int) 
     Args:
         rows (`datasets.Dataset`): Of the decoded store.
         folder (`Path`): Is made if it does not exist.
-        frame_size (`int`): Side of the stored frames in pixels.
+        settings (`DecodeSettings`): How the rows were decoded.
 
     Returns:
         `list[Path]`: The sheets, in order of the actors; one of whom there is no picture has none.
 
     Raises:
-        ValueError: The frames have another size.
+        ValueError: The frames were stored with other settings.
     """
     rows = rows.with_format(None)
     facts = rows.select_columns([name for name in _FACTS if name in rows.column_names])
@@ -46,12 +47,12 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, frame_size: int) 
     for index, fact in enumerate(facts):
         actors[fact["actor"]].append({**_ABSENT, **fact, "index": index})
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = rows.select_columns(["frames"])
+    pictures = rows.select_columns(["clip", "frames"])
     paths = []
     for actor in tqdm(sorted(actors), desc="contact sheets", unit="actor"):
         shown = [clip for clip in actors[actor] if clip["has_video"]]
         if shown:
-            sheet = _draw(_title(actors[actor]), _in_rows(shown), pictures, frame_size)
+            sheet = _draw(_title(actors[actor]), _in_rows(shown), pictures, settings)
             paths.append(folder / f"Actor_{actor:02d}.png")
             write_whole(paths[-1], functools.partial(sheet.save, format="PNG"))
     return paths
@@ -98,7 +99,7 @@ def _caption(clip: dict[str, Any]) -> list[str]:
 
 
 def _draw(
-    title: str, grid: Iterator[list[dict[str, Any]]], pictures: datasets.Dataset, frame_size: int
+    title: str, grid: Iterator[list[dict[str, Any]]], pictures: datasets.Dataset, settings: DecodeSettings
 ) -> Image.Image:
     cells = list(grid)
     step_x, step_y = THUMBNAIL + 2 * BORDER + GAP, THUMBNAIL + 2 * BORDER + 2 * LINE + GAP
@@ -113,7 +114,7 @@ def _draw(
             edge, around = (BORDER, ALARM) if clip["face"] == NO_FACE else (1, EDGE)
             start, end = BORDER - edge, BORDER + THUMBNAIL + edge - 1
             draw.rectangle((left + start, top + start, left + end, top + end), around)
-            picture = _middle(pictures[clip["index"]]["frames"], frame_size)
+            picture = _middle(pictures[clip["index"]], settings)
             sheet.paste(picture, (left + BORDER, top + BORDER))
             for line, text in enumerate(_caption(clip)):
                 below = top + THUMBNAIL + 2 * BORDER + line * LINE
@@ -121,9 +122,7 @@ def _draw(
     return sheet
 
 
-def _middle(frames: bytes, size: int) -> Image.Image:
-    """The middle one of stored frames."""
-    if not frames or len(frames) % (size * size * 3):
-        raise ValueError(f"frame_size={size}: the stored frames have another size, found {len(frames)} bytes")
-    video = np.frombuffer(frames, np.uint8).reshape(-1, size, size, 3)
-    return Image.fromarray(video[len(video) // 2]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+def _middle(row: dict[str, Any], settings: DecodeSettings) -> Image.Image:
+    """The middle one of a clip's stored frames."""
+    frames = view_frames(row["frames"], settings, row["clip"])
+    return Image.fromarray(frames[len(frames) // 2]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

@@ -14,11 +14,12 @@ from datasets.utils import tqdm
 
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.settings import DecodeSettings
+from emofusion.data.store.stored_frames import view_frames
 from emofusion.data.whole_files import write_text, write_whole
 from emofusion.modeling import EmoFusionFeatureExtractor
 from emofusion.modeling.processing_emofusion import from_int16
 
-from .rows import by_actor, check_frames, check_rows
+from .rows import by_actor, check_rows
 
 INDEX, NOTICE = "index.csv", "NOTICE.txt"
 FINGERPRINT = "fingerprint"
@@ -113,9 +114,7 @@ def _arrays(
     """What the clip shows and sounds like."""
     arrays: dict[str, np.ndarray] = {}
     if row["frames"] is not None:
-        check_frames(row["clip"], len(row["frames"]), settings)
-        side = settings.frame_size
-        arrays["frames"] = np.frombuffer(row["frames"], dtype=np.uint8).reshape(-1, side, side, 3)
+        arrays["frames"] = view_frames(row["frames"], settings, row["clip"])
     if row["audio"] is not None:
         audio = np.frombuffer(row["audio"], dtype=np.int16)
         features = extractor(from_int16(audio), sampling_rate=settings.sampling_rate, return_tensors="np")

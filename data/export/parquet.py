@@ -23,10 +23,11 @@ from emofusion.data.protocols import PROTOCOLS, fold_of_present
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.arrow_parts import STORE_FEATURES
 from emofusion.data.store.settings import DecodeSettings
+from emofusion.data.store.stored_frames import check_frames
 from emofusion.data.whole_files import write_text
 
 from .dataset_card import MARK, ActorFiles, make_card
-from .rows import by_actor, check_frames, check_rows
+from .rows import by_actor, check_rows
 
 CARD, DATA_FILES = "README.md", "data/actor-*.parquet"
 ROWS_PER_FILE = 16
@@ -212,7 +213,7 @@ def _table(table: pa.Table, features: Features, added: dict[str, Any], settings:
     sizes = pc.binary_length(table["frames"]).to_pylist()
     for clip, size in zip(table["clip"].to_pylist(), sizes, strict=True):
         if size is not None:
-            check_frames(clip, size, settings)
+            check_frames(size, settings, clip)
     schema = features.arrow_schema
     columns = [
         pa.array([added[field.name]] * len(table), field.type)

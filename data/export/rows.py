@@ -6,7 +6,6 @@ from datasets import ClassLabel, Dataset
 
 from emofusion.data.protocols import ACTORS, numbers
 from emofusion.data.store.arrow_parts import STORE_FEATURES
-from emofusion.data.store.settings import DecodeSettings
 
 
 def check_rows(rows: Dataset) -> None:
@@ -45,17 +44,3 @@ def by_actor(rows: Dataset) -> dict[int, list[int]]:
     for _, actor, index in sorted(zip(rows["clip"], rows["actor"], range(len(rows)), strict=True)):
         found[actor].append(index)
     return dict(sorted(found.items()))
-
-
-def check_frames(clip: str, found: int, settings: DecodeSettings) -> None:
-    """Refuse frames of another size than the settings say, for nothing else tells their shape.
-
-    Raises:
-        ValueError: naming the clip, with what was expected and found.
-    """
-    frames, side = settings.num_frames * settings.frames_per_step, settings.frame_size
-    if found != frames * side * side * 3:
-        raise ValueError(
-            f"clip {clip}: expected {frames} frames of {side} x {side} pixels, found {found} bytes; "
-            "pass the decode settings that the rows were made with"
-        )

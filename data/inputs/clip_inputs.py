@@ -9,7 +9,8 @@ from PIL import Image
 
 from emofusion.data.corpora.image_index import StillImage
 from emofusion.data.store.decode import shrink
-from emofusion.data.store.settings import DecodeSettings
+from emofusion.data.store.settings import DecodeOptions, options_for
+from emofusion.data.store.stored_frames import view_frames
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 
@@ -73,14 +74,12 @@ class ClipInputs:
             ValueError: A clip without what the model reads (named), frames stored with other settings, or a picture
                 that cannot be read (named).
         """
-        nothing = [None] * len(rows["clip"])
         if "image" in rows and "video" in self.processor.modalities:
             frames = self._still_frames(rows)
         else:
             self._check_crop(rows)
-            stored = [self._stored_frames(binary) for binary in rows.get("frames", nothing)]
-            frames = self._choose_frames(stored, rows["clip"])
-        audio = rows.get("audio", nothing)
+            frames = self._choose_frames(self._stored_frames(rows), rows["clip"])
+        audio = rows.get("audio", [None] * len(rows["clip"]))
         sounds = [None if binary is None else np.frombuffer(binary, dtype=np.int16) for binary in audio]
         clips = [ClipArrays(*parts) for parts in zip(rows["source"], frames, sounds, strict=True)]
         inputs = dict(self.processor.pack(clips, cropped=self._crops))
@@ -104,28 +103,23 @@ class ClipInputs:
                     f"face_crop={self.processor.face_crop!r}; load the dataset with the face_crop of the processor"
                 )
 
-    def _stored_frames(self, binary: bytes | None) -> np.ndarray | None:
-        """uint8 `[frames_per_step * frames, size, size, 3]`."""
-        if binary is None:
-            return None
-        size = self.processor.video_processor.size["height"]
-        stored = np.frombuffer(binary, dtype=np.uint8)
-        expected = DecodeSettings.frames_per_step * self.processor.num_frames
-        if stored.size != expected * size * size * 3:
-            raise ValueError(
-                f"frames: expected {expected} of {size} x {size} pixels, found {stored.size} bytes; "
-                "load the dataset with the num_frames and frame_size of the processor"
-            )
-        return stored.reshape(-1, size, size, 3)
+    def _stored_frames(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
+        """uint8 `[frames_per_step * frames, size, size, 3]` of each clip, which must be stored for this processor."""
+        options = options_for(self.processor)
+        stored = rows.get("frames", [None] * len(rows["clip"]))
+        return [
+            None if binary is None else view_frames(binary, options, clip)
+            for clip, binary in zip(rows["clip"], stored, strict=True)
+        ]
 
     def _choose_frames(self, stored: list[np.ndarray | None], clips: list[str]) -> list[np.ndarray | None]:
         """uint8 `[frames, side, side, 3]` of each clip: those that the model takes, or augmented and cropped ones."""
         if not self._crops:
-            return [None if frames is None else frames[:: DecodeSettings.frames_per_step] for frames in stored]
+            return [None if frames is None else frames[:: DecodeOptions.frames_per_step] for frames in stored]
         draws = self._draws(clips, NUM_FRAME_DRAWS + self.processor.num_frames, "frames")
         crop = self.processor.video_processor.crop_size["height"]
         return [
-            None if frames is None else augment_frames(frames, draw, DecodeSettings.frames_per_step, crop)
+            None if frames is None else augment_frames(frames, draw, DecodeOptions.frames_per_step, crop)
             for frames, draw in zip(stored, draws.numpy(), strict=True)
         ]
 

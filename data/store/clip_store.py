@@ -7,7 +7,6 @@ clips in flight; and each has a key of its own, so a changed file is decoded ane
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,6 +23,7 @@ from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.takes import Take
 
 from .arrow_parts import UNFINISHED, load_parts, new_part, salvage
+from .cores import cores
 from .faces import Faces
 from .settings import DecodeSettings
 
@@ -129,11 +129,6 @@ def remove_store(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> N
     if folder.is_dir():
         with FileLock(f"{folder}.lock"):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _key(take: Take, faces: Faces | None) -> str:

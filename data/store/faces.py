@@ -48,11 +48,8 @@ def faces_for(face_crop: str, yunet_path: str | None = None) -> Faces | None:
     """What finds faces, if they are to be found.
 
     Raises:
-        ValueError: An option that does nothing without another, or an unknown one.
+        ValueError: The detector's file is not named.
     """
-    from emofusion.modeling.faces_emofusion import check_face_crop
-
-    check_face_crop(face_crop)
     if face_crop == "none":
         return None
     if face_crop == "yunet" and yunet_path is None:
@@ -66,10 +63,10 @@ def face_model(face_crop: str, yunet_path: str | None) -> str:
     Raises:
         ValueError: No such file.
     """
-    from emofusion.modeling.faces_emofusion import FACE_VERSION
-
     if face_crop == "none":
         return ""
+    from emofusion.modeling.faces_emofusion import FACE_VERSION
+
     if face_crop != "yunet" or yunet_path is None:
         return str(FACE_VERSION)
     path = Path(yunet_path).expanduser()

@@ -1,15 +1,22 @@
-"""How takes are decoded: the one place where these options, their defaults and their choices are spelled."""
+"""How takes are decoded: the one place where these options, their defaults and their choices are spelled.
 
-from dataclasses import dataclass, fields
+They are those of the model's config, which travels to the hub and so has its own; a test holds the two equal.
+"""
+
+import math
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emofusion.modeling import EmoFusionProcessor
 
+IMAGE_SIZE = 112
+"""Side in pixels of the pictures that the model takes; they are cut out of stored frames, which are larger."""
+
 
 @dataclass
 class DecodeOptions:
-    """What users choose of how takes are decoded; the defaults are those of the model's config.
+    """What users choose of how takes are decoded; the metadata of a field are the words of its flag.
 
     Attributes:
         num_frames (`int`): Frames that the model takes.
@@ -21,13 +28,21 @@ class DecodeOptions:
         face_crop (`str`): What finds the face that frames are cut to: `"none"`, `"haar"` or `"yunet"`.
     """
 
-    num_frames: int = 8
+    num_frames: int = field(default=8, metadata={"help": "frames that the model looks at"})
     frames_per_step: int = 2
     frame_size: int = 128
     clip_duration: float = 3.0
     sampling_rate: int = 16_000
-    window: str = "voice"
-    face_crop: str = "none"
+    window: str = field(
+        default="voice",
+        metadata={
+            "choices": ("voice", "center", "start"),
+            "help": "which 3 seconds of a longer clip: voice, center or start",
+        },
+    )
+    face_crop: str = field(
+        default="none", metadata={"choices": ("none", "haar", "yunet"), "help": "cut frames to the face"}
+    )
 
 
 @dataclass
@@ -40,6 +55,20 @@ class DecodeSettings(DecodeOptions):
     """
 
     face_model: str = ""
+
+
+def check_options(options: DecodeOptions) -> None:
+    """Refuse options by which nothing can be decoded.
+
+    Raises:
+        ValueError: A word that is none of the choices, or a number that is not above 0; the message names the option.
+    """
+    for item in fields(DecodeOptions):
+        value, choices = getattr(options, item.name), item.metadata.get("choices")
+        if choices is not None and value not in choices:
+            raise ValueError(f"{item.name}={value!r}: expected one of {', '.join(map(repr, choices))}.")
+        if choices is None and not 0 < value < math.inf:
+            raise ValueError(f"{item.name}={value}: expected a number above 0.")
 
 
 def option_values(options: Any) -> dict[str, Any]:
@@ -57,8 +86,3 @@ def options_for(processor: "EmoFusionProcessor") -> DecodeOptions:
         window=processor.window,
         face_crop=processor.face_crop,
     )
-
-
-def frame_bytes(settings: DecodeOptions) -> int:
-    """Bytes of all stored frames of a clip: uint8 `[num_frames * frames_per_step, frame_size, frame_size, 3]`."""
-    return settings.num_frames * settings.frames_per_step * settings.frame_size**2 * 3

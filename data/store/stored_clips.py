@@ -7,11 +7,12 @@ import numpy as np
 from datasets import Dataset
 
 from .settings import DecodeSettings
+from .stored_frames import view_frames
 
-Clip = tuple[np.ndarray | None, np.ndarray | None]
+FramesAndSound = tuple[np.ndarray | None, np.ndarray | None]
 
 
-class StoredClips(Sequence[Clip]):
+class StoredClips(Sequence[FramesAndSound]):
     """The clips of a dataset as pairs of frames uint8 `[frames, size, size, 3]` and sound int16 `[samples]`.
 
     The arrays are read-only views of the memory-mapped store: nothing is read before they are used, and nothing is
@@ -32,29 +33,24 @@ class StoredClips(Sequence[Clip]):
     """
 
     def __init__(self, rows: Dataset, settings: DecodeSettings | None = None) -> None:
-        table = rows.select_columns(["frames", "audio"]).with_format("arrow")[:]
-        pixels, samples = _views(table["frames"], np.uint8), _views(table["audio"], np.int16)
-        decoded = settings or DecodeSettings()
-        shape = (decoded.num_frames * decoded.frames_per_step, decoded.frame_size, decoded.frame_size, 3)
-        wrong = [array.size for array in pixels if array is not None and array.size != np.prod(shape)]
-        if wrong:
-            raise ValueError(
-                f"frames: expected {shape[0]} of {shape[1]} x {shape[2]} pixels, found {wrong[0]} bytes; give the "
-                "settings that the dataset was loaded with"
-            )
-        self._frames = [None if array is None else array.reshape(shape) for array in pixels]
-        self._sounds = samples
+        table = rows.select_columns(["clip", "frames", "audio"]).with_format("arrow")[:]
+        options = settings or DecodeSettings()
+        self._frames = [
+            None if pixels is None else view_frames(pixels, options, clip)
+            for clip, pixels in zip(table["clip"].to_pylist(), _views(table["frames"], np.uint8), strict=True)
+        ]
+        self._sounds = _views(table["audio"], np.int16)
 
     def __len__(self) -> int:
         return len(self._frames)
 
     @overload
-    def __getitem__(self, index: int) -> Clip: ...
+    def __getitem__(self, index: int) -> FramesAndSound: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Clip]: ...
+    def __getitem__(self, index: slice) -> list[FramesAndSound]: ...
 
-    def __getitem__(self, index: int | slice) -> Clip | list[Clip]:
+    def __getitem__(self, index: int | slice) -> FramesAndSound | list[FramesAndSound]:
         if isinstance(index, slice):
             return list(zip(self._frames[index], self._sounds[index], strict=True))
         return self._frames[index], self._sounds[index]

@@ -19,6 +19,7 @@ from transformers import AutoProcessor
 
 from emofusion.data.export.contact_sheets import write_contact_sheets
 from emofusion.data.sources.face_tracks import FaceTracks
+from emofusion.data.store.settings import DecodeSettings
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, faces_emofusion, read_clip
 from emofusion.modeling.faces_emofusion import (
     FaceBox,
@@ -484,6 +485,7 @@ def test_folder_without_tracks_is_named(tmp_path):
 # Contact sheets
 
 SIZE = 24
+SETTINGS = DecodeSettings(num_frames=3, frames_per_step=1, frame_size=SIZE)
 
 
 def row(actor: int, grey: int, **facts) -> dict:
@@ -491,7 +493,7 @@ def row(actor: int, grey: int, **facts) -> dict:
     frames = np.full((3, SIZE, SIZE, 3), 255 - grey, np.uint8)
     frames[1] = grey
     facts = {"emotion": "happy", "intensity": "strong", "statement": 1, "repetition": 2, "channel": "speech", **facts}
-    return {"actor": actor, "frames": frames.tobytes(), "has_video": True, "face": "found", **facts}
+    return {"clip": str(grey), "actor": actor, "frames": frames.tobytes(), "has_video": True, "face": "found", **facts}
 
 
 def colours(path: Path) -> dict[tuple[int, ...], int]:
@@ -503,7 +505,7 @@ def colours(path: Path) -> dict[tuple[int, ...], int]:
 
 def test_sheet_of_each_actor_shows_the_middle_frame_of_its_clips_alone(tmp_path):
     rows = datasets.Dataset.from_list([row(3, 10), row(12, 20), row(3, 30)])
-    paths = write_contact_sheets(rows, tmp_path / "sheets", SIZE)
+    paths = write_contact_sheets(rows, tmp_path / "sheets", SETTINGS)
     assert [path.name for path in paths] == ["Actor_03.png", "Actor_12.png"]
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["Actor_03.png", "Actor_12.png"]
     shown = [[grey for grey in (10, 20, 30) if colours(path).get((grey,) * 3, 0) >= 128 * 128] for path in paths]
@@ -512,13 +514,13 @@ def test_sheet_of_each_actor_shows_the_middle_frame_of_its_clips_alone(tmp_path)
 
 @pytest.mark.parametrize(("face", "red"), [("not found", True), ("found", False), ("tracked", False), ("", False)])
 def test_sheet_has_a_red_border_where_no_face_was_found(tmp_path, face, red):
-    (path,) = write_contact_sheets(datasets.Dataset.from_list([row(1, 9, face=face)]), tmp_path, SIZE)
+    (path,) = write_contact_sheets(datasets.Dataset.from_list([row(1, 9, face=face)]), tmp_path, SETTINGS)
     assert colours(path).get((255, 0, 0), 0) == (136**2 - 128**2 if red else 0)
 
 
 def test_sheet_of_rows_without_the_column_face_has_no_red(tmp_path):
     rows = datasets.Dataset.from_list([row(1, 9)]).remove_columns("face")
-    (path,) = write_contact_sheets(rows, tmp_path, SIZE)
+    (path,) = write_contact_sheets(rows, tmp_path, SETTINGS)
     assert (255, 0, 0) not in colours(path)
 
 
@@ -533,15 +535,15 @@ def test_sheet_leaves_out_clips_without_picture_and_begins_a_row_for_each_emotio
     }
     heights = {}
     for name, clips in sheets.items():
-        (path,) = write_contact_sheets(datasets.Dataset.from_list(clips), tmp_path / name, SIZE)
+        (path,) = write_contact_sheets(datasets.Dataset.from_list(clips), tmp_path / name, SETTINGS)
         with Image.open(path) as sheet:
             heights[name] = sheet.height
     assert heights["one"] == heights["unseen"] < heights["two"] == heights["song"] == heights["long"]
     assert (tmp_path / "one/Actor_01.png").read_bytes() != (tmp_path / "unseen/Actor_01.png").read_bytes()  # title
-    assert write_contact_sheets(datasets.Dataset.from_list([unseen]), tmp_path / "none", SIZE) == []
+    assert write_contact_sheets(datasets.Dataset.from_list([unseen]), tmp_path / "none", SETTINGS) == []
 
 
 def test_sheet_of_frames_of_another_size_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="frame_size=25"):
-        write_contact_sheets(datasets.Dataset.from_list([row(1, 9)]), tmp_path, 25)
+    with pytest.raises(ValueError, match="clip 9: expected 16 stored frames of 128 x 128 pixels"):
+        write_contact_sheets(datasets.Dataset.from_list([row(1, 9)]), tmp_path, DecodeSettings())
     assert list(tmp_path.iterdir()) == []

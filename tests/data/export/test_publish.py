@@ -376,7 +376,7 @@ def test_push_to_a_hub_and_load_from_there(rows: Dataset, tmp_path: Path):
     push = """
     import sys
     from pathlib import Path
-    from emofusion.data.publish import push_parquet
+    from emofusion.data.export.parquet import push_parquet
     print(push_parquet(Path(FOLDER), "tester/decoded"))
     """
     with HubServer(tmp_path / "hub") as hub:

@@ -257,7 +257,7 @@ def test_black_frames_are_the_share_and_evenly_spread(num_frames: int, share: fl
 
 def test_black_frames_of_a_wrong_size_are_told_as_without_them():
     rows = make_rows() | {"frames": [b"\1" * 1001, None, None]}
-    with pytest.raises(ValueError, match=r"frames: expected 8 of 37 x 37 pixels, found 1001 bytes"):
+    with pytest.raises(ValueError, match=r"expected 8 stored frames of 37 x 37 pixels, found 1001 bytes"):
         Degraded(ClipInputs(processor_for()), NAMED["black frames 50 %"])(rows)
 
 

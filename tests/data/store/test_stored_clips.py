@@ -45,8 +45,8 @@ def test_stored_clips_are_views_of_the_mapped_file(rows: datasets.Dataset):
 
 
 def test_stored_clips_of_another_size_are_refused(rows: datasets.Dataset):
-    message = "^frames: expected 16 of 8 x 8 pixels, found 3072 bytes; give the settings"
-    with pytest.raises(ValueError, match=message.replace("16 of", "4 of")):
+    message = f"^clip {rows[0]['clip']}: expected 16 stored frames of 8 x 8 pixels, found 3072 bytes; it was decoded"
+    with pytest.raises(ValueError, match=message.replace("16 stored", "4 stored")):
         StoredClips(rows, DecodeSettings(num_frames=2, frame_size=8))
     with pytest.raises(ValueError, match=message.replace("8 x 8", "128 x 128")):
         StoredClips(rows)
