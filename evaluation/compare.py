@@ -4,35 +4,19 @@ python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from emofusion.data.protocols import numbers
+from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports.subject import known_actors, pictures_of
-from emofusion.evaluation.reports.tables import markdown_table, number
-from emofusion.evaluation.scores.metrics import SCORES, TITLES
-
-METRICS_FILE = "metrics.json"
+from emofusion.evaluation.scores.score_fields import SCORES, TITLES
+from emofusion.evaluation.tables import markdown_table, number
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """Content of a run's metrics.json.
-
-    Raises:
-        FileNotFoundError, ValueError: There is none, or it has no test score.
-    """
-    path = folder / METRICS_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there; train first, with --output_dir {folder}")
-    metrics = json.loads(path.read_text(encoding="utf-8"))
-    if "test_macro_f1" not in metrics:
-        raise ValueError(f"{path}: no test score in it")
-    return metrics
-
-
-def table(runs: dict[str, dict[str, Any]]) -> str:
+def table(runs: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table of runs by folder; the corpus stands in every line, chance in the last of each corpus."""
     rows = [[folder, metrics["fusion"], where(metrics), *_scores(metrics, "test")] for folder, metrics in runs.items()]
     settings = {where(metrics): metrics for metrics in runs.values()}
@@ -42,11 +26,11 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def _scores(metrics: dict[str, Any], of: str) -> list[str]:
+def _scores(metrics: Mapping[str, Any], of: str) -> list[str]:
     return [number(metrics[f"{of}_{name}"]) for name in SCORES]
 
 
-def where(metrics: dict[str, Any]) -> str:
+def where(metrics: Mapping[str, Any]) -> str:
     """Corpus, split and test actors of a score; of still pictures, which have no actors, how many of which split."""
     if not known_actors(metrics):
         return f"{metrics['corpus']}, {metrics['label_set']}, {pictures_of(metrics)}"

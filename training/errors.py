@@ -1,4 +1,4 @@
-"""What can end a run before its scores; `train_hf.py` shows the message and no traceback."""
+"""What can end a run; `train_hf.py` shows the message and no traceback."""
 
 
 class ArgumentError(ValueError):
@@ -15,3 +15,7 @@ class SetupError(JobError):
 
 class DivergedError(JobError):
     """Training ended in a model that says nothing."""
+
+
+class NoCardError(JobError):
+    """A model was to be pushed that has no card. Its scores are saved."""

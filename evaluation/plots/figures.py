@@ -1,7 +1,9 @@
 """What all plots share: colours that everyone can tell apart, titles and labels that fit, whole PNG files."""
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -56,3 +58,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG, its folder too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda temporary: figure.savefig(temporary, dpi=120))
+
+
+def drawn(figure: Callable[..., Figure], *given: Any) -> Callable[[Path], None]:
+    """What draws a figure of these arguments, and writes it to the path it is given."""
+    return lambda path: save_figure(figure(*given), path)

@@ -1,102 +1,104 @@
 """The model card: `model_card.md` filled from metrics.json."""
 
+import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from jinja2 import Environment, StrictUndefined
+from yaml import YAMLError
 
 from emofusion.data.corpora.registry import entry_called
 from emofusion.data.whole_files import write_whole
-from emofusion.evaluation.scores.metrics import TITLES
-from emofusion.evaluation.scores.robustness import fairness
+from emofusion.evaluation.field_notes import with_missing
+from emofusion.evaluation.record.run_record import RunRecord
+from emofusion.evaluation.run_files import ACTORS_PLOT, CARD_FILE, CONFUSION_PLOT, CURVES_PLOT, ROBUSTNESS_PLOT
+from emofusion.evaluation.scores.fairness import fairness
+from emofusion.evaluation.scores.score_fields import TITLES
 
 from .card_tables import card_tables
+from .card_template import card_template
 from .subject import known_actors, part, split_name, tested_on
+
+logger = logging.getLogger(__name__)
 
 FEW_ACTORS = 20
 """Below so many, an interval over actors is said to be wide for that reason."""
 
-_OPTIONAL: dict[str, Any] = {
-    "leaky": False,
-    "corpus_synthetic": False,
-    "corpus_notice": "",
-    "label_set": None,
-    "protocol": None,
-    "fold": None,
-    "seed": None,
-    "window": None,
-    "face_crop": "none",
-    "trained": False,
-    "epochs": None,
-    "validation_macro_f1": None,
-    "load_from": None,
-    "command": None,
-    "versions": {},
-    "test_calibration_error": None,
-    "test_intervals": None,
-    "test_intervals_over": None,
-    "test_intervals_units": None,
-    "majority_accuracy": None,
-}
-"""What a metrics.json may lack, such as that of an older release; the card is then silent about it."""
-
 _PLOTS = {
-    "test_confusion_matrix": "confusion_matrix",
-    "test_by_actor": "actors",
-    "robustness": "robustness",
-    "trained": "training_curves",
+    "confusion_matrix": ("test_confusion_matrix", CONFUSION_PLOT),
+    "actors": ("test_by_actor", ACTORS_PLOT),
+    "robustness": ("robustness", ROBUSTNESS_PLOT),
+    "training_curves": ("trained", CURVES_PLOT),
 }
-"""What the plots show, and their names. A plot without its numbers is of an earlier run in the same folder."""
+"""By their name in the template: what plots show, and their file. One without its numbers is of an earlier run."""
 
 
-def write_card(metrics: dict[str, Any], license_id: str, template: Path, folder: Path, model_name: str) -> None:
+def write_card(metrics: Mapping[str, Any], license_id: str, folder: Path, model_name: str) -> None:
     """Fill the template and save it as README.md. It shows the plots that lie in the folder, so draw them before.
 
     Args:
-        metrics (`dict`): Content of metrics.json.
+        metrics (`Mapping`): Content of metrics.json.
         license_id (`str`): Licence of the weights as the hub spells it.
-        template (`Path`): `model_card.md`.
         folder (`Path`): Output folder.
         model_name (`str`): Name of the model in the card and its results.
 
     Raises:
         jinja2.UndefinedError: A field without which there is no card is absent.
     """
-    known = _OPTIONAL | {name: value for name, value in metrics.items() if value is not None}
-    known["leaky"] = metrics.get("leaky", False)  # here None says that nobody knows
-    subject = f"{metrics['corpus']}, {tested_on(metrics)}"
     # Not ModelCard.from_template: it would print nothing in place of a field that is not there.
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = environment.from_string(template.read_text(encoding="utf-8")).render(
+    text = environment.from_string(card_template()).render(
         card_data=card_data(metrics, license_id, model_name).to_yaml(),
         model_name=model_name,
-        metrics=known,
-        actors=known_actors(metrics),
-        subject=subject,
-        split=split_name(metrics, quote="`"),
-        tables=card_tables(metrics, subject),
-        conditions=[row["condition"] for row in metrics.get("robustness") or []],
-        gaps=fairness(metrics),
-        few_actors=FEW_ACTORS,
-        acted=entry.acted if (entry := entry_called(metrics["corpus"])) else "",
-        part=part(metrics),
         plots=_plots(metrics, folder),
         license_id=license_id,
         non_commercial="-nc-" in license_id,
+        **_facts(metrics),
     )
     card = ModelCard(re.sub(r"\n{3,}", "\n\n", text))
-    write_whole(folder / "README.md", lambda path: card.save(path))
+    write_whole(folder / CARD_FILE, lambda path: card.save(path))
 
 
-def _plots(metrics: dict[str, Any], folder: Path) -> set[str]:
-    """Names of the plots that the card can show."""
-    drawn = {name for field, name in _PLOTS.items() if metrics.get(field)}
-    return {name for name in drawn if (folder / "plots" / f"{name}.png").is_file()}
+def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template says of the scores, by its names for it."""
+    subject, entry = f"{metrics['corpus']}, {tested_on(metrics)}", entry_called(metrics["corpus"])
+    leaky = metrics.get("leaky", False)  # null says here that nobody knows
+    return {
+        "metrics": with_missing(RunRecord, metrics) | {"leaky": leaky},
+        "actors": known_actors(metrics),
+        "subject": subject,
+        "split": split_name(metrics, quote="`"),
+        "tables": card_tables(metrics, subject),
+        "conditions": [row["condition"] for row in metrics.get("robustness") or []],
+        "gaps": fairness(metrics),
+        "few_actors": FEW_ACTORS,
+        "acted": entry.acted if entry else "",
+        "part": part(metrics),
+    }
 
 
-def card_data(metrics: dict[str, Any], license_id: str, model_name: str) -> ModelCardData:
+def _plots(metrics: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Files of the plots that the card can show, by name."""
+    drawn = {name: file for name, (field, file) in _PLOTS.items() if metrics.get(field)}
+    return {name: file for name, file in drawn.items() if (folder / file).is_file()}
+
+
+def license_of(checkpoint: Path) -> str:
+    """Licence of weights, as the card beside them says; `"other"` where there is none, or where it says none."""
+    path = checkpoint / CARD_FILE
+    if not path.is_file():
+        return "other"
+    try:
+        return ModelCard.load(path).data.license or "other"
+    except (OSError, ValueError, YAMLError) as error:  # of a card that somebody else wrote
+        logger.warning("%s cannot be read, so the licence of the weights is not known: %s", path, error)
+        return "other"
+
+
+def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> ModelCardData:
     """Metadata with the test scores as model-index results."""
     corpus, fusion = metrics["corpus"], metrics["fusion"]
     slug = re.sub(r"[^a-z0-9]+", "-", corpus.lower()).strip("-")

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emofusion.evaluation.scores.metrics import TITLES
-from emofusion.evaluation.scores.robustness import robustness_markdown
+from emofusion.evaluation.scores.score_fields import SCORES, TITLES
+from emofusion.evaluation.tables import known, markdown_table, number
 
 from .subject import known_actors
-from .tables import known, markdown_table, number
 
 
 def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
@@ -23,7 +22,7 @@ def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
         "classes": _groups(metrics.get("test_per_class"), "class", ("precision", "recall", "f1", "clips")),
         "genders": _groups(metrics.get("test_by_gender"), "gender", ("uar", "accuracy", "clips")),
         "actors": _groups(metrics.get("test_by_actor"), "actor", ("gender", "uar", "accuracy", "clips")),
-        "robustness": robustness_markdown(metrics["robustness"]) if metrics.get("robustness") else "",
+        "robustness": robustness_markdown(metrics.get("robustness") or []),
         "splits": _splits(metrics),
     }
 
@@ -70,3 +69,12 @@ def _splits(metrics: Mapping[str, Any]) -> str:
         for name, count in (metrics.get("clips") or {}).items()
     ]
     return markdown_table(["split", *(["actors"] if actors else []), "clips"], rows)
+
+
+def robustness_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Scores by condition; the gate has a column where the model has one, and clips where they differ."""
+    names = ["clips"] if len({row.get("clips") for row in rows}) > 1 else []
+    names += [*SCORES, "unchanged"]
+    names += ["gate"] if any(row["gate"] is not None for row in rows) else []
+    cells = [[row["condition"], *(number(row.get(name)) for name in names)] for row in rows]
+    return markdown_table(["condition", *(TITLES.get(name, name) for name in names)], cells)

@@ -1,19 +1,21 @@
 """What `--cross_validate` leaves: cross_validation.json, a table as Markdown, and plots."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emofusion.data.protocols import numbers
-from emofusion.data.whole_files import write_whole
-from emofusion.evaluation.plots.run_plots import plot_actors, plot_confusion
-from emofusion.evaluation.scores.metrics import TITLES
+from emofusion.data.whole_files import write_json, write_text
+from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.plots.actors import actors_figure
+from emofusion.evaluation.plots.confusion import confusion_figure
+from emofusion.evaluation.plots.figures import drawn
+from emofusion.evaluation.run_files import ACTORS_PLOT, CONFUSION_PLOT, FOLDS_FILE, FOLDS_TABLE
+from emofusion.evaluation.scores.score_fields import TITLES
+from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 from .subject import tested_on, worst_leak
-from .tables import in_brackets, markdown_table, number
 
-JSON_FILE, TABLE_FILE = "cross_validation.json", "cross_validation.md"
 _COMMON = (
     "corpus",
     "corpus_synthetic",
@@ -28,7 +30,7 @@ _COMMON = (
 )
 
 
-def common(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def common(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What all runs share, of their metrics.json; leaky they are together if one is."""
     return {name: runs[0][name] for name in _COMMON if name in runs[0]} | {"leaky": worst_leak(runs)}
 
@@ -98,13 +100,17 @@ def fold_notes(record: dict[str, Any]) -> list[str]:
 
 
 def save(record: dict[str, Any], folder: Path) -> None:
-    """Write the record, the table and plots/ into the folder."""
+    """Write the record, the table and plots/ into the folder; the numbers first."""
+    write_json(folder / FOLDS_FILE, record, indent=1)
+    write_text(folder / FOLDS_TABLE, text(record) + "\n")
+    attempt_all(_plots(record), folder)
+
+
+def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
+    """What draws each plot, by its file."""
     pooled = record["over_actors"]
     heading = f"{title(record)}, folds {', '.join(sorted({str(run['fold']) for run in record['runs']}, key=int))}"
-    plots = folder / "plots"
-    plot_confusion(pooled["test_confusion_matrix"], record["labels"], heading, plots / "confusion_matrix.png")
+    plots = {CONFUSION_PLOT: drawn(confusion_figure, pooled["test_confusion_matrix"], record["labels"], heading)}
     if "test_by_actor" in pooled:
-        plot_actors(pooled["test_by_actor"], heading, plots / "actors.png", pooled["chance_uar"])
-    write_whole(folder / TABLE_FILE, lambda path: path.write_text(text(record) + "\n", encoding="utf-8"))
-    content = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    write_whole(folder / JSON_FILE, lambda path: path.write_text(content, encoding="utf-8"))
+        plots[ACTORS_PLOT] = drawn(actors_figure, pooled["test_by_actor"], heading, pooled["chance_uar"])
+    return plots

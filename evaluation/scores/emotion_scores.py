@@ -1,4 +1,7 @@
-"""The four scores as a metric of `evaluate`: `evaluate.load("evaluation/emotion_scores.py")`."""
+"""The four scores as a metric of `evaluate`: `evaluate.load("evaluation/scores/emotion_scores.py")`."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import datasets
 import evaluate
@@ -20,5 +23,5 @@ class EmotionScores(evaluate.Metric):
             ),
         )
 
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
+    def _compute(self, predictions: list[int], references: list[int]) -> Mapping[str, Any]:
         return scores(references, predictions)

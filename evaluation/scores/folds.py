@@ -1,19 +1,19 @@
 """Scores of several runs of one model: mean, deviation and 95 % intervals, over folds and over actors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .metrics import TITLES
+from .score_fields import TITLES
 from .scoring import score_predictions
 
 CONFIDENCE = 0.95
 
 
-def summarise(runs: Sequence[dict[str, Any]], predictions: Sequence[pd.DataFrame]) -> dict[str, Any]:
+def summarise(runs: Sequence[Mapping[str, Any]], predictions: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """What several runs over folds and seeds say together.
 
     Every clip of the test actors counts once a seed in the scores over all of them.
@@ -33,7 +33,7 @@ def summarise(runs: Sequence[dict[str, Any]], predictions: Sequence[pd.DataFrame
     }
 
 
-def _one(metrics: dict[str, Any]) -> dict[str, Any]:
+def _one(metrics: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("fold", "seed", "actors", "clips", "validation_macro_f1", "epochs")
     return {
         **{name: metrics[name] for name in kept if name in metrics},
@@ -41,7 +41,7 @@ def _one(metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def over_folds(runs: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
+def over_folds(runs: Sequence[Mapping[str, Any]], score: str) -> dict[str, Any]:
     """Mean, deviation and interval of a score over folds, each the mean of its seeds.
 
     The interval is Student's t. Folds share most of their training actors, so it is narrower than it should be
@@ -62,3 +62,17 @@ def over_folds(runs: Sequence[dict[str, Any]], score: str) -> dict[str, Any]:
         "interval": [max(0.0, mean - half), min(1.0, mean + half)],
         "folds": len(means),
     }
+
+
+def mean_robustness(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The robustness tables of several runs of one model as one: means over the runs that have the condition."""
+    by_condition: dict[str, list[Mapping[str, Any]]] = {}
+    for row in (row for run in runs for row in run["robustness"]):
+        by_condition.setdefault(row["condition"], []).append(row)
+    return [{"condition": condition, **_means(rows)} for condition, rows in by_condition.items()]
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Mean of each number over the rows that have it; None where none has."""
+    values = {name: [row[name] for row in rows if row[name] is not None] for name in rows[0] if name != "condition"}
+    return {name: float(np.mean(found)) if found else None for name, found in values.items()}

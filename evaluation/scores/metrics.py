@@ -5,20 +5,17 @@ alarm added its class to the mean, two models would be divided by different numb
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
-from transformers import EvalPrediction
 
-TITLES = {"macro_f1": "macro-F1", "uar": "UAR", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
-"""The four scores, and what tables call them."""
-SCORES = ("macro_f1", "uar", "accuracy")
-"""Those that are shown where there is no room for all."""
+if TYPE_CHECKING:  # `evaluate` copies this file without its neighbours
+    from .score_fields import ClassScores, GroupScores, Guesses, Scores
 
 
-def scores(labels: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
+def scores(labels: ArrayLike, predictions: ArrayLike) -> "Scores":
     """`macro_f1`, `weighted_f1`, `uar` (mean recall) and `accuracy`, all 0..1, by scikit-learn.
 
     Macro-F1 is the mean of the classes' F1, not the F1 of mean precision and recall (Opitz and Burst, 2019,
@@ -46,7 +43,7 @@ def scores(labels: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
     }
 
 
-def chance_scores(labels: np.ndarray, num_classes: int) -> dict[str, float]:
+def chance_scores(labels: np.ndarray, num_classes: int) -> "Guesses":
     """What guessing every class equally often scores in the long run, and what naming the largest class always scores.
 
     With guess q = 1 / `num_classes` and share p of a class, its precision is p, its recall q, so its F1 is
@@ -75,7 +72,7 @@ def chance_scores(labels: np.ndarray, num_classes: int) -> dict[str, float]:
     }
 
 
-def per_class(labels: ArrayLike, predictions: ArrayLike, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def per_class(labels: ArrayLike, predictions: ArrayLike, names: Sequence[str]) -> dict[str, "ClassScores"]:
     """Precision, recall, F1 and clips of every class.
 
     Args:
@@ -99,9 +96,7 @@ def per_class(labels: ArrayLike, predictions: ArrayLike, names: Sequence[str]) -
     }
 
 
-def merged_calm(
-    labels: ArrayLike, predictions: ArrayLike, names: Sequence[str] | None = None
-) -> dict[str, float] | None:
+def merged_calm(labels: ArrayLike, predictions: ArrayLike, names: Sequence[str] | None = None) -> "Scores | None":
     """Scores with calm counted as neutral, for comparison with papers that merge the two.
 
     Args:
@@ -118,7 +113,7 @@ def merged_calm(
     return scores(*(np.where(each == "calm", "neutral", each) for each in (labels, predictions)))
 
 
-def group_scores(groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike) -> dict[str, dict[str, Any]]:
+def group_scores(groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike) -> dict[str, "GroupScores"]:
     """Clips, UAR and accuracy of every group, such as an actor or a gender, in the order of the groups.
 
     Args:
@@ -127,7 +122,7 @@ def group_scores(groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike) -
         predictions (`np.ndarray` of shape `[clips]`): Predicted classes.
     """
     groups, labels, predictions = np.asarray(groups), np.asarray(labels), np.asarray(predictions)
-    found = {}
+    found: dict[str, GroupScores] = {}
     for group in np.unique(groups):
         inside = groups == group
         of_group = scores(labels[inside], predictions[inside])
@@ -163,13 +158,3 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
 def confusion(labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> list[list[int]]:
     """Confusion matrix in clips; rows are the true classes."""
     return confusion_matrix(labels, predictions, labels=range(num_classes)).tolist()
-
-
-def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """For Trainer: scores of the logits, which come alone or first in a tuple."""
-    return scores(prediction.label_ids, logits_of(prediction.predictions).argmax(-1))
-
-
-def logits_of(predictions: Any) -> np.ndarray:
-    """Logits `[clips, classes]` of what Trainer predicted."""
-    return predictions[0] if isinstance(predictions, tuple) else predictions

@@ -1,13 +1,11 @@
-"""How a model does where input is missing or damaged, and whether it does as well for everyone.
+"""How a model does where input is missing or damaged.
 
 Source: Derington et al. 2023, Testing Speech Emotion Recognition Machine Learning Models (arXiv:2312.06270), who test
 correctness, fairness and robustness; metrics.json has the first anyway.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -16,10 +14,11 @@ from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
-from emofusion.evaluation.reports.tables import markdown_table, number
 from emofusion.modeling import EmoFusionProcessor
 
-from .metrics import SCORES, TITLES, logits_of, scores
+from .metrics import scores
+from .score_fields import RobustnessRow
+from .trainer_output import gate_of, logits_of
 
 
 def robustness_table(
@@ -28,7 +27,7 @@ def robustness_table(
     processor: EmoFusionProcessor,
     modalities: Sequence[str],
     undisturbed: PredictionOutput | None = None,
-) -> list[dict[str, Any]]:
+) -> list[RobustnessRow]:
     """Scores under every condition that makes sense for the model, each on the clips that have what it is about.
 
     Args:
@@ -39,9 +38,7 @@ def robustness_table(
         undisturbed (`PredictionOutput`, *optional*): What the model says of the rows as they are, where that is known.
 
     Returns:
-        `list[dict]`: A row a condition, all clips undisturbed first: `condition`, `clips` (how many have what it
-        takes away or damages), `macro_f1`, `uar`, `accuracy`, `unchanged` (share of these clips with the same
-        prediction as undisturbed) and `gate` (mean weight of the sound, None for a model without a gate).
+        `list[RobustnessRow]`: A row a condition, all clips undisturbed first.
 
     Raises:
         ValueError: `undisturbed` is of other rows.
@@ -70,60 +67,22 @@ def robustness_table(
     return table
 
 
-def _row(condition: str, prediction: PredictionOutput | EvalLoopOutput, before: np.ndarray) -> dict[str, Any]:
+def _row(condition: str, prediction: PredictionOutput | EvalLoopOutput, before: np.ndarray) -> RobustnessRow:
     """Scores of a prediction, and how many of the earlier predictions `[clips]` it keeps."""
-    predicted = logits_of(prediction.predictions).argmax(-1)
+    predicted, gate = logits_of(prediction.predictions).argmax(-1), gate_of(prediction.predictions)
     found = scores(prediction.label_ids, predicted)
     return {
         "condition": condition,
         "clips": len(predicted),
-        **{name: found[name] for name in SCORES},
+        "macro_f1": found["macro_f1"],
+        "uar": found["uar"],
+        "accuracy": found["accuracy"],
         "unchanged": float(np.mean(predicted == before)),
-        "gate": _mean_gate(prediction),
+        "gate": None if gate is None else float(np.mean(gate.astype(np.float64))),
     }
-
-
-def robustness_markdown(table: Sequence[dict[str, Any]]) -> str:
-    """The table as Markdown; the gate has a column where the model has one, and clips where they differ."""
-    names = ["clips"] if len({row.get("clips") for row in table}) > 1 else []
-    names += [*SCORES, "unchanged"]
-    names += ["gate"] if any(row["gate"] is not None for row in table) else []
-    rows = [[row["condition"], *(number(row.get(name)) for name in names)] for row in table]
-    return markdown_table(["condition", *(TITLES.get(name, name) for name in names)], rows)
-
-
-def fairness(metrics: dict[str, Any]) -> dict[str, Any]:
-    """How far the UAR differs between people; what cannot be compared is left out.
-
-    Args:
-        metrics (`dict`): Content of metrics.json.
-
-    Returns:
-        `dict`: `gender_gap` and `actor_gap`: best less worst UAR (0..1).
-    """
-    genders, actors = (_uar_of(metrics.get(name)) for name in ("test_by_gender", "test_by_actor"))
-    found: dict[str, Any] = {}
-    if len(genders) > 1:
-        found["gender_gap"] = max(genders.values()) - min(genders.values())
-    if len(actors) > 1:
-        found["actor_gap"] = max(actors.values()) - min(actors.values())
-    return found
-
-
-def _uar_of(groups: dict[str, dict[str, Any]] | None) -> dict[str, float]:
-    """UAR by group, of those that have one."""
-    found = {name: group.get("uar") for name, group in (groups or {}).items()}
-    return {name: float(uar) for name, uar in found.items() if uar is not None and not math.isnan(uar)}
 
 
 def _has(rows: Dataset, modality: str) -> np.ndarray:
     """Which clips `[clips]` have sound, or a picture. Corpora of still pictures have no column about sound."""
     name = f"has_{modality}"
     return np.array(rows[name] if name in rows.column_names else [False] * len(rows), bool)
-
-
-def _mean_gate(prediction: PredictionOutput | EvalLoopOutput) -> float | None:
-    """Mean of the gate, which comes second in a tuple."""
-    if not isinstance(prediction.predictions, tuple):
-        return None
-    return float(np.mean(np.asarray(prediction.predictions[1], np.float64)))

@@ -1,15 +1,14 @@
 """From a table of predictions to all test fields of metrics.json."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from .intervals import bootstrap_intervals
 from .metrics import calibration_error, chance_scores, confusion, group_scores, merged_calm, per_class, scores
+from .score_fields import GroupFields, IntervalFields, MergedFields, ScoreFields
 
 
-def score_predictions(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+def score_predictions(table: pd.DataFrame, names: list[str]) -> ScoreFields:
     """Every `test_...`, `chance_...` and `majority_...` field that the predictions decide.
 
     Args:
@@ -19,7 +18,7 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
         names (`list[str]`): Class names in id order.
 
     Returns:
-        `dict[str, Any]`: Fields that JSON can hold. Those of actors and of gender are absent where the column is, or
+        `ScoreFields`: Fields that JSON can hold. Those of actors and of gender are absent where the column is, or
             where it is empty; those of merged calm where neutral and calm are not both classes.
 
     Raises:
@@ -29,16 +28,20 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
     _check_columns(table)
     labels, predictions = (_class_ids(table, column, names) for column in ("label", "prediction"))
     probabilities = _probabilities(table, len(names))
-    fields: dict[str, Any] = {f"test_{name}": value for name, value in scores(labels, predictions).items()}
-    fields |= {
+    overall = scores(labels, predictions)
+    return {
+        "test_macro_f1": overall["macro_f1"],
+        "test_weighted_f1": overall["weighted_f1"],
+        "test_uar": overall["uar"],
+        "test_accuracy": overall["accuracy"],
         "test_calibration_error": calibration_error(labels, probabilities),
         "test_confusion_matrix": confusion(labels, predictions, len(names)),
         **_interval_fields(table, labels, predictions, len(names)),
         "test_per_class": per_class(labels, predictions, names),
         **_merged_fields(table, names),
         **_group_fields(table, labels, predictions),
+        **chance_scores(labels, len(names)),
     }
-    return fields | chance_scores(labels, len(names))
 
 
 def _check_columns(table: pd.DataFrame) -> None:
@@ -84,7 +87,7 @@ def _groups(table: pd.DataFrame, column: str) -> np.ndarray | None:
 
 def _interval_fields(
     table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, num_classes: int
-) -> dict[str, Any]:
+) -> IntervalFields:
     """Intervals over actors, or over clips where there is no actor; a clip that several runs scored is one clip."""
     actors = _groups(table, "actor")
     clips = table["clip"].to_numpy(str) if "clip" in table else np.arange(len(table))
@@ -97,21 +100,21 @@ def _interval_fields(
     }
 
 
-def _merged_fields(table: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+def _merged_fields(table: pd.DataFrame, names: list[str]) -> MergedFields:
     """Scores with calm as neutral, where the classes have both."""
     merged = merged_calm(table["label"].to_numpy(str), table["prediction"].to_numpy(str), names)
     return {} if merged is None else {"test_merged_calm": merged}
 
 
-def _group_fields(table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+def _group_fields(table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray) -> GroupFields:
     """Scores by gender and by actor, where clips have them."""
-    groups = {column: _groups(table, column) for column in ("gender", "actor")}
-    found = {
-        f"test_by_{column}": group_scores(values, labels, predictions)
-        for column, values in groups.items()
-        if values is not None
-    }
-    if groups["gender"] is not None and groups["actor"] is not None:
-        for actor, gender in zip(groups["actor"], groups["gender"], strict=True):
-            found["test_by_actor"][str(actor)]["gender"] = str(gender)
-    return found
+    genders, actors = (_groups(table, column) for column in ("gender", "actor"))
+    fields: GroupFields = {}
+    if genders is not None:
+        fields["test_by_gender"] = group_scores(genders, labels, predictions)
+    if actors is not None:
+        fields["test_by_actor"] = group_scores(actors, labels, predictions)
+    if genders is not None and actors is not None:
+        for actor, gender in zip(actors, genders, strict=True):
+            fields["test_by_actor"][str(actor)]["gender"] = str(gender)
+    return fields

@@ -10,10 +10,11 @@ from typing import Any
 
 from accelerate import PartialState
 
+from emofusion.evaluation.record.command_line import command_line
 from emofusion.evaluation.reports import ablation_report
-from emofusion.evaluation.reports.ablation_report import PREVIOUS
-from emofusion.evaluation.reports.report import command_line
-from emofusion.evaluation.scores.folds import summarise
+from emofusion.evaluation.reports.ablation_table import text
+from emofusion.evaluation.scores.comparison import PREVIOUS, compared
+from emofusion.evaluation.scores.folds import mean_robustness, summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.recipes import check_fields, words_of
 from emofusion.training.command_line.suggestions import did_you_mean
@@ -109,12 +110,12 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
                 "folders": [cell.folder.relative_to(planned.folder).as_posix() for cell in cells],
                 **ablation_report.facts([cell.metrics for cell in cells]),
                 **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
-                "robustness": ablation_report.mean_robustness([cell.metrics for cell in cells]),
+                "robustness": mean_robustness([cell.metrics for cell in cells]),
             }
         )
     record = {
         "title": variants.title,
-        "variants": ablation_report.compared(found, variants.reference),
+        "variants": compared(found, variants.reference),
         **ablation_report.common(found),
         "refused_folds": planned.folds.refused,
         "stand_in_validation": planned.folds.stand_ins,
@@ -122,6 +123,6 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     }
     if PartialState().is_main_process:
         ablation_report.save(record, planned.folder)
-        say(ablation_report.text(record))
+        say(text(record))
         say(f"every run, its predictions and card: {planned.folder}")
     return record

@@ -8,8 +8,8 @@ from typing import Any
 
 from accelerate import PartialState
 
+from emofusion.evaluation.record.command_line import command_line
 from emofusion.evaluation.reports import fold_report
-from emofusion.evaluation.reports.report import command_line
 from emofusion.evaluation.scores.folds import summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.run.job import SCRIPT, say

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from accelerate import PartialState
 
 from emofusion.data import Fold
-from emofusion.evaluation.run_files import PREDICTIONS_FILE
+from emofusion.evaluation.record.predictions import read_predictions
+from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
@@ -49,18 +49,18 @@ class Cell:
         fold (`int`): Fold of the protocol.
         seed (`int`): Seed of everything random.
         folder (`Path`): Its output folder.
-        metrics (`dict`): Content of its metrics.json.
+        metrics (`RunRecord`): Content of its metrics.json.
     """
 
     fold: int
     seed: int
     folder: Path
-    metrics: dict[str, Any]
+    metrics: RunRecord
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Its predictions.parquet: one row a test clip."""
-        return pd.read_parquet(self.folder / PREDICTIONS_FILE)
+        return read_predictions(self.folder)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ parse -> validate -> clips -> model -> trainer -> train -> score -> save
 `run_job` is the whole of it, and `make_ready` its first five steps, which a trial of a search takes as well.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,21 +15,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from huggingface_hub import ModelCard
 from huggingface_hub.errors import StrictDataclassError
 from transformers import ProgressCallback, set_seed
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.corpora.registry import CORPORA
-from emofusion.evaluation.reports import card, report
-from emofusion.evaluation.run_files import ACCOUNT_FILE, CARD_FILE, METRICS_FILE, PREDICTIONS_FILE
-from emofusion.evaluation.scores.trainer_output import logits_of
+from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.record.predictions import predictions_table
+from emofusion.evaluation.record.run_record import OutcomeFields, RunRecord, SetupFields, TrainingFields
+from emofusion.evaluation.record.setup_fields import circumstance_fields, corpus_fields, model_fields
+from emofusion.evaluation.record.training_fields import training_fields
+from emofusion.evaluation.reports.card import license_of
+from emofusion.evaluation.reports.run_report import complete_run, remove_results, save_run
+from emofusion.evaluation.reports.summary import summary
+from emofusion.evaluation.run_files import CARD_FILE, METRICS_FILE
 from emofusion.evaluation.scores.robustness import robustness_table
 from emofusion.evaluation.scores.scoring import score_predictions
+from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
-from emofusion.training.errors import ArgumentError, DivergedError, SetupError
+from emofusion.training.errors import ArgumentError, DivergedError, NoCardError, SetupError
 from emofusion.training.setup.checkpoints import checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
@@ -48,10 +53,9 @@ from .tracking import check_wandb_login, finish_trackers, folder_name, log_confu
 from .trainer import EmoFusionTrainer, make_trainer
 
 SCRIPT = "train_hf.py"
-CARD_TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
 
 
-def run_job(words: Sequence[str], resume: bool = False, within: Path | None = None) -> dict[str, Any]:
+def run_job(words: Sequence[str], resume: bool = False, within: Path | None = None) -> RunRecord:
     """Do one run; returns the content of its metrics.json.
 
     Args:
@@ -62,6 +66,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
     Raises:
         SetupError: Flags, recipe, checkpoint or corpus are wrong. Nothing was trained.
         DivergedError: The model has no finite output for some test clips.
+        NoCardError: The model was to be pushed, and its card could not be written.
     """
     with setup_errors():
         arguments = parse_arguments(words)
@@ -72,16 +77,15 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         return finished
     if run.is_main:
         say(run.clips.account.table())
-    metrics = run.record([SCRIPT, *words])
-    if run.trains:
-        metrics |= train(run)
-    predictions, scores = score(run, metrics["labels"])
-    metrics |= scores
+    known = run.record([SCRIPT, *words])
+    trained: TrainingFields = train(run) if run.trains else {}
+    predictions, outcome = score(run, known["labels"])
+    metrics: RunRecord = {**known, **trained, **outcome}
     finish_trackers(run.trainer)
     if run.is_main:
         save(run, predictions, metrics)
     if run.arguments.training.push_to_hub:
-        run.trainer.push_to_hub()
+        push(run)
     return metrics
 
 
@@ -139,25 +143,27 @@ class Run:
         """What the card calls the model: its name on the hub, else its folder."""
         return self.trainer.hub_model_id if self.arguments.training.push_to_hub else self.name
 
-    def record(self, command: Sequence[str]) -> dict[str, Any]:
+    def record(self, command: Sequence[str]) -> SetupFields:
         """What metrics.json says of the run beside its scores; `command` are the words of its command line."""
         data, args = self.arguments.data, self.arguments.training
-        protocol = report.Protocol(
-            corpus=self.clips.corpus,
-            name=str(data.protocol),
-            fold=data.fold,
+        corpus = corpus_fields(
+            self.clips.corpus,
+            self.clips.account,
+            self.clips.splits,
             label_set=self.config.label_set,
-            splits=self.clips.splits,
-            account=self.clips.account,
+            protocol=str(data.protocol),
+            fold=data.fold,
             test_part=CORPORA[data.corpus].test_part,
         )
-        facts = {
-            "trained": self.trains,
-            "leaky": self.leaky,
-            "processes": args.world_size,
-            "load_from": self.load_from,
-        }
-        return protocol.record() | report.run_record(self.trainer.model, args.seed, command) | facts
+        circumstances = circumstance_fields(
+            command,
+            seed=args.seed,
+            trained=self.trains,
+            leaky=self.leaky,
+            processes=args.world_size,
+            load_from=self.load_from,
+        )
+        return {**corpus, **model_fields(self.trainer.model), **circumstances}
 
 
 def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
@@ -246,25 +252,20 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     return checkpoint
 
 
-def train(run: Run) -> dict[str, Any]:
+def train(run: Run) -> TrainingFields:
     """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
     trainer = run.trainer
     if run.is_main:
-        for name in (METRICS_FILE, PREDICTIONS_FILE, CARD_FILE):  # of an earlier run, whose weights go
-            (run.folder / name).unlink(missing_ok=True)
+        remove_results(run.folder)  # of an earlier run, whose weights go
         save_identity(run.identity, run.folder)
     result = trainer.train(resume_from_checkpoint=run.checkpoint)
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
-    record: dict[str, Any] = {"epochs": round(trainer.state.epoch or 0, 2)}
-    if run.checkpoint is None:  # Trainer counts the steps of this call alone
-        record["train_loss"] = result.training_loss
-    if trainer.state.best_metric is not None:
-        record[f"validation_{run.arguments.training.metric_for_best_model}"] = trainer.state.best_metric
-    return record
+    loss = result.training_loss if run.checkpoint is None else None  # Trainer counts the steps of this call alone
+    return training_fields(trainer.state, run.arguments.training.metric_for_best_model, loss)
 
 
-def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:
     """Score the test actors, once as they are and then with missing and damaged input.
 
     Returns:
@@ -276,9 +277,9 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]
     rows = run.clips.splits["test"]
     prediction = run.trainer.predict(run.inputs["test"])
     _check_finite(prediction, run.folder)
-    predictions = report.predictions_table(rows, prediction, labels)
+    predictions = predictions_table(rows, prediction, labels)
     scores = score_predictions(predictions, list(labels))
-    scores["robustness"] = robustness_table(
+    robustness = robustness_table(
         lambda damaged: _predict_quietly(run.trainer, damaged),
         rows,
         run.trainer.processor,
@@ -286,7 +287,7 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, dict[str, Any]
         undisturbed=prediction,
     )
     log_confusion(run.trainer, "test", scores["test_confusion_matrix"], run.trainer.state.global_step)
-    return predictions, scores
+    return predictions, {**scores, "robustness": robustness}
 
 
 def _check_finite(prediction: PredictionOutput, folder: Path) -> None:
@@ -306,33 +307,41 @@ def _predict_quietly(trainer: EmoFusionTrainer, rows: Dataset) -> EvalLoopOutput
     return trainer.evaluation_loop(trainer.get_test_dataloader(rows), "Prediction", metric_key_prefix="robustness")
 
 
-def save(run: Run, predictions: pd.DataFrame, metrics: dict[str, Any]) -> None:
-    """Write scores, predictions, account, plots and card into the output folder, and print the scores."""
-    folder = run.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    report.save_predictions(predictions, folder)
-    run.clips.account.save(folder / ACCOUNT_FILE)
-    report.save_plots(metrics, run.trainer.state.log_history, folder)
-    card.write_card(metrics, _license(run), CARD_TEMPLATE, folder, model_name=run.model_name)
-    report.save_metrics(metrics, folder)  # a run with scores is a finished one
-    say(report.summary(metrics))
-    say(f"{'weights, ' if run.trains else ''}scores, plots and card: {folder}")
+def save(run: Run, predictions: pd.DataFrame, metrics: RunRecord) -> None:
+    """Write scores, and then what illustrates them, into the output folder, and print the scores."""
+    account, folder = run.clips.account, run.folder
+    failed = save_run(metrics, predictions, account, folder, license_id=_license(run), model_name=run.model_name)
+    say(summary(metrics))
+    say(f"{'weights, ' if run.trains else ''}scores{'' if failed else ', plots and card'}: {folder}")
 
 
 def _license(run: Run) -> str:
     """Licence of the weights: of what they were trained on, not of what they are scored on."""
-    if run.trains:
-        return run.clips.corpus.license
-    path = Path(run.load_from) / CARD_FILE
-    return str(ModelCard.load(path).data.license) if path.is_file() else "other"
+    return run.clips.corpus.license if run.trains else license_of(Path(run.load_from))
 
 
-def _finished(run: Run) -> dict[str, Any] | None:
-    """The scores that this very run left when it finished, if it did."""
-    path = run.folder / METRICS_FILE
-    if not path.is_file() or not same_run(run.identity, run.folder):
+def push(run: Run) -> None:
+    """Push the output folder to the hub.
+
+    Raises:
+        NoCardError: It has no card. Nothing was pushed.
+    """
+    if run.is_main and not (run.folder / CARD_FILE).is_file():
+        raise NoCardError(
+            f"--push_to_hub: {run.folder / CARD_FILE} could not be written, and nobody should get a model without its "
+            "limits and licence; mend what the warning above names, and score and push it again"
+        )
+    run.trainer.push_to_hub()
+
+
+def _finished(run: Run) -> RunRecord | None:
+    """The scores that this very run left when it finished, if it did; what it was stopped before is written now."""
+    if not (run.folder / METRICS_FILE).is_file() or not same_run(run.identity, run.folder):
         return None
-    return json.loads(path.read_text(encoding="utf-8"))
+    metrics = read_metrics(run.folder)
+    if run.is_main:
+        complete_run(metrics, run.clips.account, run.folder, license_id=_license(run), model_name=run.model_name)
+    return metrics
 
 
 def say(text: str) -> None:

@@ -17,9 +17,10 @@ from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerContro
 from transformers.integrations import TensorBoardCallback, TrackioCallback, WandbCallback
 
 from emofusion.data.whole_files import write_text
-from emofusion.evaluation.plots.run_plots import confusion_figure
+from emofusion.evaluation.plots.confusion import confusion_figure
 from emofusion.evaluation.run_files import TRACKER_FOLDER, TRACKER_NAME_FILE
 from emofusion.evaluation.scores.metrics import confusion
+from emofusion.evaluation.scores.score_fields import Scores
 from emofusion.evaluation.scores.trainer_output import compute_metrics, logits_of
 from emofusion.training.errors import ArgumentError
 
@@ -43,8 +44,8 @@ class ScoresWithConfusion:
         self.num_classes = num_classes
         self.matrix: list[list[int]] | None = None
 
-    def __call__(self, prediction: EvalPrediction) -> dict[str, float]:
-        """The scores of `evaluation.metrics.compute_metrics`."""
+    def __call__(self, prediction: EvalPrediction) -> Scores:
+        """The scores of the clips."""
         predicted = logits_of(prediction.predictions).argmax(-1)
         self.matrix = confusion(prediction.label_ids, predicted, self.num_classes)
         return compute_metrics(prediction)

@@ -3,7 +3,7 @@
 import json
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
@@ -14,7 +14,9 @@ import yaml
 from optuna.exceptions import ExperimentalWarning
 
 from emofusion.data.whole_files import write_json, write_text
-from emofusion.evaluation.plots.experiment_plots import plot_importance, plot_trials
+from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.plots.figures import drawn
+from emofusion.evaluation.plots.search import importance_figure, trials_figure
 from emofusion.evaluation.run_files import BEST_FOLDER, BEST_RECIPE_FILE, IMPORTANCE_PLOT, SEARCH_FILE, TRIALS_PLOT
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import read_recipe, starts_with_recipe
@@ -87,7 +89,7 @@ def _trial_record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
 
 
 def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -> None:
-    """Write best.yaml and plots, and last of all search.json."""
+    """Write best.yaml and search.json, and then plots."""
     best = record["best"]
     head = (
         f"# The best of {sum(trial['state'] == 'complete' for trial in record['trials'])} trials (trial "
@@ -96,12 +98,18 @@ def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -
     )
     content = head + yaml.safe_dump(recipe | best["params"], sort_keys=False)
     write_text(folder / BEST_RECIPE_FILE, content)
+    write_json(folder / SEARCH_FILE, record, indent=2)
+    attempt_all(_plots(record), folder)
+
+
+def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
+    """What draws each plot, by its file."""
     title = f"{record['fusion']}, {record['corpus']}: validation macro-F1"
     values = [trial["validation_macro_f1"] for trial in record["trials"]]
-    plot_trials(values, title, folder / TRIALS_PLOT)
+    plots = {TRIALS_PLOT: drawn(trials_figure, values, title)}
     if record["importances"]:
-        plot_importance(record["importances"], title, folder / IMPORTANCE_PLOT)
-    write_json(folder / SEARCH_FILE, record, indent=2)
+        plots[IMPORTANCE_PLOT] = drawn(importance_figure, record["importances"], title)
+    return plots
 
 
 def last_words(record: dict[str, Any], folder: Path, places: dict[str, str | None]) -> str:

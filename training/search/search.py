@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
-from emofusion.evaluation.reports.report import command_line
+from emofusion.evaluation.record.command_line import command_line
 from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
@@ -144,7 +144,7 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     shown = without_password(url)
     with _quiet_optuna():
         trials = Trials(words, space)
-        record = trials.run.record([SCRIPT, *words])  # before Trainer gives its model away
+        record: dict[str, Any] = {**trials.run.record([SCRIPT, *words])}  # before Trainer gives its model away
         is_main = trials.trainer.is_world_process_zero()
         database = _database(trials, url, shown, experiment.study_name) if is_main else None
         while _to_do(database, experiment.n_trials):

@@ -1,0 +1,44 @@
+"""predictions.parquet: one row a test clip, from which every score can be computed again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+from transformers.trainer_utils import PredictionOutput
+
+from emofusion.data.whole_files import write_whole
+from emofusion.evaluation.run_files import PREDICTIONS_FILE
+from emofusion.evaluation.scores.trainer_output import gate_of, logits_of
+
+
+def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, labels: Sequence[str]) -> pd.DataFrame:
+    """One row a clip: `clip`, `actor`, `gender`, `label`, `prediction`, `probabilities` and `gate`.
+
+    Probabilities are in the order of the class ids. Still pictures have no actor and no gender; `gate` is NaN for a
+    model without one.
+    """
+    probabilities = torch.from_numpy(logits_of(prediction.predictions)).float().softmax(-1).numpy()
+    gate = gate_of(prediction.predictions)
+    return pd.DataFrame(
+        {
+            "clip": rows["clip"],
+            **{name: rows[name] for name in ("actor", "gender") if name in rows.column_names},
+            "label": [labels[label] for label in rows["label"]],
+            "prediction": [labels[index] for index in probabilities.argmax(-1)],
+            "probabilities": list(probabilities),
+            "gate": np.full(len(rows), np.nan, np.float32) if gate is None else gate.astype(np.float32),
+        }
+    )
+
+
+def save_predictions(table: pd.DataFrame, folder: Path) -> None:
+    """Write predictions.parquet into a run's folder."""
+    write_whole(folder / PREDICTIONS_FILE, lambda path: table.to_parquet(path, index=False))
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """The predictions of the run in this folder."""
+    return pd.read_parquet(folder / PREDICTIONS_FILE)

@@ -1,0 +1,88 @@
+"""The record of a run: every field of metrics.json, in the order of the file.
+
+A field that is not marked `needed` may be absent from the file of an older release; its note says what then holds.
+"""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from emofusion.evaluation.field_notes import Note
+from emofusion.evaluation.scores.score_fields import RobustnessRow, ScoreFields
+
+
+class CorpusFields(TypedDict):
+    """Which clips, and how they were split."""
+
+    corpus: Annotated[str, Note("name of the corpus whose clips were scored", needed=True)]
+    corpus_synthetic: Annotated[bool, Note("whether a program made the clips, instead of people", missing=False)]
+    corpus_notice: Annotated[str, Note("where the clips come from, and their terms", missing="")]
+    corpus_account: Annotated[str, Note("what was read of the corpus and what was not, in one line")]
+    label_set: Annotated[str | None, Note("name of the set of classes; null for classes of one's own")]
+    protocol: Annotated[str, Note("name of the rule by which actors are split")]
+    fold: Annotated[int, Note("which of the protocol's splits", "counted from 0")]
+    actors: Annotated[
+        dict[str, list[int]],
+        Note("actors by part (`train`, `validation`, `test`); none on still pictures", needed=True),
+    ]
+    clips: Annotated[dict[str, int], Note("how many clips by part", "clips", needed=True)]
+    test_part: NotRequired[
+        Annotated[str, Note("the published split that was scored; absent where it is `test`", missing="test")]
+    ]
+
+
+class ModelFields(TypedDict):
+    """Which model."""
+
+    labels: Annotated[list[str], Note("names of the classes in the order of their ids", needed=True)]
+    fusion: Annotated[str, Note("kind of model: `audio`, `video`, or how the two are fused", needed=True)]
+    parameters: Annotated[int, Note("how many numbers the model has learnt", "parameters", needed=True)]
+    num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
+    image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]
+    encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
+    window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
+    face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
+
+
+class CircumstanceFields(TypedDict):
+    """By what command and versions, and what the model had seen before."""
+
+    seed: Annotated[int, Note("seed of everything random")]
+    command: Annotated[str, Note("the command that repeats the run; without access tokens")]
+    versions: Annotated[dict[str, str], Note("version by library, and that of Python", missing={})]
+    trained: Annotated[bool, Note("whether the run trained; false where it only scored a checkpoint", missing=False)]
+    leaky: Annotated[
+        bool | None,
+        Note("whether actors of the test were seen in training, also by a checkpoint that the run began with; null "
+             "where nobody knows", missing=False),
+    ]  # fmt: skip
+    processes: Annotated[int, Note("processes that trained and scored together", "processes")]
+    load_from: Annotated[str, Note("what `from_pretrained` takes to load the model")]
+
+
+class SetupFields(CorpusFields, ModelFields, CircumstanceFields):
+    """What is known of a run before it begins."""
+
+
+class TrainingFields(TypedDict, total=False):
+    """What only a run that trained has."""
+
+    epochs: Annotated[float, Note("passes over the training clips; absent where nothing was trained", "epochs")]
+    train_loss: Annotated[float, Note("mean loss over all steps; absent after a resume, which knows some only")]
+    validation_macro_f1: Annotated[float, Note("best macro-F1 of the validation actors, which chose the checkpoint")]
+    validation_weighted_f1: Annotated[float, Note("the same where `--metric_for_best_model weighted_f1` chooses")]
+    validation_uar: Annotated[float, Note("the same where `--metric_for_best_model uar` chooses")]
+    validation_accuracy: Annotated[float, Note("the same where `--metric_for_best_model accuracy` chooses")]
+    validation_loss: Annotated[float, Note("the same where `--metric_for_best_model loss` chooses: the lowest")]
+
+
+class DamageFields(TypedDict):
+    """How the model does where input is missing or damaged."""
+
+    robustness: Annotated[list[RobustnessRow], Note("scores under each condition that makes sense for the model")]
+
+
+class OutcomeFields(ScoreFields, DamageFields):
+    """What the test says."""
+
+
+class RunRecord(SetupFields, TrainingFields, OutcomeFields):
+    """The content of metrics.json."""

@@ -1,0 +1,73 @@
+"""What is known of a run before it begins, gathered from corpus, splits, model and command."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import datasets
+
+from emofusion.data import Account, Corpus
+from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.modeling import EmoFusionModel
+
+from .command_line import command_line
+from .run_record import CircumstanceFields, CorpusFields, ModelFields
+
+_LIBRARIES = ("emofusion", "torch", "torchvision", "torchaudio", "transformers", "datasets", "accelerate")
+
+
+def corpus_fields(
+    corpus: Corpus,
+    account: Account | ImageAccount,
+    splits: Mapping[str, datasets.Dataset],
+    *,
+    label_set: str | None,
+    protocol: str,
+    fold: int,
+    test_part: str = "test",
+) -> CorpusFields:
+    """Which clips, and how they were split; the published split that was scored is named where it is not the test."""
+    fields: CorpusFields = {
+        "corpus": corpus.name,
+        "corpus_synthetic": corpus.synthetic,
+        "corpus_notice": corpus.notice,
+        "corpus_account": account.summary(),
+        "label_set": label_set,
+        "protocol": protocol,
+        "fold": fold,
+        "actors": {name: sorted(set(rows["actor"])) for name, rows in splits.items() if "actor" in rows.column_names},
+        "clips": {name: len(rows) for name, rows in splits.items()},
+    }
+    if test_part != "test":
+        fields["test_part"] = test_part
+    return fields
+
+
+def model_fields(model: EmoFusionModel) -> ModelFields:
+    """Which model."""
+    config = model.config
+    return {
+        "labels": [config.id2label[index] for index in range(config.num_labels)],
+        "fusion": config.fusion,
+        "parameters": model.num_parameters(),
+        "num_frames": config.num_frames,
+        "image_size": config.image_size,
+        "encoder_width": config.encoder_width,
+        "window": config.window,
+        "face_crop": config.face_crop,
+    }
+
+
+def circumstance_fields(
+    command: Sequence[str], *, seed: int, trained: bool, leaky: bool | None, processes: int, load_from: str
+) -> CircumstanceFields:
+    """By what command (its words, from the script's name on) and versions, and what the model had seen before."""
+    return {
+        "seed": seed,
+        "command": command_line(command),
+        "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        "trained": trained,
+        "leaky": leaky,
+        "processes": processes,
+        "load_from": load_from,
+    }

@@ -1,0 +1,100 @@
+"""The table of `--ablation` as Markdown: scores, differences, damaged input, and what they can say."""
+
+from typing import Any
+
+import numpy as np
+
+from emofusion.data.protocols import numbers
+from emofusion.evaluation.scores.score_fields import SCORES
+from emofusion.evaluation.scores.significance import RESAMPLES, is_exact, smallest_p
+from emofusion.evaluation.tables import in_brackets, markdown_table, number
+
+from .fold_report import fold_notes
+from .subject import tested_on
+
+
+def text(record: dict[str, Any]) -> str:
+    """The comparison as Markdown."""
+    pooled = record["variants"][0]["over_actors"]
+    chance = [number(pooled[f"chance_{name}"]) for name in SCORES]
+    rows = [*map(_cells, record["variants"]), ["chance (guessing)", "", chance[0], "", *chance[1:], "", "", "", ""]]
+    header = [
+        "variant",
+        "parameters",
+        f"macro-F1, 95 % over {pooled['test_intervals_over']}",
+        "mean ± deviation of runs",
+    ]
+    header += ["UAR", "accuracy", "compared with", "UAR by actor: difference, 95 %", "p", "p (Holm)"]
+    lines = [f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)]
+    lines += ["", f"Missing and damaged input, {setting(record)}: mean macro-F1 of the runs", "", _damage(record)]
+    return "\n".join(lines)
+
+
+def _damage(record: dict[str, Any]) -> str:
+    """Macro-F1 by condition, a column a variant; `-` where a condition makes no sense for it."""
+    variants = record["variants"]
+    tables = [{row["condition"]: row["macro_f1"] for row in found["robustness"]} for found in variants]
+    undisturbed = [next(iter(table.values())) for table in tables]  # called by another name where both modalities are
+    damaged = dict.fromkeys(name for table in tables for name in list(table)[1:])
+    rows = [["undisturbed", *map(number, undisturbed)]]
+    rows += [[name, *(number(table.get(name)) for table in tables)] for name in damaged]
+    return markdown_table(["condition", *(found["variant"] for found in variants)], rows)
+
+
+def _cells(variant: dict[str, Any]) -> list[str]:
+    pooled, values = variant["over_actors"], [run["macro_f1"] for run in variant["runs"]]
+    deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return [
+        f"{variant['variant']}{' (LEAKY)' * bool(variant.get('leaky'))}",
+        f"{variant['parameters']:,}",
+        f"{number(pooled['test_macro_f1'])}{in_brackets((pooled['test_intervals'] or {}).get('macro_f1'))}",
+        f"{number(float(np.mean(values)))}{deviation}",
+        number(pooled["test_uar"]),
+        number(pooled["test_accuracy"]),
+        variant.get("reference", ""),
+        *_difference(variant.get("difference")),
+    ]
+
+
+def _difference(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return ["", "", ""]
+    bounds = None if found["low"] is None else (found["low"], found["high"])
+    return [f"{found['mean']:+.3f}{in_brackets(bounds, '+')}", _p(found["p_value"]), _p(found["p_holm"])]
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else number(value)
+
+
+def setting(record: dict[str, Any]) -> str:
+    """Corpus, classes, whom the variants are tested on, protocol, folds and seeds."""
+    runs = record["variants"][0]["runs"]
+    folds, seeds = (sorted({run[name] for run in runs}) for name in ("fold", "seed"))
+    actors = numbers({actor for run in runs for actor in run["actors"].get("test", [])})
+    tested = " ".join(filter(None, [tested_on(record | record["variants"][0]["over_actors"]), actors]))
+    return (
+        f"{record['corpus']}, {record['label_set']}, {tested} ({record['protocol']}, fold{'s' * (len(folds) > 1)} "
+        f"{', '.join(map(str, folds))}; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
+    )
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    pooled = record["variants"][0]["over_actors"]
+    over = f"{pooled['test_intervals_units']} {pooled['test_intervals_over']}"
+    notes = [
+        "Scores are of all test clips together (a clip counts once for each seed), intervals are 95 %, by bootstrap "
+        f"over {over}. They are of the models as they were trained: what other seeds would have changed is not in "
+        "them, and actors of a fold are heard by one and the same model, so intervals are too narrow and p is too "
+        "small, the more so the fewer folds and seeds there are."
+    ]
+    differences = [variant["difference"] for variant in record["variants"] if "difference" in variant]
+    if differences:
+        actors = differences[0]["units"]
+        flips = "all sign flips" if is_exact(actors) else f"{RESAMPLES:,} drawn sign flips"
+        count = f"{len(differences)} comparison{'s' * (len(differences) > 1)}"
+        notes.append(
+            f"p: two-sided, by {flips} of the actors' differences in UAR; beside it adjusted for {count} (Holm). With "
+            f"{actors} actors it cannot be below {smallest_p(actors):.3g}, however large the difference."
+        )
+    return notes + fold_notes(record)

@@ -1,0 +1,60 @@
+"""The plots of a run: which there are, and what stands over them."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emofusion.evaluation.plots.actors import actors_figure
+from emofusion.evaluation.plots.confusion import confusion_figure
+from emofusion.evaluation.plots.figures import drawn
+from emofusion.evaluation.plots.robustness import robustness_figure
+from emofusion.evaluation.plots.training import training_figure
+from emofusion.evaluation.run_files import (
+    ACTORS_PLOT,
+    CONFUSION_PLOT,
+    CURVES_PLOT,
+    ROBUSTNESS_PLOT,
+    TRAINER_STATE_FILE,
+)
+
+from .subject import known_actors, tested_on
+
+logger = logging.getLogger(__name__)
+
+
+def history_of(folder: Path) -> list[dict[str, Any]]:
+    """Losses and scores on the way, as Trainer left them in the folder; empty where nothing was trained."""
+    path = folder / TRAINER_STATE_FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["log_history"] if path.is_file() else []
+    except (OSError, ValueError, KeyError) as error:
+        logger.warning("%s cannot be read (%s): no training curves", path, error)
+        return []
+
+
+def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[str, Callable[[Path], None]]:
+    """What draws each plot, by its file; only those whose numbers are there.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json.
+        history (`Sequence[Mapping]`): Trainer's `state.log_history`; without a loss in it there are no curves.
+    """
+    title, scored = f"{metrics['fusion']}, {metrics['corpus']}", tested_on(metrics)
+    heading = f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on {scored}"
+    matrix, by_actor, robustness = (
+        metrics.get(name) for name in ("test_confusion_matrix", "test_by_actor", "robustness")
+    )
+    plots: dict[str, Callable[[Path], None]] = {}
+    if matrix:
+        plots[CONFUSION_PLOT] = drawn(confusion_figure, matrix, metrics["labels"], heading)
+    if by_actor:
+        plots[ACTORS_PLOT] = drawn(actors_figure, by_actor, f"{title}: UAR of {scored}", metrics.get("chance_uar"))
+    if robustness:
+        damaged = f"{title}: missing and damaged input, {scored}"
+        plots[ROBUSTNESS_PLOT] = drawn(robustness_figure, robustness, metrics.get("chance_macro_f1"), damaged)
+    if any("loss" in entry for entry in history):
+        validated = tested_on(metrics) if known_actors(metrics) else "its own part"
+        plots[CURVES_PLOT] = drawn(training_figure, history, f"{title}: training, validation on {validated}")
+    return plots

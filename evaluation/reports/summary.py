@@ -1,0 +1,37 @@
+"""The scores of a run for people, as it prints them at its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emofusion.data.protocols import numbers
+from emofusion.evaluation.scores.score_fields import SCORES, TITLES
+
+from .subject import known_actors, pictures_of, tested_on
+
+
+def summary(metrics: Mapping[str, Any]) -> str:
+    """The scores for people, with chance beside each and the corpus named."""
+    if known_actors(metrics):
+        lines = [
+            f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
+            f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
+            f"{metrics['fold']}, {metrics['label_set']})"
+        ]
+    else:
+        silent = "" if metrics["fusion"] == "video" else ", without sound"
+        lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {metrics['label_set']})"]
+    for name in SCORES:
+        score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
+        lines.append(
+            f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f}; {metrics['corpus']})"
+        )
+    return "\n".join(lines)
+
+
+def _interval(metrics: Mapping[str, Any], name: str) -> str:
+    """The 95 % interval of a score and what it is over; nothing where there is none."""
+    ends = (metrics.get("test_intervals") or {}).get(name)
+    if not ends:
+        return ""
+    over = f"{metrics['test_intervals_units']} {metrics['test_intervals_over']}"
+    return f"  95 % {ends[0]:.3f} to {ends[1]:.3f} over {over}"
