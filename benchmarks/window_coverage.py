@@ -11,7 +11,8 @@ from tqdm.auto import tqdm
 
 from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.ravdess_takes import find_performances
-from emofusion.modeling.media_emofusion import WINDOWS, read_audio, window_start
+from emofusion.modeling.media_emofusion import read_audio
+from emofusion.modeling.window_emofusion import WINDOWS, window_start
 
 RATE, SECONDS = 16_000, 3.0
 

@@ -3,12 +3,10 @@
 One pass over the file with PyAV decodes the sound and lists when each picture is shown. On that the window is placed,
 and only its pictures are decoded: by decord (random access), or by PyAV from the beginning where decord fails (AV1,
 damage) or would silently deliver others (edit lists, open groups of pictures, no timestamps). Time counts from the
-earlier of picture and sound. This file travels to the hub: it
-imports nothing but its neighbours.
+earlier of picture and sound. This file travels to the hub: it imports nothing but its neighbours.
 """
 
 import io
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .sound_emofusion import SYNC_S, SoundMixer
+from .window_emofusion import check_settings, frame_times, window_start
 
 try:
     import av
@@ -45,13 +44,9 @@ class MediaBytes:
         return self.name
 
 
-Path = str | os.PathLike[str]
-Source = Path | MediaBytes
-WINDOWS = ("voice", "center", "start")
+MediaPath = str | os.PathLike[str]
+Source = MediaPath | MediaBytes
 
-HOP_S = 0.016  # grid on which the voiced window may begin: one hop of the log-mel spectrogram
-EQUALLY_GOOD = 0.99  # windows with at least this share of the most energy count as equally good
-SILENCE = 1e-12  # mean square below which a sound is silence: -120 dB, a thousandth of one 16-bit step
 SHORT_S = 0.25  # picture and sound may end this far apart, or before the announced end, without a note
 EARLY_S = 0.000437  # a picture counts as shown this early: timestamps are rounded; odd, so that no two tie
 
@@ -98,8 +93,8 @@ def read_clip(
 
     Args:
         path (`str`, `os.PathLike` or `MediaBytes`): A local file in any format that FFmpeg reads, or one in memory.
-        sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same performance with the sound
-            that `path` lacks; one that is silent throughout counts as lacking.
+        sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same take with the sound that
+            `path` lacks; one that is silent throughout counts as lacking.
         num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
@@ -161,71 +156,6 @@ def _read_sound(path: Source, sampling_rate: int) -> tuple[np.ndarray | None, in
         found = "; ".join(scan.notes)
         raise MediaError(f"{path}: expected sound, found {found}. Name another file, or record it again.")
     return scan.sound, scan.channels
-
-
-def frame_times(start: float, duration: float, num_frames: int) -> np.ndarray:
-    """Times at which frames are taken: float64 [num_frames] seconds. Every second one of twice as many is the same."""
-    return start + np.arange(num_frames) * duration / num_frames
-
-
-def window_start(
-    audio: np.ndarray | None, sampling_rate: int, clip_duration: float, duration: float, window: str
-) -> float:
-    """Decide which seconds of a clip are looked at.
-
-    `"start"` is the beginning, `"center"` the middle of the clip. `"voice"` has the most sound energy; of windows that
-    are equally good within 1 % it is the one in whose middle that energy is centred. Silence and absence of sound give
-    the centre. A clip not longer than the window is taken from its beginning. Impossible settings raise a ValueError.
-
-    Args:
-        audio (`np.ndarray`, *optional*): float [samples] mono, the whole sound from time 0.
-        sampling_rate (`int`): Samples per second of `audio`.
-        clip_duration (`float`): Seconds in the whole clip.
-        duration (`float`): Seconds the window lasts.
-        window (`str`): One of `WINDOWS`.
-
-    Returns:
-        `float`: Seconds, never negative; the window ends inside the clip wherever it fits.
-    """
-    check_settings(1, duration, sampling_rate, window)
-    spare = clip_duration - duration
-    if window == "start" or not spare > 0:
-        return 0.0
-    spare -= math.ulp(spare) * (spare + duration > clip_duration)  # rounding: no window ends one bit after the clip
-    voice = None if window == "center" or audio is None else _voice_start(audio, sampling_rate, spare, duration)
-    return spare / 2 if voice is None else voice
-
-
-def _voice_start(audio: np.ndarray, sampling_rate: int, spare: float, duration: float) -> float | None:
-    """Place a window on the most sound energy: seconds in 0..`spare`, None for silence."""
-    hop = max(1, round(HOP_S * sampling_rate))
-    hop_s = hop / sampling_rate
-    samples = audio[: round((spare + duration) * sampling_rate)].astype(np.float64)
-    power = np.square(samples - samples.mean()) if samples.size else np.zeros(1)
-    energy = np.add.reduceat(power, np.arange(0, power.size, hop))
-    if power.mean() <= SILENCE:
-        return None
-    # No window need begin after the sound. The last place too: otherwise the last hop of the clip is never seen.
-    last = min(spare, audio.size / sampling_rate)
-    starts = np.append(np.arange(math.floor(last / hop_s) + 1) * hop_s, last).clip(max=last)
-    edges = np.arange(energy.size + 1) * hop_s
-    until = np.concatenate([[0.0], np.cumsum(energy)])
-    inside = np.interp(starts + duration, edges, until) - np.interp(starts, edges, until)
-    best = starts[inside.argmax()]
-    weights = energy * np.clip(np.minimum(edges[1:], best + duration) - np.maximum(edges[:-1], best), 0.0, None)
-    good = starts[inside >= EQUALLY_GOOD * inside.max()]
-    centred = (weights * (edges[:-1] + hop_s / 2)).sum() / weights.sum() - duration / 2
-    # A tenth of a hop aside, so that rounding noise does not decide when the centre lies just between two hops.
-    return float(good[np.abs(good - (centred + 0.1 * hop_s)).argmin()])
-
-
-def check_settings(num_frames: int, duration: float, sampling_rate: int, window: str) -> None:
-    """Refuse settings under which no window exists."""
-    if window not in WINDOWS:
-        raise ValueError(f"window={window!r}: expected one of {', '.join(map(repr, WINDOWS))}.")
-    for name, value in (("num_frames", num_frames), ("duration", duration), ("sampling_rate", sampling_rate)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name}={value}: expected a number above 0.")
 
 
 @contextmanager

@@ -13,10 +13,9 @@ from transformers import BatchFeature, ProcessorMixin
 from .configuration_emofusion import EmoFusionConfig
 from .faces_emofusion import FaceFinder, check_face_crop, crop_face, locate, make_face_finder
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor, as_batch, as_mono, check_sampling_rate
-from .media_emofusion import EARLY_S, Clip, frame_times, read_clip, window_start
+from .media_emofusion import EARLY_S, Clip, MediaPath, read_clip
 from .video_processing_emofusion import EmoFusionVideoProcessor, stored_size
-
-Path = str | os.PathLike[str]
+from .window_emofusion import frame_times, window_start
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ class EmoFusionProcessor(ProcessorMixin):
         window: str = "voice",
         modalities: Sequence[str] = ("audio", "video"),
         face_crop: str = "none",
-        yunet_path: Path | None = None,
+        yunet_path: MediaPath | None = None,
     ) -> None:
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
         check_face_crop(face_crop)
@@ -103,7 +102,7 @@ class EmoFusionProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        clips: Path | Sequence[Path] | None = None,
+        clips: MediaPath | Sequence[MediaPath] | None = None,
         videos: np.ndarray | Sequence[np.ndarray | None] | None = None,
         audio: np.ndarray | Sequence[np.ndarray | None] | None = None,
         sampling_rate: int | None = None,
@@ -142,7 +141,7 @@ class EmoFusionProcessor(ProcessorMixin):
             raise ValueError("nothing to process: give clips (paths), or videos and/or audio (arrays)")
         return self.pack(batch, return_tensors)
 
-    def read(self, path: Path, frames_per_step: int = 1) -> ClipArrays:
+    def read(self, path: MediaPath, frames_per_step: int = 1) -> ClipArrays:
         """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames, cut to the face.
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from helpers import REPOSITORY
-from helpers.demo_runs import run_training, run_without_package, tiny_recipe, train_command, training_environment
+from helpers.runs.demo_runs import run_training, run_without_package, tiny_recipe, train_command, training_environment
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +52,7 @@ def test_run_leaves_all_its_files(finished: tuple[Path, str]):
         "processor_config.json",
         "modeling_emofusion.py",
         "media_emofusion.py",
+        "window_emofusion.py",
         "metrics.json",
         "predictions.parquet",
         "README.md",

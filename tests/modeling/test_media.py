@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from transformers.dynamic_module_utils import get_imports
 
 from emofusion.modeling import media_emofusion as media
-from emofusion.modeling.media_emofusion import MediaError, frame_times, read_audio, read_clip, window_start
+from emofusion.modeling.media_emofusion import MediaError, read_audio, read_clip
+from emofusion.modeling.window_emofusion import WINDOWS, frame_times, window_start
 
 # name: (height and width, None without picture; has sound; seconds of material; part of a note, "" for none)
 CLIPS = {
@@ -653,7 +654,7 @@ def unit_noise() -> Iterator[np.ndarray]:
     begin=st.floats(0.0, 1.0),
     share=st.floats(0.0, 1.0),
     longer=st.floats(0.0, 2.0),
-    window=st.sampled_from(media.WINDOWS),
+    window=st.sampled_from(WINDOWS),
 )
 def test_window_start_stays_inside_and_holds_the_burst(unit_noise, seconds, duration, begin, share, longer, window):
     rate = 4000
