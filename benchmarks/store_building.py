@@ -22,8 +22,8 @@ import decord
 import numpy as np
 
 from emofusion.data.sources.files import CorpusFiles
-from emofusion.data.sources.ravdess_names import all_performances
-from emofusion.data.sources.ravdess_takes import find_performances
+from emofusion.data.sources.ravdess_names import all_takes
+from emofusion.data.sources.ravdess_takes import find_takes
 from emofusion.data.store.clip_store import DecodeRequest, decode_missing
 from emofusion.data.store.cores import cores
 from emofusion.data.store.faces import faces_for
@@ -36,8 +36,8 @@ RATE, FRAMES, SECONDS = 16_000, 16, 3.0
 def copies(clip: Path, folder: Path, count: int) -> Path:
     """A corpus of copies."""
     modality = "03" if clip.suffix in (".wav", ".flac") else "01"
-    for name in islice(all_performances(), count):
-        path = folder / f"Actor_{name.actor:02d}" / f"{modality}-{name.performance}{clip.suffix}"
+    for name in islice(all_takes(), count):
+        path = folder / f"Actor_{name.actor:02d}" / f"{modality}-{name.take}{clip.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(clip, path)
     return folder
@@ -73,7 +73,7 @@ def build(folder: Path, face_crop: str) -> None:
     """Build a store in a temporary folder."""
     settings = DecodeSettings(face_crop=face_crop)
     files = CorpusFiles(folder)
-    takes, _ = find_performances(files)
+    takes, _ = find_takes(files)
     with tempfile.TemporaryDirectory() as cache:
         decode_missing(DecodeRequest(files, takes, settings, Path(cache), faces_for(face_crop)))
 

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from emofusion.data.sources.files import CorpusFiles
-from emofusion.data.sources.ravdess_takes import find_performances
+from emofusion.data.sources.ravdess_takes import find_takes
 from emofusion.modeling.media_emofusion import read_audio
 from emofusion.modeling.window_emofusion import WINDOWS, window_start
 
@@ -27,7 +27,7 @@ def kept_energy(audio: np.ndarray, window: str) -> float:
 def coverage(data_dir: Path) -> dict[str, np.ndarray]:
     """Kept energy `[clips]` by window rule, over all clips of a corpus that have sound."""
     files = CorpusFiles(data_dir)
-    takes, _ = find_performances(files)
+    takes, _ = find_takes(files)
     kept: dict[str, list[float]] = {window: [] for window in WINDOWS}
     for take in tqdm(takes, unit="clip"):
         audio = read_audio(files.media((take.sounds or take.pictures)[0]), RATE)

@@ -239,7 +239,7 @@ def _account_for(store: Store, account: Account) -> None:
     """Add what decoding found to what the names told."""
     clips, sources = store.column("clip"), store.column("source")
     account.unreadable |= store.unreadable
-    account.performances = len(clips)
+    account.takes = len(clips)
     for source, notes in zip(sources, store.column("notes"), strict=True):
         if notes:
             account.notes.setdefault(source, []).extend(notes)

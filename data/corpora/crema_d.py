@@ -6,7 +6,7 @@ from emofusion.data.protocols import Fold
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.crema_d_names import ACTORS
-from emofusion.data.sources.crema_d_takes import find_clips
+from emofusion.data.sources.crema_d_takes import find_takes
 from emofusion.data.sources.takes import Take
 
 from .clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
@@ -51,7 +51,7 @@ class CremaD(ClipBuilder):
     PROTOCOLS = CREMA_D_PROTOCOLS
 
     def _find(self) -> tuple[list[Take], Account]:
-        return find_clips(self.files)
+        return find_takes(self.files)
 
 
 ENTRY = CorpusEntry(

@@ -9,7 +9,7 @@ from emofusion.data import protocols
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.face_tracks import FaceTracks
-from emofusion.data.sources.ravdess_takes import check_channel, find_performances
+from emofusion.data.sources.ravdess_takes import check_channel, find_takes
 from emofusion.data.sources.takes import Take
 from emofusion.data.store.faces import Faces
 
@@ -53,7 +53,7 @@ class RavdessConfig(ClipConfig):
 
 
 class Ravdess(ClipBuilder):
-    """The performances of one channel or both."""
+    """The takes of one channel or both."""
 
     BUILDER_CONFIG_CLASS = RavdessConfig
     CORPUS = RAVDESS
@@ -65,7 +65,7 @@ class Ravdess(ClipBuilder):
         return super()._info()
 
     def _find(self) -> tuple[list[Take], Account]:
-        takes, account = find_performances(self.files, self.config.channel)
+        takes, account = find_takes(self.files, self.config.channel)
         faces = self.config.faces()
         if faces is not None and faces.tracks is not None:
             account.unreadable |= faces.tracks.unreadable

@@ -1,7 +1,7 @@
 """What every clip of the demo corpus acts: which expression and delivery, when it speaks, what goes wrong.
 
-Drawing (`demo_face`) and sound (`demo_voice`) only carry out what is drawn here from (seed, performance). Three
-things keep one modality from being enough, so that a broken branch or a broken fusion shows in the scores:
+Drawing (`face.py`) and sound (`voice.py`) only carry out what is drawn here from (seed, take). Three things
+keep one modality from being enough, so that a broken branch or a broken fusion shows in the scores:
 
 1. Each modality has neighbours of its own (`FACE_NEIGHBOUR`, `VOICE_NEIGHBOUR`). A clip leans towards the
    neighbour by a share drawn from 0..b (`FACE_BLEND`, `VOICE_BLEND`), so that even a perfect reader names the right
@@ -100,7 +100,7 @@ class Acting:
     """All that a clip shows and says.
 
     Args:
-        performance (`RavdessName`): Which clip this is.
+        take (`RavdessName`): Which take this is.
         expression (`Expression`): Face at its peak.
         delivery (`Delivery`): Voice.
         trouble (`Trouble`): What hides the face (`hand`, `sheet`, `turned`) or drowns the voice (`noise`).
@@ -109,7 +109,7 @@ class Acting:
         syllable_s (`float`): Length of a syllable in seconds.
     """
 
-    performance: RavdessName
+    take: RavdessName
     expression: Expression[float]
     delivery: Delivery
     trouble: Trouble
@@ -169,31 +169,31 @@ def draw_traits(seed: int, purpose: int, actor: int, num_traits: int) -> list[fl
     return shares[:, actor - 1].tolist()
 
 
-def clip_generator(seed: int, performance: RavdessName, purpose: int) -> np.random.Generator:
+def clip_generator(seed: int, take: RavdessName, purpose: int) -> np.random.Generator:
     """Give every clip and purpose a stream of its own, so that no draw depends on what else is made."""
-    return np.random.default_rng([seed, purpose, *dataclasses.astuple(performance)[2:]])
+    return np.random.default_rng([seed, purpose, *dataclasses.astuple(take)[2:]])
 
 
-def draw_acting(seed: int, performance: RavdessName, fps: int) -> Acting:
-    """Draw how a performance turns out.
+def draw_acting(seed: int, take: RavdessName, fps: int) -> Acting:
+    """Draw how a take turns out.
 
     Args:
         seed (`int`): Seed of the corpus, >= 0.
-        performance (`RavdessName`): Clip to draw.
+        take (`RavdessName`): What to draw.
         fps (`int`): Frames per second; the clip lasts a whole number of frames.
 
     Returns:
         `Acting`: Always the same for the same arguments.
     """
-    face = _mix(clip_generator(seed, performance, 1), FACES, FACE_NEIGHBOUR, FACE_BLEND, FACE_NOISE, performance)
-    voice = _mix(clip_generator(seed, performance, 2), VOICES, VOICE_NEIGHBOUR, VOICE_BLEND, VOICE_NOISE, performance)
-    generator = clip_generator(seed, performance, 3)
+    face = _mix(clip_generator(seed, take, 1), FACES, FACE_NEIGHBOUR, FACE_BLEND, FACE_NOISE, take)
+    voice = _mix(clip_generator(seed, take, 2), VOICES, VOICE_NEIGHBOUR, VOICE_BLEND, VOICE_NOISE, take)
+    generator = clip_generator(seed, take, 3)
     speech = float(np.clip(2.0 / (1 + voice.tempo) * generator.uniform(0.96, 1.04), 1.6, 2.5))
     lead, tail = generator.uniform(0.7, 0.85, size=2)
     duration = round((lead + speech + tail) * fps) / fps
     pace = speech / (NUM_SYLLABLES + 0.1)
     onsets = lead + pace * (np.arange(NUM_SYLLABLES) + generator.uniform(0, 0.1, size=NUM_SYLLABLES))
-    return Acting(performance, face, voice, _draw_trouble(generator), duration, tuple(onsets.tolist()), 0.95 * pace)
+    return Acting(take, face, voice, _draw_trouble(generator), duration, tuple(onsets.tolist()), 0.95 * pace)
 
 
 def _draw_trouble(generator: np.random.Generator) -> Trouble:
@@ -211,15 +211,15 @@ def _mix(
     neighbours: dict[str, str],
     max_blend: float,
     noise: Parameters,
-    performance: RavdessName,
+    take: RavdessName,
 ) -> Parameters:
     """Draw the parameters of one clip in one modality: prototype, lean towards the neighbour, strength, noise."""
-    emotion = performance.emotion_name
+    emotion = take.emotion_name
     both_ways = neighbours | {other: one for one, other in neighbours.items()}
     own = np.array(prototypes[emotion])
     other = np.array(prototypes[both_ways.get(emotion, emotion)])
     rest = np.array(prototypes["neutral"])
     blend = generator.uniform(0, max_blend)
-    strength = generator.uniform(1.0, 1.25) if performance.intensity == 2 else generator.uniform(0.75, 1.0)
+    strength = generator.uniform(1.0, 1.25) if take.intensity == 2 else generator.uniform(0.75, 1.0)
     peak = rest + strength * ((1 - blend) * own + blend * other - rest)
     return type(noise)(*(peak + np.array(noise) * generator.standard_normal(len(noise))).tolist())

@@ -41,13 +41,13 @@ NOTICE = (
 MAX_CLIPS_PER_ACTOR = 60
 SOUND_RATE = 48_000  # as in RAVDESS
 
-# Intensity, statement, repetition of the eight performances of an emotion, in an order in which the two intensities
+# Intensity, statement, repetition of the eight takes of an emotion, in an order in which the two intensities
 # take turns. Neutral has the four of normal intensity.
 _TAKES = ((1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 1, 2), (1, 2, 1), (2, 1, 1), (1, 1, 2), (2, 2, 2))
 
 
-def plan_performances(actor: int, clips: int) -> list[RavdessName]:
-    """Choose the performances of one actor, spread evenly over the emotions.
+def plan_takes(actor: int, clips: int) -> list[RavdessName]:
+    """Choose the takes of one actor, spread evenly over the emotions.
 
     Args:
         actor (`int`): 1..24.
@@ -64,7 +64,7 @@ def plan_performances(actor: int, clips: int) -> list[RavdessName]:
         first = (actor // 2 + emotion) % len(takes)
         for number, take in enumerate(takes[first:] + takes[:first]):
             rounds[number].append(RavdessName(1, 1, emotion, *take, actor))
-    return [performance for performances in rounds for performance in performances][:clips]
+    return [name for names in rounds for name in names][:clips]
 
 
 def make_demo_corpus(
@@ -108,8 +108,8 @@ def make_demo_corpus(
     _mark(folder, {"seed": seed, "image_size": image_size, "fps": fps}, wanted, clips_per_actor)
     for actor in wanted:
         _actor_folder(folder, actor).mkdir(exist_ok=True)
-    planned = [performance for actor in wanted for performance in plan_performances(actor, clips_per_actor)]
-    missing = [performance for performance in planned if not _clip_path(folder, performance).exists()]
+    planned = [take for actor in wanted for take in plan_takes(actor, clips_per_actor)]
+    missing = [take for take in planned if not _clip_path(folder, take).exists()]
     make = functools.partial(_make_clip, folder, image_size, fps, seed)
     done = len(planned) - len(missing)
     with tqdm(desc=CORPUS_NAME, unit="clip", total=len(planned), initial=done, disable=not progress) as bar:
@@ -186,24 +186,24 @@ def _actor_folder(folder: Path, actor: int) -> Path:
     return folder / f"Actor_{actor:02d}"
 
 
-def _clip_path(folder: Path, performance: RavdessName) -> Path:
+def _clip_path(folder: Path, take: RavdessName) -> Path:
     """Return the final path of a clip."""
-    return _actor_folder(folder, performance.actor) / f"{performance}.mp4"
+    return _actor_folder(folder, take.actor) / f"{take}.mp4"
 
 
-def _run(make: Callable[[RavdessName], None], performances: list[RavdessName], jobs: int) -> Iterator[None]:
+def _run(make: Callable[[RavdessName], None], takes: list[RavdessName], jobs: int) -> Iterator[None]:
     """Make the clips in `jobs` processes (none but this one if `jobs` is 1), in the order given."""
-    if jobs == 1 or len(performances) < 2:
-        yield from map(make, performances)
+    if jobs == 1 or len(takes) < 2:
+        yield from map(make, takes)
         return
-    with ProcessPoolExecutor(min(jobs, len(performances))) as pool:
-        yield from pool.map(make, performances, chunksize=4)
+    with ProcessPoolExecutor(min(jobs, len(takes))) as pool:
+        yield from pool.map(make, takes, chunksize=4)
 
 
-def _make_clip(folder: Path, image_size: int, fps: int, seed: int, performance: RavdessName) -> None:
+def _make_clip(folder: Path, image_size: int, fps: int, seed: int, take: RavdessName) -> None:
     """Draw, speak and write one clip; under its final name only once it is complete."""
-    acting = draw_acting(seed, performance, fps)
-    path = _clip_path(folder, performance)
+    acting = draw_acting(seed, take, fps)
+    path = _clip_path(folder, take)
     frames, sound = draw_frames(acting, seed, image_size, fps), speak(acting, seed)
     write_whole(path, lambda place: write_clip(place, frames, sound, image_size, fps))
 

@@ -345,8 +345,8 @@ def draw_frames(acting: Acting, seed: int, size: int, fps: int) -> Iterator[np.n
     Yields:
         `np.ndarray`: uint8 [size, size, 3], RGB, one per frame.
     """
-    look = draw_look(seed, acting.performance.actor)
-    generator = clip_generator(seed, acting.performance, 4)
+    look = draw_look(seed, acting.take.actor)
+    generator = clip_generator(seed, acting.take, 4)
     times_s = np.arange(round(acting.duration_s * fps)) / fps
     shown = acting.involvement(times_s)
     face = Expression(*(shown * value for value in acting.expression))

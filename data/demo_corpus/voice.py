@@ -77,8 +77,8 @@ def speak(acting: Acting, seed: int) -> np.ndarray:
     Returns:
         `np.ndarray`: float32 [samples] at 16 kHz, -1..1, as long as the clip.
     """
-    voice = draw_voice(seed, acting.performance.actor)
-    generator = clip_generator(seed, acting.performance, 5)
+    voice = draw_voice(seed, acting.take.actor)
+    generator = clip_generator(seed, acting.take, 5)
     num_samples = round(acting.duration_s * SAMPLING_RATE)
     times_s = np.arange(num_samples) / SAMPLING_RATE
     shake = np.sin(2 * np.pi * 6.5 * times_s + generator.uniform(0, 2 * np.pi))
@@ -153,7 +153,7 @@ def _gain(acting: Acting, voice: Voice, num_samples: int) -> np.ndarray:
     num_frames = num_samples // HOP + 1 + FRAME // HOP
     times_s = (np.arange(num_frames) * HOP - FRAME / 2) / SAMPLING_RATE
     middles = np.array(acting.onsets_s) + 0.5 * acting.syllable_s
-    formants = VOWELS[list(STATEMENTS[acting.performance.statement - 1])]
+    formants = VOWELS[list(STATEMENTS[acting.take.statement - 1])]
     # A louder voice opens the mouth wider, which lifts the first formant.
     lift = np.array([1 + 0.012 * acting.delivery.level, 1.0, 1.0])
     frequency = np.arange(FRAME // 2 + 1) * SAMPLING_RATE / FRAME

@@ -16,8 +16,8 @@ class Account:
     Attributes:
         files (`int`): Media files found under names of the corpus.
         other_files (`int`): Media files under other names; they are not read.
-        performances (`int`): Performances that the files make; after decoding, those that can be used.
-        expected (`int`): Performances that the whole corpus has (of the chosen channel).
+        takes (`int`): Takes that the files make; after decoding, those that can be used.
+        expected (`int`): Takes that the whole corpus has (of the chosen channel).
         missing (`list[str]`): Those of them that are not there.
         with_picture, with_sound (`int`): Clips that have it.
         without_picture, without_sound (`list[str]`): Clips that lack what other clips have.
@@ -33,7 +33,7 @@ class Account:
 
     files: int = 0
     other_files: int = 0
-    performances: int = 0
+    takes: int = 0
     expected: int = 0
     missing: list[str] = field(default_factory=list)
     with_picture: int = 0
@@ -50,7 +50,7 @@ class Account:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def expect(self, whole: Collection[str], there: Collection[str]) -> None:
-        """Compare the clips that are there with those of the whole corpus."""
+        """Compare the takes that are there with those of the whole corpus."""
         self.expected = len(whole)
         self.missing = sorted(set(whole) - set(there), key=_by_actor)
 
@@ -61,7 +61,7 @@ class Account:
     def summary(self) -> str:
         """One line for people."""
         expected = f" of {self.expected}" if self.expected else ""
-        parts = [f"{self.performances}{expected} performances in {self.files} files"]
+        parts = [f"{self.takes}{expected} takes in {self.files} files"]
         if self.duplicates:
             parts.append(f"{len(self.duplicates)} duplicate files left out")
         if self.dropped:
@@ -88,7 +88,7 @@ class Account:
                 str(self.files),
                 f"{self.other_files} more under other names, not read" * bool(self.other_files),
             ),
-            ("performances", str(self.performances), f"{self.expected} expected" if self.expected else ""),
+            ("takes", str(self.takes), f"{self.expected} expected" if self.expected else ""),
             ("missing", str(len(self.missing)), missing_by_actor(self.missing)),
             ("with picture", str(self.with_picture), _lacking(self.without_picture, most)),
             ("with sound", str(self.with_sound), _lacking(self.without_sound, most)),
@@ -114,9 +114,7 @@ class Account:
         """What keeps the corpus from being whole, one line each: missing, lacking a modality, unreadable."""
         gaps = []
         if self.missing:
-            gaps.append(
-                f"{len(self.missing)} of {self.expected} performances missing: {missing_by_actor(self.missing)}"
-            )
+            gaps.append(f"{len(self.missing)} of {self.expected} takes missing: {missing_by_actor(self.missing)}")
         for lacking, clips in (("picture", self.without_picture), ("sound", self.without_sound)):
             if clips:
                 gaps.append(f"{len(clips)} clips without {lacking}: {_names(clips)}")
@@ -131,7 +129,7 @@ class Account:
 
 
 def missing_by_actor(missing: Sequence[str]) -> str:
-    """Missing clips for people: `actors 21-24 (60 each); actor 3 (2)`."""
+    """Missing takes for people: `actors 21-24 (60 each); actor 3 (2)`."""
     by_count: dict[int, list[int]] = {}
     for actor, count in Counter(_actor(clip) for clip in missing).items():
         by_count.setdefault(count, []).append(actor)

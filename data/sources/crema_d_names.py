@@ -42,12 +42,12 @@ MALE_ACTORS = frozenset({
 })
 # fmt: on
 
-# What SentenceFilenames.csv lacks of 91 x 82: whole sentences of three actors, and one clip of two others.
+# What SentenceFilenames.csv lacks of 91 x 82: whole sentences of three actors, and one take of two others.
 _NO_SENTENCE = {(1008, "WSI"), (1009, "MTI"), (1019, "ITH")}
-_NO_CLIP = {"1002_TIE_NEU_XX", "1076_ITS_NEU_XX"}
+_NO_TAKE = {"1002_TIE_NEU_XX", "1076_ITS_NEU_XX"}
 
 WAV_ALONE = {"1076_MTI_NEU_XX", "1064_TIE_SAD_XX", "1064_IEO_DIS_MD"}
-"""Clips of which the wav is whole and the other files are not."""
+"""Takes of which the wav is whole and the other files are not."""
 
 KNOWN_DEFECTS = {
     "1076_MTI_SAD_XX": "an error picture and no sound",
@@ -64,7 +64,7 @@ KNOWN_DEFECTS = {
     )
     for clip, other in ((one, two), (two, one))
 }
-"""What is wrong with some clips, after the corpus' own README; names that were written wrongly tell themselves."""
+"""What is wrong with some takes, after the corpus' own README; names that were written wrongly tell themselves."""
 
 _FORM = re.compile(r"[0-9]{4}_[A-Z]{3}_[A-Z]{3}_[A-Z]{1,2}")  # not \d, which takes the digits of every script
 _SHORT_LEVEL = "X"  # 1040_ITH_SAD_X in older copies
@@ -130,8 +130,8 @@ def parse_name(stem: str) -> CremaDName:
     return CremaDName(int(actor), sentence, emotion, level)
 
 
-def all_clips() -> Iterator[CremaDName]:
-    """Every clip of the corpus, 7442: only `IEO` has levels, and those not for neutral."""
+def all_takes() -> Iterator[CremaDName]:
+    """Every take of the corpus, 7442: only `IEO` has levels, and those not for neutral."""
     for actor in sorted(ACTORS):
         for sentence in SENTENCES:
             if (actor, sentence) in _NO_SENTENCE:
@@ -139,4 +139,4 @@ def all_clips() -> Iterator[CremaDName]:
             for emotion in EMOTION_CODES:
                 levels = ("LO", "MD", "HI") if sentence == "IEO" and emotion != "NEU" else ("XX",)
                 names = (CremaDName(actor, sentence, emotion, level) for level in levels)
-                yield from (name for name in names if str(name) not in _NO_CLIP)
+                yield from (name for name in names if str(name) not in _NO_TAKE)

@@ -57,9 +57,9 @@ class FaceTracks:
         return len(self._tracks)
 
     def file(self, stem: str) -> CorpusFile | None:
-        """The track of a clip, by the clip's name without ending or by its performance (the last six fields of it)."""
-        performance = "-".join(stem.split("-")[-6:])
-        found = (self._tracks.get(f"{modality}-{performance}") for modality in _PICTURES)
+        """The track of a clip, by the clip's name without ending or by its take (the last six fields of it)."""
+        take = "-".join(stem.split("-")[-6:])
+        found = (self._tracks.get(f"{modality}-{take}") for modality in _PICTURES)
         return next((track for track in found if track is not None), None)
 
     def box(self, file: CorpusFile, start: float, duration: float, height: int, width: int) -> "FaceBox | None":

@@ -43,11 +43,11 @@ class RavdessName:
     actor: int
 
     def __str__(self) -> str:
-        return f"{self.modality:02d}-{self.performance}"
+        return f"{self.modality:02d}-{self.take}"
 
     @property
-    def performance(self) -> str:
-        """The last six fields: the same in all files of one performance, whatever their modality."""
+    def take(self) -> str:
+        """The last six fields: the same in all files of one take, whatever their modality."""
         codes = (self.channel, self.emotion, self.intensity, self.statement, self.repetition, self.actor)
         return "-".join(f"{code:02d}" for code in codes)
 
@@ -87,8 +87,8 @@ def parse_name(stem: str) -> RavdessName:
     return name
 
 
-def all_performances() -> Iterator[RavdessName]:
-    """Every performance of the corpus, under modality 01: 1440 in speech and 1012 in song, in the order of codes."""
+def all_takes() -> Iterator[RavdessName]:
+    """Every take of the corpus, under modality 01: 1440 in speech and 1012 in song, in the order of codes."""
     for codes in itertools.product(*(range(1, highest + 1) for _, highest in _FIELDS[1:])):
         name = RavdessName(1, *codes)
         if CHANNELS[name.channel] == "song" and name.actor == NO_SONG:

@@ -1,18 +1,18 @@
-"""What lies in a RAVDESS folder: its files, grouped to performances, and an account of what was found."""
+"""What lies in a RAVDESS folder: its files, grouped to takes, and an account of what was found."""
 
 from collections import defaultdict
 
 from .account import Account
 from .files import CorpusFile, CorpusFiles
 from .named_files import add_file, named_files, new_account, nothing_found
-from .ravdess_names import CHANNELS, INTENSITIES, all_performances, looks_like_ravdess, parse_name
+from .ravdess_names import CHANNELS, INTENSITIES, all_takes, looks_like_ravdess, parse_name
 from .takes import Take
 
 CHANNEL_CHOICES = (*CHANNELS.values(), "both")
 
 
-def find_performances(files: CorpusFiles, channel: str = "both") -> tuple[list[Take], Account]:
-    """All performances of a channel, in the order of their codes.
+def find_takes(files: CorpusFiles, channel: str = "both") -> tuple[list[Take], Account]:
+    """All takes of a channel, in the order of their codes.
 
     Of a take that is there twice in one modality the first file in order is taken, and the next where it is broken.
 
@@ -29,16 +29,16 @@ def find_performances(files: CorpusFiles, channel: str = "both") -> tuple[list[T
     takes: dict[str, dict[int, list[CorpusFile]]] = defaultdict(dict)
     for name, file in named_files(files, account, looks_like_ravdess, parse_name):
         if channel in ("both", CHANNELS[name.channel]):
-            add_file(takes[name.performance], name.modality, file, account)
+            add_file(takes[name.take], name.modality, file, account)
         else:
             others += 1
     if not takes and others:
         raise ValueError(f"{files.folder}: no {channel} file in it, but {others} of the other channel")
     if not takes:
         raise ValueError(nothing_found(files, account, "RAVDESS", "Actor_01/01-01-06-01-02-01-01.mp4"))
-    found = [_take(performance, modalities) for performance, modalities in sorted(takes.items())]
-    account.performances = len(found)
-    whole = [name.performance for name in all_performances() if channel in ("both", CHANNELS[name.channel])]
+    found = [_take(fields, modalities) for fields, modalities in sorted(takes.items())]
+    account.takes = len(found)
+    whole = [name.take for name in all_takes() if channel in ("both", CHANNELS[name.channel])]
     account.expect(whole, list(takes))
     return found, account
 
@@ -49,10 +49,10 @@ def check_channel(channel: str) -> None:
         raise ValueError(f"channel: unknown {channel!r}; the choices are {', '.join(CHANNEL_CHOICES)}")
 
 
-def _take(performance: str, files: dict[int, list[CorpusFile]]) -> Take:
-    name = parse_name(f"{min(files):02d}-{performance}")
+def _take(fields: str, files: dict[int, list[CorpusFile]]) -> Take:
+    name = parse_name(f"{min(files):02d}-{fields}")
     return Take(
-        clip=performance,
+        clip=fields,
         # 01 and 02 of one take show the same picture, 01 and 03 hold the same sound.
         pictures=tuple(file for modality in (1, 2) for file in files.get(modality, ())),
         sounds=tuple(files.get(3, ())),

@@ -27,17 +27,17 @@ def run(corpus: Path, folder: Path, *words: object) -> None:
 def test_prepare_prints_and_saves_the_account(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     run(corpus, tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "performances 6 1440 expected" in printed
+    assert "takes 6 1440 expected" in printed
     assert "missing 1434 actors 2-12, 14-16, 18-24 (60 each); actors 1, 13, 17 (58 each)" in printed
     assert "holdout 1 of 1" in printed
     assert "chumachenko 0 of 1; chumachenko fold 0 is refused: none of its test actors (5, 10, 16, 19)" in printed
-    assert json.loads((tmp_path / "account.json").read_text())["performances"] == 6
+    assert json.loads((tmp_path / "account.json").read_text())["takes"] == 6
 
 
 def test_prepare_strict_ends_with_an_error_after_the_account(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
-    with pytest.raises(ValueError, match="strict, and not all is there: 1434 of 1440 performances missing"):
+    with pytest.raises(ValueError, match="strict, and not all is there: 1434 of 1440 takes missing"):
         run(corpus, tmp_path, "--strict")
     assert (tmp_path / "account.json").is_file()
 
@@ -70,7 +70,7 @@ def test_prepare_downloads_what_it_then_reads(
         run(tmp_path / "fetched", tmp_path, "--download", "video_speech", "--actors", "17")
     printed = " ".join(capsys.readouterr().out.split())
     assert "Video_Speech_Actor_17.zip: unverified (no published checksum)" in printed
-    assert "performances 2 1440 expected" in printed
+    assert "takes 2 1440 expected" in printed
     assert [path.name for path in (tmp_path / "fetched").glob("*.zip")] == ["Video_Speech_Actor_17.zip"]
 
 

@@ -20,7 +20,7 @@ from emofusion.data.protocols import (
     split_of,
     usable_folds,
 )
-from emofusion.data.sources.ravdess_names import all_performances
+from emofusion.data.sources.ravdess_names import all_takes
 
 EVERY_FOLD = [(name, k) for name, folds in PROTOCOLS.items() for k in range(len(folds))]
 LUNA = [{2, 5, 14, 15, 16}, {3, 6, 7, 13, 18}, {10, 11, 12, 19, 20}, {8, 17, 21, 23, 24}, {1, 4, 9, 22}]
@@ -142,7 +142,7 @@ def test_random_clips_has_every_actor_in_all_parts():
 
 
 def test_random_clips_tests_every_clip_once_and_is_about_two_thirds_training():
-    clips = [name.performance for name in all_performances() if name.channel == 1]
+    clips = [name.take for name in all_takes() if name.channel == 1]
     parts = {clip: [split_of(LEAKY, k, fold(LEAKY, k), 1, clip) for k in range(RANDOM_FOLDS)] for clip in clips}
     assert all(Counter(of_clip) == {"train": 4, "validation": 1, "test": 1} for of_clip in parts.values())
     shares = Counter(of_clip[0] for of_clip in parts.values())

@@ -424,7 +424,7 @@ def test_box_of_a_track_is_the_box_of_the_seconds_in_which_the_face_was_seen(tmp
 
 @pytest.mark.parametrize("name", [TRACK, TRACK[3:], f"02{TRACK[2:]}", f"03{TRACK[2:]}"])
 @pytest.mark.parametrize("modality", ["01", "02"])
-def test_track_belongs_to_every_file_of_the_performance(tmp_path, name, modality):
+def test_track_belongs_to_every_file_of_the_take(tmp_path, name, modality):
     tracks = write_track(tmp_path, "", f"{modality}{TRACK[2:]}")
     assert tracks.file(name).name.stem == f"{modality}{TRACK[2:]}"
     assert tracks.file(f"{name[:-2]}13") is None

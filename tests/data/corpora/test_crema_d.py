@@ -24,11 +24,11 @@ from emofusion.data.sources.crema_d_names import (
     LEVELS,
     MALE_ACTORS,
     SENTENCES,
-    all_clips,
+    all_takes,
     looks_like_crema_d,
     parse_name,
 )
-from emofusion.data.sources.crema_d_takes import find_clips
+from emofusion.data.sources.crema_d_takes import find_takes
 from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.takes import Take
 from helpers.corpus_files import RATE, make_frames, make_sound, write_corpus, write_media
@@ -45,7 +45,7 @@ def touch(folder: Path, *paths: str) -> Path:
 
 
 def find(folder: Path) -> tuple[list[Take], Account]:
-    return find_clips(CorpusFiles(folder))
+    return find_takes(CorpusFiles(folder))
 
 
 def builder_of(folder: Path, cache: Path, **options: Any) -> Any:
@@ -137,7 +137,7 @@ def test_parse_name_gives_back_the_name_or_refuses_it(stem: str):
 
 
 def test_all_clips_are_the_7442_of_the_corpus():
-    names = list(all_clips())
+    names = list(all_takes())
     stems = {str(name) for name in names}
     assert len(names) == len(stems) == 7442
     assert all(parse_name(stem) == name for stem, name in zip(map(str, names), names, strict=True))
@@ -215,14 +215,14 @@ def test_find_clips_counts_impossible_and_foreign_names(tmp_path: Path):
 
 
 def test_find_clips_tells_what_is_missing_by_actor(tmp_path: Path):
-    touch(tmp_path, *(f"{name}.wav" for name in all_clips() if name.actor > 1003), "1001_IEO_ANG_LO.wav")
+    touch(tmp_path, *(f"{name}.wav" for name in all_takes() if name.actor > 1003), "1001_IEO_ANG_LO.wav")
     account = find(tmp_path)[1]
-    assert (account.expected, account.performances, len(account.missing)) == (7442, 7442 - 82 - 81 - 82 + 1, 244)
-    assert account.gaps() == ["244 of 7442 performances missing: actor 1003 (82); actors 1001-1002 (81 each)"]
+    assert (account.expected, account.takes, len(account.missing)) == (7442, 7442 - 82 - 81 - 82 + 1, 244)
+    assert account.gaps() == ["244 of 7442 takes missing: actor 1003 (82); actors 1001-1002 (81 each)"]
 
 
 def test_find_clips_of_the_whole_corpus_has_no_gap_and_all_defects(tmp_path: Path):
-    touch(tmp_path, *(f"{name}.wav" for name in all_clips() if str(name) != "1040_ITH_SAD_XX"), "1040_ITH_SAD_X.wav")
+    touch(tmp_path, *(f"{name}.wav" for name in all_takes() if str(name) != "1040_ITH_SAD_XX"), "1040_ITH_SAD_X.wav")
     takes, account = find(tmp_path)
     assert (len(takes), account.gaps()) == (7442, [])
     assert set(account.notes) == set(KNOWN_DEFECTS) | {"1040_ITH_SAD_XX"}
@@ -409,7 +409,7 @@ def test_load_dataset_from_a_folder_of_zips_is_the_same(corpus: Path, cache: Pat
 def test_load_dataset_describes_the_corpus(corpus: Path, cache: Path):
     info = load(corpus, cache, split="test").info
     assert "CREMA-D, Cao et al. 2014, doi:10.1109/TAFFC.2014.2336244" in info.description
-    assert "12 of 7442 performances in 12 files" in info.description
+    assert "12 of 7442 takes in 12 files" in info.description
     builder = builder_of(corpus, cache)
     assert (builder.corpus.name, builder.corpus.license, builder.info.license) == ("CREMA-D", "odbl", "odbl")
 
@@ -427,7 +427,7 @@ def test_load_dataset_of_clips_drawn_by_somebody_is_synthetic(tmp_path: Path):
         ({"protocol": "holdout", "fold": 1}, "fold: holdout has folds 0 to 0, found 1"),
         ({"label_set": "emotions5"}, "label_set: unknown 'emotions5'; the choices are emotions8"),
         ({"channel": "speech"}, "channel"),
-        ({"strict": True}, "strict, and not all is there: 7430 of 7442 performances missing"),
+        ({"strict": True}, "strict, and not all is there: 7430 of 7442 takes missing"),
     ],
 )
 def test_load_dataset_refuses_impossible_options(corpus: Path, cache: Path, option: dict[str, Any], message: str):

@@ -177,7 +177,7 @@ def test_load_dataset_says_what_was_found_and_which_actors_are_missing(
     corpus: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ):
     load(corpus, cache, label_set="emotions4", split="test")
-    assert "12 of 1440 performances in 12 files" in caplog.text
+    assert "12 of 1440 takes in 12 files" in caplog.text
     assert "holdout fold 0: train actors 3-12, 21-24 are not there" in caplog.text
 
 
@@ -200,7 +200,7 @@ def test_load_dataset_random_clips_deals_clips(tmp_path: Path):
 def test_load_dataset_strict_refuses_what_is_not_whole(tmp_path: Path):
     folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
     (folder / "Actor_01" / "03-01-04-01-01-01-01.wav").write_text("no sound at all")
-    message = "strict, and not all is there: 1438 of 1440 performances missing: .*; 1 unreadable: Actor_01/03-01-04"
+    message = "strict, and not all is there: 1438 of 1440 takes missing: .*; 1 unreadable: Actor_01/03-01-04"
     with pytest.raises(ValueError, match=message):
         load(folder, tmp_path / "cache", split="all", strict=True)
 
@@ -219,7 +219,7 @@ def test_load_dataset_description_is_notice_and_account(corpus: Path, cache: Pat
     folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
     (folder / "DEMO_CORPUS.json").write_text('{"notice": "Drawn by a test."}')
     description = load(folder, tmp_path / "cache", split="train").info.description
-    assert description.splitlines() == ["Drawn by a test.", "1 of 1440 performances in 1 files"]
+    assert description.splitlines() == ["Drawn by a test.", "1 of 1440 takes in 1 files"]
     assert describe_corpus(folder).synthetic
 
 
@@ -363,7 +363,7 @@ def damaged(tmp_path: Path) -> Path:
 def test_store_of_a_damaged_corpus_holds_the_rest_and_accounts_for_all(damaged: Path, tmp_path: Path):
     rows, account = decoded(damaged, tmp_path / "cache")
     assert rows["emotion"][:] == ["neutral", "happy"]
-    assert (account.files, account.performances, len(account.duplicates)) == (10, 2, 4)
+    assert (account.files, account.takes, len(account.duplicates)) == (10, 2, 4)
     saved = json.loads(next((tmp_path / "cache").glob("store-*.account.json")).read_text())
     assert saved == dataclasses.asdict(account)
     assert sorted(account.unreadable) == [

@@ -10,7 +10,7 @@ import torch
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipInputs
-from emofusion.data.sources.ravdess_names import all_performances
+from emofusion.data.sources.ravdess_names import all_takes
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 
 ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".m4a", ".wav"}
@@ -25,11 +25,11 @@ def clips(test_data: Path) -> list[Path]:
 def opened(clips: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Path]]:
     """The builder over all of them under RAVDESS names, with faces, and the original by name."""
     folder = tmp_path_factory.mktemp("corpus")
-    names: Iterator[Any] = all_performances()
+    names: Iterator[Any] = all_takes()
     originals = {}
     for clip, name in zip(clips, names, strict=False):
         modality = "03" if clip.suffix in (".wav", ".m4a") else "01"
-        link = folder / f"{modality}-{name.performance}{clip.suffix}"
+        link = folder / f"{modality}-{name.take}{clip.suffix}"
         link.symlink_to(clip)
         originals[link.name] = clip
     builder = datasets.load_dataset_builder(

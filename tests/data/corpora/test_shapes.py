@@ -1,4 +1,4 @@
-"""RAVDESS in whatever shape it comes: the same rows, and no performance or actor where it must not be."""
+"""RAVDESS in whatever shape it comes: the same rows, and no take or actor where it must not be."""
 
 import contextlib
 import random
@@ -116,7 +116,7 @@ def test_real_voices_in_another_shape_give_the_same_rows(
     assert rows_of(tmp_path / "shaped", tmp_path / "cache") == expected
 
 
-# Few different codes, so that takes of one performance, copies and impossible names are common.
+# Few different codes, so that takes of one take, copies and impossible names are common.
 FILES = st.builds(
     lambda folder, modality, emotion, repetition, actor: (
         f"{folder}/{modality}-01-{emotion:02d}-01-01-{repetition:02d}-{actor:02d}"
@@ -136,7 +136,7 @@ PROTOCOLS = st.sampled_from(
 @pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.lists(FILES, min_size=1, max_size=14, unique=True), PROTOCOLS)
-def test_splits_of_any_tree_share_no_actor_and_hold_no_performance_twice(files: list[str], protocol: tuple[str, int]):
+def test_splits_of_any_tree_share_no_actor_and_hold_no_take_twice(files: list[str], protocol: tuple[str, int]):
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Path(temporary, "corpus")
         for file in files:

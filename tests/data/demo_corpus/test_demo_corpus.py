@@ -9,7 +9,7 @@ import pytest
 from emofusion.data.demo_corpus import corpus as demo_corpus
 from emofusion.data.demo_corpus.__main__ import main
 from emofusion.data.demo_corpus.acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
-from emofusion.data.demo_corpus.corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_performances
+from emofusion.data.demo_corpus.corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_takes
 from emofusion.data.demo_corpus.face import draw_frames
 from emofusion.data.demo_corpus.voice import SAMPLING_RATE, speak
 from emofusion.data.sources.ravdess_names import RavdessName
@@ -43,8 +43,8 @@ def assert_same_content(left, right):
     np.testing.assert_array_equal(sound_of(left), sound_of(right))
 
 
-def without_trouble(performance):
-    return dataclasses.replace(draw_acting(7, performance, FPS), trouble="none")
+def without_trouble(take):
+    return dataclasses.replace(draw_acting(7, take, FPS), trouble="none")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def corpus(tmp_path_factory):
     return make(tmp_path_factory.mktemp("demo"))
 
 
-def test_clips_are_named_after_ravdess_performances(corpus):
+def test_clips_are_named_after_ravdess_takes(corpus):
     assert [path.name for path in sorted(corpus.glob("Actor_*"))] == ["Actor_03", "Actor_04"]
     assert len(clips(corpus)) == 8
     for path in clips(corpus):
@@ -65,24 +65,24 @@ def test_clips_are_named_after_ravdess_performances(corpus):
         assert path.parent.name == f"Actor_{actor:02d}"
 
 
-def test_plan_of_60_clips_is_every_ravdess_performance_once():
-    planned = plan_performances(5, 60)
+def test_plan_of_60_clips_is_every_ravdess_take_once():
+    planned = plan_takes(5, 60)
     assert len(set(planned)) == 60
-    assert Counter(performance.emotion for performance in planned) == {1: 4} | dict.fromkeys(range(2, 9), 8)
-    assert all(performance.intensity == 1 for performance in planned if performance.emotion == 1)
+    assert Counter(take.emotion for take in planned) == {1: 4} | dict.fromkeys(range(2, 9), 8)
+    assert all(take.intensity == 1 for take in planned if take.emotion == 1)
 
 
 def test_plan_of_24_clips_is_balanced_and_begins_the_plan_of_60():
-    planned = [performance for actor in demo_corpus.ACTORS for performance in plan_performances(actor, 24)]
-    assert set(Counter((performance.actor, performance.emotion) for performance in planned).values()) == {3}
-    assert plan_performances(9, 24) == plan_performances(9, 60)[:24]
+    planned = [take for actor in demo_corpus.ACTORS for take in plan_takes(actor, 24)]
+    assert set(Counter((take.actor, take.emotion) for take in planned).values()) == {3}
+    assert plan_takes(9, 24) == plan_takes(9, 60)[:24]
     for field in ("intensity", "statement", "repetition"):
-        loud = [getattr(performance, field) for performance in planned if performance.emotion > 1]
+        loud = [getattr(take, field) for take in planned if take.emotion > 1]
         assert 0.45 < np.mean(np.array(loud) == 2) < 0.55
 
 
 def test_plan_of_few_clips_covers_all_emotions_over_the_actors():
-    planned = [performance.emotion for actor in demo_corpus.ACTORS for performance in plan_performances(actor, 1)]
+    planned = [take.emotion for actor in demo_corpus.ACTORS for take in plan_takes(actor, 1)]
     assert set(Counter(planned).values()) == {3}
 
 
@@ -253,8 +253,8 @@ def test_no_two_emotions_are_neighbours_in_both_modalities():
 
 
 def test_trouble_hits_a_known_share_of_the_clips_and_one_modality_at_most():
-    planned = [performance for actor in demo_corpus.ACTORS for performance in plan_performances(actor, 60)]
-    found = Counter(draw_acting(42, performance, FPS).trouble for performance in planned)
+    planned = [take for actor in demo_corpus.ACTORS for take in plan_takes(actor, 60)]
+    found = Counter(draw_acting(42, take, FPS).trouble for take in planned)
     hidden = sum(found[kind] for kind in ("hand", "sheet", "turned"))
     assert hidden / len(planned) == pytest.approx(HIDDEN_SHARE, abs=0.03)
     assert found["noise"] / len(planned) == pytest.approx(NOISY_SHARE, abs=0.03)
@@ -262,9 +262,9 @@ def test_trouble_hits_a_known_share_of_the_clips_and_one_modality_at_most():
 
 
 def test_durations_are_whole_frames_between_3_and_4_2_seconds():
-    for performance in plan_performances(1, 60):
+    for take in plan_takes(1, 60):
         for fps in (10, 25, 30):
-            acting = draw_acting(1, performance, fps)
+            acting = draw_acting(1, take, fps)
             assert acting.duration_s * fps == pytest.approx(round(acting.duration_s * fps))
             assert 3.0 - 0.5 / fps <= acting.duration_s <= 4.2 + 0.5 / fps
             assert acting.speech_s[0] >= 0.5

@@ -25,7 +25,7 @@ def names(draw: st.DrawFn) -> RavdessName:
 def test_parse_name_of_any_possible_name_gives_it_back(name: RavdessName):
     assert parse_name(str(name)) == name
     assert re.fullmatch(r"[0-9]{2}(-[0-9]{2}){6}", str(name))
-    assert str(name)[3:] == name.performance
+    assert str(name)[3:] == name.take
 
 
 @settings(deadline=None)
@@ -105,7 +105,7 @@ def test_parse_name_of_another_form_is_refused_with_an_example(stem: str):
 
 def test_ravdess_name_properties_of_a_known_clip_are_those_of_the_documentation():
     name = parse_name("02-01-06-01-02-01-12")
-    assert (name.emotion_name, name.gender, name.performance) == ("fearful", "female", "01-06-01-02-01-12")
+    assert (name.emotion_name, name.gender, name.take) == ("fearful", "female", "01-06-01-02-01-12")
     assert (name.modality, name.channel, name.intensity, name.statement, name.repetition) == (2, 1, 1, 2, 1)
     assert parse_name("02-01-06-01-02-01-11").gender == "male"
 

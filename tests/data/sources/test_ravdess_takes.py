@@ -1,4 +1,4 @@
-"""What lies in a corpus folder: grouped to performances, and accounted for."""
+"""What lies in a corpus folder: grouped to takes, and accounted for."""
 
 import tempfile
 import zipfile
@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
 from emofusion.data.sources.ravdess_names import parse_name
-from emofusion.data.sources.ravdess_takes import find_performances
+from emofusion.data.sources.ravdess_takes import find_takes
 from emofusion.data.sources.takes import Take
 
 SPEECH, BOTH = 1440, 1440 + 1012
 
 
 def find(folder: Path, channel: str = "both") -> tuple[list[Take], Account]:
-    return find_performances(CorpusFiles(folder), channel)
+    return find_takes(CorpusFiles(folder), channel)
 
 
 def paths(files: Sequence[CorpusFile]) -> list[str]:
@@ -34,7 +34,7 @@ def touch(folder: Path, *paths: str) -> Path:
     return folder
 
 
-def test_find_performances_at_any_depth_finds_all_in_code_order(tmp_path: Path):
+def test_find_takes_at_any_depth_finds_all_in_code_order(tmp_path: Path):
     touch(
         tmp_path,
         "z/y/x/Actor_02/01-01-01-01-01-01-02.mp4",
@@ -43,10 +43,10 @@ def test_find_performances_at_any_depth_finds_all_in_code_order(tmp_path: Path):
     )
     found, account = find(tmp_path)
     assert [take.clip for take in found] == ["01-01-01-01-01-02", "01-03-01-01-01-01", "01-08-01-01-01-01"]
-    assert (account.files, account.performances, account.duplicates, account.unreadable) == (3, 3, {}, {})
+    assert (account.files, account.takes, account.duplicates, account.unreadable) == (3, 3, {}, {})
 
 
-def test_find_performances_three_modalities_of_one_take_are_one_performance(tmp_path: Path):
+def test_find_takes_three_modalities_are_one_take(tmp_path: Path):
     touch(tmp_path, *(f"A/{modality}-01-03-01-01-01-07.{end}" for modality, end in (("03", "wav"), ("02", "mp4"))))
     (one,), account = find(tmp_path)
     assert paths(one.files) == ["A/02-01-03-01-01-01-07.mp4", "A/03-01-03-01-01-01-07.wav"]
@@ -55,11 +55,11 @@ def test_find_performances_three_modalities_of_one_take_are_one_performance(tmp_
     # 01 goes before 02, which stands in where 01 is broken.
     assert paths(one.pictures) == ["A/01-01-03-01-01-01-07.mp4", "A/02-01-03-01-01-01-07.mp4"]
     assert paths(one.sounds) == ["A/03-01-03-01-01-01-07.wav"]
-    assert (account.files, account.performances, account.duplicates) == (3, 1, {})
+    assert (account.files, account.takes, account.duplicates) == (3, 1, {})
 
 
 @pytest.mark.parametrize("stem, parts", [("01", "pictures"), ("02", "pictures"), ("03", "sounds")])
-def test_find_performances_single_file_is_its_only_part(tmp_path: Path, stem: str, parts: str):
+def test_find_takes_single_file_is_its_only_part(tmp_path: Path, stem: str, parts: str):
     path = f"{stem}-01-03-01-01-01-07.mp4"
     touch(tmp_path, path)
     (one,), _ = find(tmp_path)
@@ -67,7 +67,7 @@ def test_find_performances_single_file_is_its_only_part(tmp_path: Path, stem: st
     assert one.silent_by_name == (stem == "02")
 
 
-def test_find_performances_nested_copy_is_counted_as_duplicates(tmp_path: Path):
+def test_find_takes_nested_copy_is_counted_as_duplicates(tmp_path: Path):
     names = [f"03-01-0{emotion}-01-01-01-01.wav" for emotion in range(1, 5)]
     touch(tmp_path, *(f"Actor_01/{name}" for name in names), *(f"audio_speech/Actor_01/{name}" for name in names))
     found, account = find(tmp_path)
@@ -78,17 +78,17 @@ def test_find_performances_nested_copy_is_counted_as_duplicates(tmp_path: Path):
     assert account.duplicates == {
         f"audio_speech/Actor_01/{name}": f"same name and size as Actor_01/{name}" for name in names
     }
-    assert account.summary() == "4 of 2452 performances in 8 files; 4 duplicate files left out"
+    assert account.summary() == "4 of 2452 takes in 8 files; 4 duplicate files left out"
 
 
-def test_find_performances_same_take_as_wav_and_flac_is_a_duplicate(tmp_path: Path):
+def test_find_takes_same_take_as_wav_and_flac_is_a_duplicate(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav", "03-01-03-01-01-01-01.flac")
     (one,), account = find(tmp_path)
     assert paths(one.sounds)[0] == "03-01-03-01-01-01-01.flac"
     assert list(account.duplicates) == ["03-01-03-01-01-01-01.wav"]
 
 
-def test_find_performances_copy_of_another_size_is_said_to_be_one(tmp_path: Path):
+def test_find_takes_copy_of_another_size_is_said_to_be_one(tmp_path: Path):
     touch(tmp_path, "a/03-01-03-01-01-01-01.wav", "b/03-01-03-01-01-01-01.wav")
     (tmp_path / "b/03-01-03-01-01-01-01.wav").write_text("longer")
     _, account = find(tmp_path)
@@ -97,7 +97,7 @@ def test_find_performances_copy_of_another_size_is_said_to_be_one(tmp_path: Path
     }
 
 
-def test_find_performances_impossible_name_is_counted_with_the_reason(tmp_path: Path):
+def test_find_takes_impossible_name_is_counted_with_the_reason(tmp_path: Path):
     touch(tmp_path, "Actor_01/03-01-09-01-01-01-01.wav", "Actor_01/03-01-03-01-01-01-01.wav")
     found, account = find(tmp_path)
     assert len(found) == 1
@@ -108,7 +108,7 @@ def test_find_performances_impossible_name_is_counted_with_the_reason(tmp_path: 
     assert "1 unreadable, such as Actor_01/03-01-09" in account.summary()
 
 
-def test_find_performances_other_files_are_ignored(tmp_path: Path):
+def test_find_takes_other_files_are_ignored(tmp_path: Path):
     touch(
         tmp_path,
         "03-01-03-01-01-01-01.wav",
@@ -120,11 +120,11 @@ def test_find_performances_other_files_are_ignored(tmp_path: Path):
     )
     (tmp_path / "03-01-05-01-01-01-01.wav").mkdir()
     found, account = find(tmp_path)
-    assert (len(found), account.files, account.performances, account.unreadable) == (1, 1, 1, {})
+    assert (len(found), account.files, account.takes, account.unreadable) == (1, 1, 1, {})
     assert account.other_files == 1  # holiday.mp4
 
 
-def test_find_performances_in_linked_folders_finds_them_and_returns(tmp_path: Path):
+def test_find_takes_in_linked_folders_finds_them_and_returns(tmp_path: Path):
     corpus = touch(tmp_path / "corpus", "Actor_01/03-01-03-01-01-01-01.wav", "Actor_02/03-01-03-01-01-01-02.wav")
     subset = touch(tmp_path / "subset", "Actor_03/03-01-03-01-01-01-03.wav")
     (subset / "Actor_02").symlink_to(corpus / "Actor_02")
@@ -134,7 +134,7 @@ def test_find_performances_in_linked_folders_finds_them_and_returns(tmp_path: Pa
     assert (account.files, account.duplicates) == (2, {})
 
 
-def test_find_performances_broken_link_is_counted_as_unreadable(tmp_path: Path):
+def test_find_takes_broken_link_is_counted_as_unreadable(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav")
     (tmp_path / "03-01-04-01-01-01-01.wav").symlink_to(tmp_path / "gone.wav")
     found, account = find(tmp_path)
@@ -150,7 +150,7 @@ def zipped(folder: Path, archive: Path, inside: str = "") -> Path:
     return archive
 
 
-def test_find_performances_in_an_archive_are_those_of_the_folder(tmp_path: Path):
+def test_find_takes_in_an_archive_are_those_of_the_folder(tmp_path: Path):
     corpus = touch(tmp_path / "corpus", "Actor_01/01-01-03-01-01-01-01.mp4", "Actor_01/03-01-03-01-01-01-01.wav")
     (tmp_path / "zips").mkdir()
     zipped(corpus, tmp_path / "zips" / "Video_Speech_Actor_01.zip")
@@ -159,10 +159,10 @@ def test_find_performances_in_an_archive_are_those_of_the_folder(tmp_path: Path)
         "Video_Speech_Actor_01.zip/Actor_01/01-01-03-01-01-01-01.mp4",
         "Video_Speech_Actor_01.zip/Actor_01/03-01-03-01-01-01-01.wav",
     ]
-    assert (account.files, account.performances) == (2, 1)
+    assert (account.files, account.takes) == (2, 1)
 
 
-def test_find_performances_beside_their_archive_are_taken_from_the_folder(tmp_path: Path):
+def test_find_takes_beside_their_archive_are_taken_from_the_folder(tmp_path: Path):
     touch(tmp_path, "z/Actor_01/03-01-03-01-01-01-01.wav")
     zipped(tmp_path / "z", tmp_path / "Audio.zip")
     (one,), account = find(tmp_path)
@@ -170,24 +170,24 @@ def test_find_performances_beside_their_archive_are_taken_from_the_folder(tmp_pa
     assert list(account.duplicates) == ["Audio.zip/Actor_01/03-01-03-01-01-01-01.wav"]
 
 
-def test_find_performances_broken_archive_is_counted_with_the_reason(tmp_path: Path):
+def test_find_takes_broken_archive_is_counted_with_the_reason(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav", "Video.zip")
     found, account = find(tmp_path)
     assert len(found) == 1
     assert account.unreadable["Video.zip"].startswith("not a readable zip archive")
 
 
-def test_find_performances_tells_what_is_missing_by_actor(tmp_path: Path):
+def test_find_takes_tells_what_is_missing_by_actor(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav", "03-01-03-01-01-01-02.wav", "03-02-03-01-01-01-01.wav")
     _, account = find(tmp_path, "speech")
     assert (account.expected, len(account.missing)) == (SPEECH, SPEECH - 2)
     assert "01-03-01-01-01-01" not in account.missing
     assert "missing                  1438  actors 3-24 (60 each); actors 1-2 (59 each)" in account.table()
-    assert account.gaps() == ["1438 of 1440 performances missing: actors 3-24 (60 each); actors 1-2 (59 each)"]
+    assert account.gaps() == ["1438 of 1440 takes missing: actors 3-24 (60 each); actors 1-2 (59 each)"]
     assert find(tmp_path)[1].expected == BOTH
 
 
-def test_find_performances_archive_in_an_archive_is_told(tmp_path: Path):
+def test_find_takes_archive_in_an_archive_is_told(tmp_path: Path):
     inner = touch(tmp_path / "inner", "Actor_01/03-01-03-01-01-01-01.wav")
     zipped(inner, tmp_path / "inner" / "x.zip")
     (tmp_path / "outer").mkdir()
@@ -196,25 +196,25 @@ def test_find_performances_archive_in_an_archive_is_told(tmp_path: Path):
     assert account.unreadable == {"y.zip/x.zip": "an archive inside an archive: unpack the outer one"}
 
 
-def test_find_performances_broken_link_to_a_folder_is_told(tmp_path: Path):
+def test_find_takes_broken_link_to_a_folder_is_told(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav")
     (tmp_path / "Actor_05").symlink_to(tmp_path / "gone")
     (tmp_path / "notes.txt").symlink_to(tmp_path / "gone")
     assert find(tmp_path)[1].unreadable == {"Actor_05": "a link to no file"}
 
 
-def test_find_performances_missing_folder_is_named(tmp_path: Path):
+def test_find_takes_missing_folder_is_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         find(tmp_path / "nowhere")
 
 
-def test_find_performances_folder_without_ravdess_files_says_what_it_expects(tmp_path: Path):
+def test_find_takes_folder_without_ravdess_files_says_what_it_expects(tmp_path: Path):
     touch(tmp_path, "README.md", "holiday.mp4")
     with pytest.raises(ValueError, match="no RAVDESS file in it, expected names such as Actor_01/01-01-06"):
         find(tmp_path)
 
 
-def test_find_performances_channel_keeps_what_it_says_and_refuses_other_words(tmp_path: Path):
+def test_find_takes_channel_keeps_what_it_says_and_refuses_other_words(tmp_path: Path):
     touch(tmp_path, "03-01-03-01-01-01-01.wav", "03-02-03-01-01-01-01.wav", "03-02-04-01-01-01-01.wav")
     counts = {channel: len(find(tmp_path, channel)[0]) for channel in ("speech", "song", "both")}
     assert counts == {"speech": 1, "song": 2, "both": 3}
@@ -223,9 +223,9 @@ def test_find_performances_channel_keeps_what_it_says_and_refuses_other_words(tm
         find(tmp_path, "singing")
 
 
-def test_find_performances_of_the_real_corpus_makes_1200(test_data: Path):
+def test_find_takes_of_the_real_corpus_makes_1200(test_data: Path):
     found, account = find(test_data / "ravdess", "speech")
-    assert (len(found), account.files, account.performances, account.duplicates) == (1200, 1200, 1200, {})
+    assert (len(found), account.files, account.takes, account.duplicates) == (1200, 1200, 1200, {})
     assert Counter(clip[-2:] for clip in account.missing) == {"21": 60, "22": 60, "23": 60, "24": 60}
     assert Counter(take.facts["actor"] for take in found) == dict.fromkeys(range(1, 21), 60)
 
@@ -254,7 +254,7 @@ def parses(stem: str) -> bool:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(PATHS, max_size=12, unique_by=str.lower))
-def test_find_performances_of_any_tree_accounts_for_every_file_once(tree: list[str]):
+def test_find_takes_of_any_tree_accounts_for_every_file_once(tree: list[str]):
     with tempfile.TemporaryDirectory() as folder:
         touch(Path(folder), *tree)
         media = [Path(path) for path in tree if not path.endswith(".txt")]
@@ -283,4 +283,4 @@ def check_account(found: list[Take], account: Account, media: list[Path]) -> Non
         assert paths(take.files) == [path.as_posix() for stem in stems for path in sorted(copies.get(stem, []))]
         assert {path[-24:-22] for path in paths(take.sounds)} <= {"03"}
     assert account.files == len(media) == len(firsts) + len(account.duplicates) + len(account.unreadable)
-    assert account.performances == len(found)
+    assert account.takes == len(found)
