@@ -13,9 +13,15 @@ from matplotlib.text import Text
 from PIL import Image
 
 from emofusion.data.inputs.degradation import conditions_for
-from emofusion.evaluation.plots import experiment_plots
-from emofusion.evaluation.plots import run_plots as plots
-from emofusion.evaluation.reports import report
+from emofusion.evaluation.plots.actors import actors_figure
+from emofusion.evaluation.plots.confusion import confusion_figure
+from emofusion.evaluation.plots.figures import save_figure
+from emofusion.evaluation.plots.gate import gate_figure
+from emofusion.evaluation.plots.robustness import robustness_figure
+from emofusion.evaluation.plots.search import importance_figure, trials_figure
+from emofusion.evaluation.plots.training import training_figure
+from emofusion.evaluation.plots.variants import variants_figure
+from emofusion.evaluation.reports.illustrations import plots_of
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 TITLES = {
@@ -64,25 +70,21 @@ def variants(count: int) -> list[dict[str, Any]]:
 
 BOTH = ("male", "female")
 FIGURES: dict[str, Callable[[str], Figure]] = {
-    "confusion of 8": lambda title: plots.confusion_figure(np.diag(range(90, 98)).tolist(), EMOTIONS, title),
-    "confusion of 2": lambda title: plots.confusion_figure([[1774, 1], [0, 0]], ["neutral", "surprised " * 3], title),
-    "training": lambda title: plots.training_figure(VALIDATED, title),
-    "training alone": lambda title: plots.training_figure(HISTORY, title),
-    "1 actor": lambda title: plots.actors_figure(actors(1), title),
-    "20 actors": lambda title: plots.actors_figure(actors(20, gender=BOTH), title, 0.125),
-    "91 actors": lambda title: plots.actors_figure(actors(91, 1001), title, chance=0.167),
-    "robustness": lambda title: plots.robustness_figure(damaged(), 0.124, title),
-    "robustness of sound": lambda title: plots.robustness_figure(damaged(None, ("audio",)), None, title),
-    "gate of 1": lambda title: experiment_plots.gate_figure({"gated": damaged()}, title),
-    "gate of 9": lambda title: experiment_plots.gate_figure(
-        {f"{VARIANT} {run}": damaged(run / 20) for run in range(1, 10)}, title
-    ),
-    "1 variant": lambda title: experiment_plots.variants_figure(variants(1), title),
-    "12 variants": lambda title: experiment_plots.variants_figure(variants(12), title, 0.124),
-    "importance": lambda title: experiment_plots.importance_figure(
-        {VARIANT: 0.6, "learning_rate": 0.3, "x": 0}, title
-    ),
-    "trials": lambda title: experiment_plots.trials_figure([None, 0.3, math.nan, 0.5, 0.4], title),
+    "confusion of 8": lambda title: confusion_figure(np.diag(range(90, 98)).tolist(), EMOTIONS, title),
+    "confusion of 2": lambda title: confusion_figure([[1774, 1], [0, 0]], ["neutral", "surprised " * 3], title),
+    "training": lambda title: training_figure(VALIDATED, title),
+    "training alone": lambda title: training_figure(HISTORY, title),
+    "1 actor": lambda title: actors_figure(actors(1), title),
+    "20 actors": lambda title: actors_figure(actors(20, gender=BOTH), title, 0.125),
+    "91 actors": lambda title: actors_figure(actors(91, 1001), title, chance=0.167),
+    "robustness": lambda title: robustness_figure(damaged(), 0.124, title),
+    "robustness of sound": lambda title: robustness_figure(damaged(None, ("audio",)), None, title),
+    "gate of 1": lambda title: gate_figure({"gated": damaged()}, title),
+    "gate of 9": lambda title: gate_figure({f"{VARIANT} {run}": damaged(run / 20) for run in range(1, 10)}, title),
+    "1 variant": lambda title: variants_figure(variants(1), title),
+    "12 variants": lambda title: variants_figure(variants(12), title, 0.124),
+    "importance": lambda title: importance_figure({VARIANT: 0.6, "learning_rate": 0.3, "x": 0}, title),
+    "trials": lambda title: trials_figure([None, 0.3, math.nan, 0.5, 0.4], title),
 }
 
 
@@ -155,7 +157,7 @@ def heights(figure: Figure, label: str, panel: int = 0) -> list[float]:
 
 
 def test_actors_are_sorted_by_number_with_their_mean():
-    figure = plots.actors_figure({"10": {"uar": 0.8}, "2": {"uar": 0.4}}, "title")
+    figure = actors_figure({"10": {"uar": 0.8}, "2": {"uar": 0.4}}, "title")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10"]
     assert heights(figure, "actor") == [0.4, 0.8]
     assert heights(figure, "mean of the actors: 0.600") == pytest.approx([0.6, 0.6])
@@ -163,14 +165,14 @@ def test_actors_are_sorted_by_number_with_their_mean():
 
 def test_robustness_bars_are_the_scores():
     table = damaged()
-    figure = plots.robustness_figure(table, 0.124, "title")
+    figure = robustness_figure(table, 0.124, "title")
     assert [bar.get_width() for bar in figure.axes[0].patches] == [row["macro_f1"] for row in table]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [row["condition"] for row in table]
 
 
 def test_gate_lines_go_from_undisturbed_to_the_worst():
     gates = {row["condition"]: row["gate"] for row in damaged()}
-    figure = experiment_plots.gate_figure({"gated": damaged(), "audio": damaged(None)}, "title")
+    figure = gate_figure({"gated": damaged(), "audio": damaged(None)}, "title")
     noise = [gates[name] for name in ("audio and video", "noise 20 dB", "noise 10 dB", "noise 0 dB")]
     assert heights(figure, "gated") == noise
     black = [gates[name] for name in ("audio and video", "black frames 50 %", "black frames 100 %")]
@@ -178,19 +180,18 @@ def test_gate_lines_go_from_undisturbed_to_the_worst():
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["gated"]
 
 
-def test_gate_of_runs_without_one_is_refused(tmp_path: Path):
+def test_gate_of_runs_without_one_is_refused():
     with pytest.raises(ValueError, match="none of the runs audio, video has one"):
-        experiment_plots.plot_gate({"audio": damaged(None), "video": []}, "title", tmp_path / "gate.png")
-    assert not list(tmp_path.iterdir())
+        gate_figure({"audio": damaged(None), "video": []}, "title")
 
 
 def test_best_trial_so_far_skips_those_that_failed():
-    figure = experiment_plots.trials_figure([None, 0.3, math.nan, 0.5, 0.4], "title")
+    figure = trials_figure([None, 0.3, math.nan, 0.5, 0.4], "title")
     assert heights(figure, "best so far") == pytest.approx([math.nan, 0.3, 0.3, 0.5, 0.5], nan_ok=True)
 
 
 def test_most_important_parameter_is_on_top():
-    figure = experiment_plots.importance_figure({"a": 0.1, "b": 0.9}, "title")
+    figure = importance_figure({"a": 0.1, "b": 0.9}, "title")
     top = min(figure.axes[0].get_yticklabels(), key=lambda label: -label.get_window_extent().y0)
     assert top.get_text() == "b"
     assert figure.axes[0].patches[0].get_width() == 0.9
@@ -198,15 +199,22 @@ def test_most_important_parameter_is_on_top():
 
 def test_variant_without_interval_has_its_mean_and_runs():
     row = {"variant": "one", "score": 0.5, "low": None, "high": None, "runs": [0.5]}
-    figure = experiment_plots.variants_figure([row], "title")
+    figure = variants_figure([row], "title")
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["all test clips", "a run"]
 
 
+def test_saved_figure_opens_as_a_picture(tmp_path: Path):
+    save_figure(confusion_figure([[3, 1], [0, 4]], ["neutral", "happy"], "title"), tmp_path / "plots" / "new.png")
+    with Image.open(tmp_path / "plots" / "new.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 200
+
+
 @pytest.mark.parametrize("leaky", [False, True])
-def test_save_plots_draws_what_there_is(tmp_path: Path, leaky: bool, monkeypatch: pytest.MonkeyPatch):
-    titles = []
-    blank = plots.blank_figure
-    monkeypatch.setattr(plots, "blank_figure", lambda *given: titles.append(given[-1]) or blank(*given))
+def test_plots_of_a_run_are_those_it_has_numbers_for(tmp_path: Path, leaky: bool, monkeypatch: pytest.MonkeyPatch):
+    titles, write_title = [], Figure.suptitle
+    monkeypatch.setattr(
+        Figure, "suptitle", lambda *given, **how: titles.append(given[1]) or write_title(*given, **how)
+    )
     metrics = {
         "fusion": "gated",
         "corpus": "synthetic demo corpus",
@@ -217,20 +225,16 @@ def test_save_plots_draws_what_there_is(tmp_path: Path, leaky: bool, monkeypatch
         "test_confusion_matrix": [[3, 1], [0, 4]],
         "test_macro_f1": 0.87,
     }
-    report.save_plots(metrics, [], tmp_path / "few")
-    assert [path.name for path in (tmp_path / "few" / "plots").iterdir()] == ["confusion_matrix.png"]
+    assert list(plots_of(metrics, [])) == ["plots/confusion_matrix.png"]
     metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged()}
-    report.save_plots(metrics, VALIDATED, tmp_path / "all")
-    files = sorted((tmp_path / "all" / "plots").iterdir())
-    assert [file.name for file in files] == [
-        "actors.png",
-        "confusion_matrix.png",
-        "robustness.png",
-        "training_curves.png",
-    ]
-    for file in files:
-        with Image.open(file) as picture:
+    plots = plots_of(metrics, VALIDATED)
+    names = ("confusion_matrix", "actors", "robustness", "training_curves")
+    assert list(plots) == [f"plots/{name}.png" for name in names]
+    (tmp_path / "plots").mkdir()
+    for name, draw in plots.items():
+        draw(tmp_path / name)
+        with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG" and min(picture.size) > 200
-    assert len(titles) == 5
+    assert len(titles) == 4
     words = "actors SEEN in training (leaky split)" if leaky else "unseen actors"
-    assert all("synthetic demo corpus" in title and words in title for title in titles)
+    assert all("synthetic demo corpus" in title and words in " ".join(title.split()) for title in titles)

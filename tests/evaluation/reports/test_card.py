@@ -1,96 +1,19 @@
 """The model card of every kind of run: numbers of its tables and metadata are those of metrics.json, no gap shows."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
 from jinja2 import UndefinedError
 
-from emofusion.data.inputs.degradation import conditions_for
-from emofusion.evaluation.reports import card, report
-from emofusion.evaluation.scores.scoring import score_predictions
-from helpers import REPOSITORY
+from emofusion.evaluation.reports import card
+from emofusion.evaluation.reports.illustrations import plots_of
+from helpers.runs.run_records import EMOTIONS, metrics_of
 
-EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 SCORES = {"macro-F1": "macro_f1", "UAR": "uar", "accuracy": "accuracy", "weighted F1": "weighted_f1"}
 HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 1, "eval_loss": 2.1, "eval_macro_f1": 0.3, "eval_uar": 0.4}]
-MODALITIES = {"audio": ["audio"], "video": ["video"]}
-
-
-def predictions(names: list[str], actors: list[int] | None, seed: int = 0) -> pd.DataFrame:
-    """A table as of a model that is right in about half of the clips; the last class has no clip."""
-    generator = np.random.default_rng(seed)
-    clips = 60 * len(actors or [17])
-    probabilities = generator.dirichlet(np.ones(len(names)), clips)
-    labels = np.where(generator.random(clips) < 0.4, probabilities.argmax(1), generator.integers(0, 99, clips))
-    labels %= len(names) - 1
-    table = {
-        "clip": [f"clip {index}" for index in range(clips)],
-        "label": [names[index] for index in labels],
-        "prediction": [names[index] for index in probabilities.argmax(1)],
-        "probabilities": list(probabilities),
-    }
-    if actors:
-        table["actor"] = np.repeat(actors, 60)
-        table["gender"] = np.where(table["actor"] % 2, "male", "female")
-    return pd.DataFrame(table)
-
-
-def damaged(fusion: str, silent: bool) -> list[dict[str, Any]]:
-    """A robustness table with numbers that are all different."""
-    numbers = iter(np.linspace(0.05, 0.95, 60))
-    conditions = conditions_for(MODALITIES.get(fusion, ["audio", "video"]), has_audio=not silent)
-    gated = fusion in ("gated", "xattn")
-    scores = ("macro_f1", "uar", "accuracy", "unchanged")
-    return [
-        {
-            "condition": condition.name,
-            "clips": 240,
-            **{name: float(next(numbers)) for name in scores},
-            "gate": next(numbers) if gated else None,
-        }
-        for condition in conditions
-    ]
-
-
-def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20), **changes: Any) -> dict[str, Any]:
-    """metrics.json of a run; without actors it is of a corpus of still pictures."""
-    names = changes.get("labels", EMOTIONS)
-    parts = {"train": [1, 2, 3], "validation": [13], "test": list(actors)}
-    metrics = {
-        "corpus": "RAVDESS" if actors else "FER-2013",
-        "corpus_synthetic": False,
-        "corpus_notice": "Where the corpus comes from.",
-        "label_set": "emotions8",
-        "protocol": "holdout",
-        "fold": 0,
-        "actors": parts if actors else {},
-        "clips": {"train": 336, "validation": 112, "test": 60 * len(actors or [17])},
-        "labels": names,
-        "fusion": fusion,
-        "parameters": 22_545_161,
-        "num_frames": 8,
-        "image_size": 112,
-        "encoder_width": 64,
-        "window": "voice",
-        "face_crop": "none",
-        "seed": 42,
-        "command": "accelerate launch train_hf.py recipes/gated.yaml --data_dir 'my corpus'",
-        "versions": {"torch": "2.12.0", "python": "3.11.7"},
-        "trained": True,
-        "leaky": False,
-        "load_from": "you/model",
-        "epochs": 10.0,
-        "validation_macro_f1": 0.52351,
-        **score_predictions(predictions(names, list(actors)), names),
-        "robustness": damaged(fusion, silent=not actors),
-    }
-    return json.loads(json.dumps(metrics | changes))
 
 
 def of_an_old_release() -> dict[str, Any]:
@@ -130,7 +53,7 @@ DRAWN = ("fused", "pictures", "scored alone")
 
 def written(metrics: dict[str, Any], folder: Path, license_id: str = "cc-by-nc-sa-4.0") -> ModelCard:
     """The card of a run as the hub would read it."""
-    card.write_card(metrics, license_id, REPOSITORY / "model_card.md", folder, model_name="you/model")
+    card.write_card(metrics, license_id, folder, model_name="you/model")
     return ModelCard.load(folder / "README.md")
 
 
@@ -140,7 +63,9 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("run")
     metrics = RUNS[request.param]
     if request.param in DRAWN:
-        report.save_plots(metrics, HISTORY if metrics["trained"] else [], folder)
+        (folder / "plots").mkdir()
+        for name, draw in plots_of(metrics, HISTORY if metrics["trained"] else []).items():
+            draw(folder / name)
     return metrics, written(metrics, folder), folder
 
 
@@ -298,6 +223,7 @@ def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):
     assert "leaky split" in leaky.data.eval_results[0].dataset_name
     assert unknown.text.lstrip().startswith("> **It is not known which actors this checkpoint was trained on")
     assert "perhaps a leaky split" in unknown.data.eval_results[0].dataset_name
+    assert written(RUNS["fused"], tmp_path / "none").text.lstrip().startswith("# you/model")
     assert synthetic.text.lstrip().startswith("> **These weights and all scores below are from the animated corpus")
 
 
@@ -356,9 +282,13 @@ def test_a_field_without_which_there_is_no_card(tmp_path: Path):
     assert not (tmp_path / "README.md").exists()
 
 
-def test_summary_prints_intervals_beside_scores():
-    metrics = RUNS["fused"]
-    low, high = metrics["test_intervals"]["macro_f1"]
-    printed = report.summary(metrics)
-    assert f"{metrics['test_macro_f1']:.3f}  95 % {low:.3f} to {high:.3f} over 4 actors  (chance" in printed
-    assert "95 %" not in report.summary(RUNS["one actor"])
+@pytest.mark.parametrize("text", [None, "no metadata", "---\nlicense: [\n---\n", "---\ntags: [a]\n---\n"])
+def test_licence_of_a_checkpoint_whose_card_says_none_is_other(tmp_path: Path, text: str | None):
+    if text is not None:
+        (tmp_path / "README.md").write_text(text)
+    assert card.license_of(tmp_path) == "other"
+
+
+def test_licence_of_a_checkpoint_is_what_its_card_says(tmp_path: Path):
+    written(RUNS["bare"], tmp_path, "odbl")
+    assert card.license_of(tmp_path) == "odbl"

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from emofusion.evaluation.reports import ablation_report, fold_report
+from emofusion.evaluation.reports import ablation_report, ablation_table, fold_report
 from emofusion.evaluation.reports.subject import worst_leak
-from emofusion.evaluation.scores.folds import over_folds, summarise
-from emofusion.evaluation.scores.metrics import TITLES
+from emofusion.evaluation.scores.comparison import compared
+from emofusion.evaluation.scores.folds import mean_robustness, over_folds, summarise
+from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.scores.scoring import score_predictions
 
 NAMES = ["neutral", "happy", "sad"]
@@ -132,7 +133,7 @@ def test_pictures_are_not_actors_and_count_once():
 
 
 def variant(name: str, runs: list[dict[str, Any]], tables: list[pd.DataFrame]) -> dict[str, Any]:
-    facts = ablation_report.facts(runs) | {"robustness": ablation_report.mean_robustness(runs)}
+    facts = ablation_report.facts(runs) | {"robustness": mean_robustness(runs)}
     return {"variant": name, **facts, **summarise(runs, tables)}
 
 
@@ -143,14 +144,14 @@ def ablation_of(names: list[str], reference: str | list[str]) -> dict[str, Any]:
         tables = [predictions((1, 2, 3, 4), 100 * index + seed) for seed in (1, 2)]
         runs = [run_of(0, seed, table) for seed, table in zip((1, 2), tables, strict=True)]
         found.append(variant(name, runs, tables))
-    variants = ablation_report.compared(found, reference)
+    variants = compared(found, reference)
     notes = {"title": "Some variants", "refused_folds": {}, "stand_in_validation": {}}
     return {"variants": variants, **ablation_report.common(variants), **notes}
 
 
 def test_ablation_table_has_the_numbers_of_the_record():
     record = ablation_of(["audio", "video", "gated"], ["audio", "video"])
-    header, _, *rows = rows_of(ablation_report.text(record))
+    header, _, *rows = rows_of(ablation_table.text(record))
     assert header[2] == "macro-F1, 95 % over actors"
     for found, row in zip(record["variants"], rows, strict=False):
         pooled, values = found["over_actors"], [run["macro_f1"] for run in found["runs"]]
@@ -173,13 +174,13 @@ def test_ablation_has_the_damage_of_each_variant():
         {"condition": "audio and video", "macro_f1": 0.7},
         {"condition": "video only", "macro_f1": 0.25},
     ]
-    rows = rows_of(ablation_report.text(record))[-4:]
+    rows = rows_of(ablation_table.text(record))[-4:]
     assert rows[0] == ["condition", "one", "two"]
     assert rows[2:] == [["undisturbed", "0.500", "0.700"], ["video only", "-", "0.250"]]
 
 
 def test_ablation_says_what_its_p_can_be():
-    text = ablation_report.text(ablation_of(["one", "two"], "previous"))
+    text = ablation_table.text(ablation_of(["one", "two"], "previous"))
     assert "p: two-sided, by all sign flips" in text
     assert "With 4 actors it cannot be below 0.125, however" in text
     assert "what other seeds would have changed is not in them" in text
@@ -188,7 +189,7 @@ def test_ablation_says_what_its_p_can_be():
 def test_ablation_of_a_leaky_variant_says_so_in_heading_and_row():
     record = ablation_of(["one", "two"], "previous")
     record["variants"][1]["leaky"] = True
-    text = ablation_report.text(record | ablation_report.common(record["variants"]))
+    text = ablation_table.text(record | ablation_report.common(record["variants"]))
     assert "actors SEEN in training" in text.splitlines()[0]
     assert re.search(r"^\| two \(LEAKY\) \|", text, flags=re.MULTILINE)
 
@@ -196,7 +197,7 @@ def test_ablation_of_a_leaky_variant_says_so_in_heading_and_row():
 def test_mean_robustness_goes_by_condition():
     rows = [("a", 0.2, None), ("b", 0.4, 1.0), ("b", 0.6, None)]
     first, second, third = ({"condition": name, "macro_f1": score, "gate": gate} for name, score, gate in rows)
-    assert ablation_report.mean_robustness([{"robustness": [first, second]}, {"robustness": [third]}]) == [
+    assert mean_robustness([{"robustness": [first, second]}, {"robustness": [third]}]) == [
         {"condition": "a", "macro_f1": 0.2, "gate": None},
         {"condition": "b", "macro_f1": 0.5, "gate": 1.0},
     ]

@@ -17,13 +17,13 @@ from emofusion.evaluation.scores.emotion_scores import EmotionScores
 from emofusion.evaluation.scores.metrics import (
     calibration_error,
     chance_scores,
-    compute_metrics,
     confusion,
     group_scores,
     merged_calm,
     per_class,
     scores,
 )
+from emofusion.evaluation.scores.trainer_output import compute_metrics
 from helpers import REPOSITORY
 
 PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=60)

@@ -16,10 +16,13 @@ from transformers.trainer_utils import PredictionOutput
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs
 from emofusion.data.inputs.degradation import CONDITIONS, Degraded
-from emofusion.evaluation.scores.metrics import logits_of, scores
-from emofusion.evaluation.scores.robustness import fairness, robustness_markdown, robustness_table
+from emofusion.evaluation.reports.card_tables import robustness_markdown
+from emofusion.evaluation.scores.fairness import fairness
+from emofusion.evaluation.scores.metrics import scores
+from emofusion.evaluation.scores.robustness import robustness_table
+from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from emofusion.training.command_line.arguments import EmoFusionTrainingArguments
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers.corpus_files import write_corpus, write_named
 from helpers.tiny_models import new_model, one_thread, trained_model  # noqa: F401

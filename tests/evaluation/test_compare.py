@@ -1,0 +1,42 @@
+"""The comparison of runs: what it says of each, and how little it needs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emofusion.evaluation import compare
+from helpers.runs.run_records import metrics_of
+
+
+def test_compare_names_a_leaky_split(tmp_path: Path):
+    assert "LEAKY SPLIT" in compare.table({"run": metrics_of(leaky=True)})
+    assert "LEAKY" not in compare.table({"run": metrics_of()})
+
+
+def test_compare_prints_corpus_and_chance_beside_each_score(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name, score in (("audio", 0.5), ("gated", 0.6)):
+        (tmp_path / name).mkdir()
+        metrics = metrics_of(name, test_macro_f1=score, corpus="synthetic demo corpus")
+        (tmp_path / name / "metrics.json").write_text(json.dumps(metrics))
+    compare.main([str(tmp_path / "audio"), str(tmp_path / "gated")])
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert len(lines) == 3
+    assert all("synthetic demo corpus" in line for line in lines)
+    assert "0.600" in lines[1]
+    assert "chance" in lines[2]
+    assert f"{metrics['chance_macro_f1']:.3f}" in lines[2]
+
+
+def test_compare_without_scores_names_the_file(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"metrics\.json"):
+        compare.main([str(tmp_path)])
+
+
+def test_compare_needs_no_model_and_draws_nothing():
+    heavy = ["torch", "transformers", "matplotlib", "sklearn", "scipy", "evaluate", "jinja2"]
+    code = f"import sys, emofusion.evaluation.compare\nprint([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
