@@ -1,5 +1,6 @@
 """Label sets: which emotions are told apart, and under which names."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -30,6 +31,11 @@ class LabelSet:
     def id2label(self) -> dict[int, str]:
         """Class names by id, as a model config has them."""
         return dict(enumerate(self.labels))
+
+    def ids(self, emotions: Iterable[str]) -> list[int | None]:
+        """The class of each emotion; None for one that is left out."""
+        known = {label: number for number, label in self.id2label.items()}
+        return [known.get(self.mapping.get(emotion, "")) for emotion in emotions]
 
 
 _FOUR = {emotion: emotion for emotion in ("neutral", "happy", "sad", "angry")}

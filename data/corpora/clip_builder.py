@@ -1,27 +1,17 @@
 """What corpora of clips have in common: takes become rows of the decoded store, which get labels and splits.
 
-The builder decodes nothing itself: the decoded store (store.py) lies under it, and label set, protocol and fold only
-select rows of it.
+The builder decodes nothing itself: the decoded store lies under it, and label set, protocol and fold only select rows
+of it.
 """
 
-import hashlib
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from datasets import (
-    BuilderConfig,
-    ClassLabel,
-    Dataset,
-    DatasetInfo,
-    DownloadMode,
-    Features,
-    Version,
-    concatenate_datasets,
-)
+from datasets import BuilderConfig, Dataset, DatasetInfo, Version
 from datasets.utils.logging import get_logger
 
 from emofusion.data import protocols
@@ -35,7 +25,7 @@ from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing
 from emofusion.data.store.faces import NO_FACE, Faces, face_model, faces_for
 from emofusion.data.store.settings import DecodeOptions, DecodeSettings, check_options, option_values
 
-from .split_builder import SplitBuilder
+from .split_builder import ALL, SplitBuilder, is_anew, select
 
 logger = get_logger(__name__)
 
@@ -78,13 +68,8 @@ class ClipConfig(DecodeOptions, BuilderConfig):
         return faces_for(self.face_crop, self.yunet_path)
 
 
-class ClipBuilder(SplitBuilder):
+class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
     """Rows of the decoded store, split by actor."""
-
-    CORPUS: ClassVar[Corpus]
-    """What the corpus is, where its folder does not say that it is something else."""
-    HOMEPAGE: ClassVar[str]
-    PROTOCOLS: ClassVar[protocols.Protocols]
 
     @abstractmethod
     def _find(self) -> tuple[list[Take], Account]:
@@ -97,15 +82,9 @@ class ClipBuilder(SplitBuilder):
                 f'data_dir is missing: load_dataset("{self.dataset_name}", data_dir="folder of {self.CORPUS.name}")'
             )
         self._refuse_name("label_set=, protocol= and fold=")
-        labels = label_set(self.config.label_set).labels
         check_options(self.config)
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
-        return DatasetInfo(
-            description=self.corpus.notice,
-            features=Features(STORE_FEATURES | {"label": ClassLabel(names=labels)}),
-            homepage=self.HOMEPAGE,
-            license=self.corpus.license,
-        )
+        return self._describe(self.corpus, STORE_FEATURES)
 
     @cached_property
     def files(self) -> CorpusFiles:
@@ -121,10 +100,10 @@ class ClipBuilder(SplitBuilder):
         """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
         for name in ("files", "corpus"):  # the folder may have changed
             self.__dict__.pop(name, None)
-        if download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD:
+        if is_anew(download_mode):
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
         takes, account = self._find()
-        self._prepared = self._decode(takes), account
+        self._left = self._decode(takes), account
         self._complete_account()
         logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, account.summary())
 
@@ -144,15 +123,6 @@ class ClipBuilder(SplitBuilder):
         if gaps:
             raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
 
-    _prepared: tuple[Store, Account] | None = None
-
-    @property
-    def _opened(self) -> tuple[Store, Account]:
-        """What `download_and_prepare` left; nothing is decoded here."""
-        if self._prepared is None:
-            raise ValueError(f"{self.config.data_dir}: not decoded yet; call download_and_prepare() first")
-        return self._prepared
-
     @property
     def account(self) -> Account:
         """What was read and what was not."""
@@ -171,7 +141,7 @@ class ClipBuilder(SplitBuilder):
 
     def _open_all(self) -> Dataset:
         rows, chosen = self._labelled()
-        return self._select(rows, "all", chosen)
+        return self._select(rows, ALL, chosen)
 
     def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
         """Rows by split; what a fold lacks is said.
@@ -212,9 +182,7 @@ class ClipBuilder(SplitBuilder):
         """
         store, account = self._opened
         classes = label_set(self.config.label_set)
-        ids = {name: index for index, name in enumerate(classes.labels)}
-        emotions = store.rows.data.column("emotion").to_pylist()
-        labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in emotions]
+        labels = classes.ids(store.rows.data.column("emotion").to_pylist())
         chosen = [row for row in store.order if labels[row] is not None]
         if not chosen:
             found = ", ".join(sorted(set(store.column("emotion"))))
@@ -222,17 +190,13 @@ class ClipBuilder(SplitBuilder):
                 f"{self.config.data_dir}: no clip of {len(store.order)} is left in label set "
                 f"{classes.name} ({', '.join(classes.mapping)}); the clips show {found}"
             )
-        feature = Features({"label": self.info.features["label"]})
-        column = Dataset.from_dict({"label": labels}, features=feature)
-        labelled = concatenate_datasets([store.rows.remove_columns(list(FINDINGS)), column], axis=1)
+        labelled = self._with_labels(store.rows, labels, unneeded=list(FINDINGS))
         labelled.info.description = f"{self.info.description}\n{account.summary()}"
         return labelled, chosen
 
     def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
-        """Rows whose fingerprint tells their content, so that what is computed from them is found again."""
-        config, store = self.config, self._opened[0]
-        identity = (store.fingerprint, config.label_set, config.protocol, config.fold, part)
-        return rows.select(indices, new_fingerprint=hashlib.sha256(repr(identity).encode()).hexdigest()[:16])
+        config = self.config
+        return select(rows, indices, self.fingerprint, config.label_set, config.protocol, config.fold, part)
 
 
 def _account_for(store: Store, account: Account) -> None:

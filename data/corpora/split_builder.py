@@ -1,16 +1,44 @@
 """What the builders of all corpora have in common: rows that lie ready, handed out by split."""
 
+import hashlib
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
-from datasets import Dataset, DatasetBuilder, DatasetDict, IterableDatasetDict, ReadInstruction, concatenate_datasets
+from datasets import (
+    ClassLabel,
+    Dataset,
+    DatasetBuilder,
+    DatasetDict,
+    DatasetInfo,
+    DownloadMode,
+    Features,
+    IterableDatasetDict,
+    ReadInstruction,
+    concatenate_datasets,
+)
+
+from emofusion.data.label_sets import label_set
+from emofusion.data.protocols import Protocols
+from emofusion.data.sources.corpus_record import Corpus
+
+Opened = TypeVar("Opened")
 
 ALL = "all"
 """The split that has every row."""
 
 
-class SplitBuilder(DatasetBuilder):
-    """A builder that neither downloads nor copies: its rows are opened where they lie, and selected."""
+class SplitBuilder(DatasetBuilder, Generic[Opened]):
+    """A builder that neither downloads nor copies: its rows are opened where they lie, and selected.
+
+    `download_and_prepare` opens them, and leaves `Opened` in `_left`.
+    """
+
+    CORPUS: ClassVar[Corpus]
+    """What the corpus is, where its folder does not say that it is something else."""
+    HOMEPAGE: ClassVar[str]
+    PROTOCOLS: ClassVar[Protocols]
+
+    _left: Opened | None = None
 
     @abstractmethod
     def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
@@ -24,10 +52,38 @@ class SplitBuilder(DatasetBuilder):
     def _open_all(self) -> Dataset:
         """All rows, whatever split they are in."""
 
+    @property
+    def _opened(self) -> Opened:
+        """What `download_and_prepare` left; nothing is decoded here.
+
+        Raises:
+            ValueError: It was not called.
+        """
+        if self._left is None:
+            raise ValueError(f"{self.dataset_name}: nothing is opened yet; call download_and_prepare() first")
+        return self._left
+
     def _refuse_name(self, instead: str) -> None:
         """Raises a ValueError for a named configuration, which `datasets` ignores: `load_dataset("ravdess", "x")`."""
         if self.config.name != "default":
             raise ValueError(f"there is no configuration {self.config.name!r}; use {instead}")
+
+    def _describe(self, corpus: Corpus, columns: Features) -> DatasetInfo:
+        """What is known of the rows before they are opened: these columns, and `label`."""
+        labels = ClassLabel(names=label_set(self.config.label_set).labels)
+        return DatasetInfo(
+            description=corpus.notice,
+            features=Features(columns | {"label": labels}),
+            homepage=self.HOMEPAGE,
+            license=corpus.license,
+        )
+
+    def _with_labels(self, rows: Dataset, labels: list[int | None], unneeded: list[str]) -> Dataset:
+        """The rows with the column `label`, and without the columns that nobody needs any more."""
+        feature = Features({"label": self.info.features["label"]})
+        return concatenate_datasets(
+            [rows.remove_columns(unneeded), Dataset.from_dict({"label": labels}, features=feature)], axis=1
+        )
 
     def as_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
         """The rows of one split (such as `"train"`, `"test[:10]"` or `"all"`), a list of them, or of all splits."""
@@ -51,6 +107,16 @@ class SplitBuilder(DatasetBuilder):
         if isinstance(rows, list):
             return [part.to_iterable_dataset() for part in rows]
         return rows.to_iterable_dataset()
+
+
+def is_anew(download_mode: Any) -> bool:
+    """Whether a `download_mode` says that nothing that lies ready is to be used."""
+    return download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD
+
+
+def select(rows: Dataset, indices: list[int], *identity: Any) -> Dataset:
+    """Rows under a fingerprint that tells their content, so that what is computed from them is found again."""
+    return rows.select(indices, new_fingerprint=hashlib.sha256(repr(identity).encode()).hexdigest()[:16])
 
 
 def _instruction(split: Any) -> ReadInstruction:

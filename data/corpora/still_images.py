@@ -3,22 +3,12 @@
 A still picture is a clip of one frame. Label sets only select rows of the index.
 """
 
-import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from datasets import (
-    BuilderConfig,
-    ClassLabel,
-    Dataset,
-    DatasetInfo,
-    DownloadMode,
-    Features,
-    Version,
-    concatenate_datasets,
-)
+from datasets import BuilderConfig, Dataset, DatasetInfo, Version
 from datasets.utils.logging import get_logger
 
 from emofusion.data.label_sets import label_set
@@ -27,7 +17,7 @@ from emofusion.data.sources.corpus_record import Corpus
 
 from .image_account import ImageAccount
 from .image_index import IMAGE_FEATURES, SPLITS, Listing, StillImage, open_index
-from .split_builder import SplitBuilder
+from .split_builder import ALL, SplitBuilder, is_anew, select
 
 logger = get_logger(__name__)
 
@@ -50,12 +40,10 @@ class StillImagesConfig(BuilderConfig):
     label_set: str = "emotions8"
 
 
-class StillImages(SplitBuilder):
+class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
     """Rows of the index, by the splits that the corpus itself has."""
 
     BUILDER_CONFIG_CLASS = StillImagesConfig
-    CORPUS: Corpus
-    HOMEPAGE: str
     PROTOCOLS: ClassVar[Protocols] = NO_ACTORS
 
     @abstractmethod
@@ -70,13 +58,7 @@ class StillImages(SplitBuilder):
         """Columns: those of the index and `label`. Bad options are refused here, before anything is read."""
         self._check_place()
         self._refuse_name("label_set=")
-        labels = label_set(self.config.label_set).labels
-        return DatasetInfo(
-            description=self.CORPUS.notice,
-            features=Features(IMAGE_FEATURES | {"label": ClassLabel(names=labels)}),
-            homepage=self.HOMEPAGE,
-            license=self.CORPUS.license,
-        )
+        return self._describe(self.CORPUS, IMAGE_FEATURES)
 
     @property
     def corpus(self) -> Corpus:
@@ -99,24 +81,15 @@ class StillImages(SplitBuilder):
 
     def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
         """Index what is not indexed yet; with `download_mode="force_redownload"` anew."""
-        anew = download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD
-        rows, account, key = open_index(self._find(), self.CORPUS.name, Path(self._cache_dir_root), anew)
+        cache_dir = Path(self._cache_dir_root)
+        rows, account, key = open_index(self._find(), self.CORPUS.name, cache_dir, anew=is_anew(download_mode))
         account.drop(kept=label_set(self.config.label_set).mapping)
-        self._prepared = rows, account, key
+        self._left = rows, account, key
         logger.warning("%s, label set %s: %s", self.CORPUS.name, self.config.label_set, account.summary())
-
-    _prepared: tuple[Dataset, ImageAccount, str] | None = None
-
-    @property
-    def _opened(self) -> tuple[Dataset, ImageAccount, str]:
-        """What `download_and_prepare` left; nothing is read here."""
-        if self._prepared is None:
-            raise ValueError(f"{self.CORPUS.name}: not indexed yet; call download_and_prepare() first")
-        return self._prepared
 
     def _open_all(self) -> Dataset:
         rows, chosen = self._labelled()
-        return self._select(rows, "all", sorted(row for part in chosen.values() for row in part))
+        return self._select(rows, ALL, sorted(row for part in chosen.values() for row in part))
 
     def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
         """Rows by split; a split without pictures is left out."""
@@ -131,8 +104,7 @@ class StillImages(SplitBuilder):
         """
         index, account, _ = self._opened
         classes = label_set(self.config.label_set)
-        ids = {name: number for number, name in enumerate(classes.labels)}
-        labels = [ids.get(classes.mapping.get(emotion, "")) for emotion in index.data.column("emotion").to_pylist()]
+        labels = classes.ids(index.data.column("emotion").to_pylist())
         chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
         for row, (split, label) in enumerate(zip(index.data.column("split").to_pylist(), labels, strict=True)):
             if label is not None:
@@ -142,14 +114,10 @@ class StillImages(SplitBuilder):
                 f"{self.CORPUS.name}: no picture of {len(index)} is left in label set {classes.name} "
                 f"({', '.join(classes.mapping)}); {account.summary()}"
             )
-        column = Dataset.from_dict({"label": labels}, features=Features({"label": self.info.features["label"]}))
-        labelled = concatenate_datasets([index.remove_columns("split"), column], axis=1)
-        labelled = labelled.cast_column("image", StillImage())
+        labelled = self._with_labels(index, labels, unneeded=["split"]).cast_column("image", StillImage())
         labelled.info.description = f"{self.info.description}\n{account.summary()}"
         labelled.info.homepage, labelled.info.license = self.info.homepage, self.info.license
         return labelled, chosen
 
     def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
-        """Rows whose fingerprint tells their content, so that what is computed from them is found again."""
-        identity = repr((self._opened[2], self.config.label_set, part))
-        return rows.select(indices, new_fingerprint=hashlib.sha256(identity.encode()).hexdigest()[:16])
+        return select(rows, indices, self.fingerprint, self.config.label_set, part)

@@ -24,6 +24,8 @@ from tqdm.auto import tqdm
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from emofusion.data.whole_files import write_json
+
 from .record_files import SITE, RemoteFile, readable_size
 
 logger = logging.getLogger(__name__)
@@ -170,7 +172,7 @@ class _Part:
         etag = response.headers.get("ETag")
         if etag and not etag.startswith("W/"):  # a weak one does not promise the same bytes
             self.etag = etag
-            self._note.write_text(json.dumps({"etag": self.etag, "total": self.total}), encoding="utf-8")
+            write_json(self._note, {"etag": self.etag, "total": self.total}, indent=1)
 
     def discard(self) -> None:
         """Forget everything."""
