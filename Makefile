@@ -4,12 +4,13 @@ BIN := .venv/bin
 LAUNCH := $(BIN)/accelerate launch --config_file recipes/accelerate/single.yaml train_hf.py
 DEMO := recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --resume_from_checkpoint latest
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint docs clean
 
 help:
 	@echo "make demo   set up, make the synthetic demo corpus, train audio, video and gated on it, compare"
 	@echo "make test   set up, run all tests"
 	@echo "make lint   set up, run ruff and mypy"
+	@echo "make docs   set up, make a website of docs/ and of all docstrings in site/"
 	@echo "make clean  remove runs/ (demo corpus, checkpoints, decoded clips)"
 
 setup: .venv/installed
@@ -35,6 +36,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	$(BIN)/mkdocs build --quiet --strict
 
 clean:
 	rm -rf runs

@@ -1,0 +1,344 @@
+"""Runs the commands and the Python code of pages: the same words, on corpora and models of a few clips.
+
+Pages name folders such as `RAVDESS` and `runs/gated`. A stage is a folder in which all of these names exist, so that
+what a page says runs there as it is written. What is changed all the same stands in the tables below, with the reason.
+"""
+
+import importlib.util
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import datasets
+import pytest
+import torch
+import yaml
+
+from emofusion.data import prepare
+from emofusion.data.demo_corpus import __main__ as demo_corpus
+from emofusion.data.download import transfer
+from emofusion.evaluation import compare
+from emofusion.training.command_line.parser import parse_arguments
+from helpers import REPOSITORY
+from helpers.corpus_files import make_frames, make_sound, write_corpus, write_media, write_sound
+from helpers.crema_d_files import write_crema_d
+from helpers.picture_files import write_affectnet, write_tree, zip_tree
+
+RAVDESS = (
+    "RAVDESS",
+    "path/to/ravdess",
+    "../shared/data/ravdess",
+    "corpora/animated",
+    "corpora/paired",
+    "runs/demo_corpus",
+)
+FER = ("fer2013.zip", "../shared/data/fer2013.zip")
+CHECKPOINTS = (
+    "runs/gated",
+    "runs/gated_scores",
+    "runs/demo",
+    "runs/demo_audio",
+    "runs/demo_video",
+    "runs/fer",
+    "runs/audio_baseline",
+    "runs/fusions_animated/video/fold_0_seed_42",
+    "runs/fusions_paired/video/fold_0_seed_42",
+)
+BEST = ("runs/search/best.yaml", "runs/audio_baseline-audio/best.yaml")
+SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST) for name in names}
+"""Names that stand for the same tiny corpus, archive, checkpoint or recipe, and the one that is taken for all."""
+
+ONLY_READ = {
+    "imagenet": "torchvision's weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
+    "benchmarks/": "they take minutes; tests/end_to_end/test_only_reads.py runs them on a few clips",
+    "../shared/tools/": "not part of this repository, as the page says",
+}
+"""Words that make a command one that is checked and not run."""
+
+SMALL_MODEL = ["--encoder_width", "8", "--num_frames", "2", "--image_size", "28"]
+SHORT_TRAINING = ["--max_steps", "1", "--max_train_samples", "8"]
+ALWAYS = ["--max_eval_samples", "8", "--report_to", "none", "--disable_tqdm", "true"]
+ANY = -1
+CHANGED: dict[str, tuple[int, list[str], str]] = {
+    # flag of train_hf.py: how many words belong to it, what stands there instead, why
+    "--output_dir": (1, [], "each command gets a folder of its own"),
+    "--folds": (ANY, ["--folds", "0"], "several folds go the same way as one"),
+    "--cross_validate": (0, ["--cross_validate", "--folds", "0"], "the same"),
+    "--seeds": (ANY, ["--seeds", "42"], "and so do several seeds"),
+    "--n_trials": (1, ["--n_trials", "1"], "and several trials"),
+    "--max_train_samples": (1, [], "there are fewer"),
+    **({} if torch.cuda.is_available() else {"--bf16": (0, [], "Trainer refuses it without a GPU")}),
+}
+OF_EXPORTS: dict[str, tuple[int, list[str], str]] = {
+    # the same of emofusion.data.prepare
+    "--push_to_hub": (1, [], "there is no hub; tests/data/export pushes to one of its own"),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of one or more pages, in the words in which it runs."""
+
+    words: tuple[str, ...]
+
+    @property
+    def rule(self) -> str:
+        """The beginning that says how it is run."""
+        return next((rule for rule in (*RUN, *CHECKED) if self.words[: len(rule.split())] == tuple(rule.split())), "")
+
+    @property
+    def rest(self) -> list[str]:
+        """The words behind it."""
+        return list(self.words[len(self.rule.split()) :])
+
+    @property
+    def only_read(self) -> bool:
+        """Whether a word of it keeps it from being run."""
+        return any(part in word for word in self.words for part in ONLY_READ)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is run, and not only looked at."""
+        return self.rule in RUN and not self.only_read
+
+
+def command_of(words: list[str]) -> Command:
+    """The command of a page, ready to run; equal ones are equal."""
+    words = without_launcher([SAME.get(word, word) for word in words])
+    words[0] = words[0].removeprefix(".venv/bin/")
+    if words[:2] == ["python", "train_hf.py"]:
+        words = words[:2] + tiny(change(words[2:], CHANGED))
+    elif words[:3] == ["python", "-m", "emofusion.data.prepare"]:
+        words = change(words, OF_EXPORTS)
+    return Command(tuple(words))
+
+
+def without_launcher(words: list[str]) -> list[str]:
+    """`accelerate launch [its flags] train_hf.py ...` as `python train_hf.py ...`; its flags are looked at."""
+    if words[:2] != ["accelerate", "launch"]:
+        return words
+    start = words.index("train_hf.py")
+    flags = dict(zip(words[2:start:2], words[3:start:2], strict=True))
+    assert set(flags) <= {"--config_file", "--num_cpu_threads_per_process"}, flags
+    assert (REPOSITORY / flags.get("--config_file", "train_hf.py")).is_file(), flags
+    return ["python", *words[start:]]
+
+
+def change(words: list[str], changes: dict[str, tuple[int, list[str], str]]) -> list[str]:
+    """Words with some flags as a table has them; flags that the table adds twice stand there once."""
+    changed: list[str] = []
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        count, instead, _ = changes.get(word, (0, [word], ""))
+        while words and count:
+            if count == ANY and words[0].startswith("--"):
+                break
+            words.pop(0)
+            count -= count != ANY
+        changed += [] if instead and instead[0].startswith("--") and instead[0] in changed else instead
+    if changes is CHANGED and changed.count("--folds") > 1:
+        last = len(changed) - changed[::-1].index("--folds") - 1
+        del changed[last : last + 2]
+    return changed
+
+
+def tiny(words: list[str]) -> list[str]:
+    """A command of train_hf.py that takes seconds."""
+    if "--do_predict" not in words:
+        words = [*words, *SHORT_TRAINING, *([] if "--model_name_or_path" in words else SMALL_MODEL)]
+    return [*words, *ALWAYS]
+
+
+class Props:
+    """Corpora, clips and a checkpoint, made once.
+
+    Args:
+        folder (`Path`): An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        actors = (1, 5, 9, 13, 17)  # some in every part of the folds that pages name
+        ravdess = write_corpus(folder / "RAVDESS", actors, range(1, 9))
+        for stem in ("1001_DFA_ANG_XX", "1002_IEO_HAP_HI"):
+            write_crema_d(folder / "CREMA-D", stem, "flv")
+        write_affectnet(folder / "AffectNet", {str(number): number for number in range(8)})
+        emotions = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+        names = [f"{part}/{emotion}/{k}.png" for part in ("train", "test") for emotion in emotions for k in (1, 2)]
+        fer = zip_tree(write_tree(folder / "pictures", names), folder / "fer2013.zip")
+        write_media(folder / "clip.mp4", make_frames(), make_sound())
+        write_media(folder / "silent.mp4", make_frames())
+        write_sound(folder / "voice.wav", make_sound())
+        self.places = {name: folder / name for name in ("CREMA-D", "AffectNet", "clip.mp4", "silent.mp4", "voice.wav")}
+        self.places |= dict.fromkeys(RAVDESS, ravdess) | dict.fromkeys(FER, fer)
+        self.places |= {name: REPOSITORY / name for name in ("recipes", "evaluation", "train_hf.py")}
+        self.places |= {"with_sound.mp4": folder / "clip.mp4"}
+        self.train_hf = load_script(REPOSITORY / "train_hf.py")
+
+    def train_a_checkpoint(self) -> None:
+        """Train the model that stands in for all that earlier commands of the pages have trained."""
+        checkpoint = self.folder / "checkpoint"
+        words = ["--data_dir", str(self.folder / "RAVDESS"), "--output_dir", str(checkpoint)]
+        self.train_hf.main([*tiny(words), "--cache_dir", str(self.folder / "cache")])
+        self.places |= dict.fromkeys(CHECKPOINTS, checkpoint)
+        self.places |= dict.fromkeys(BEST, REPOSITORY / "recipes" / "demo.yaml")
+
+
+class Stage:
+    """A folder in which the names that pages use exist, as the current one.
+
+    Args:
+        place (`Path`): An empty folder.
+        props (`Props`): What the names stand for.
+        monkeypatch (`pytest.MonkeyPatch`): To leave again.
+    """
+
+    def __init__(self, place: Path, props: Props, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.props, self.monkeypatch = place / "here", props, monkeypatch
+        for name, target in props.places.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(target)
+        monkeypatch.chdir(self.folder)
+        self.cache = props.folder / "cache"
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", self.cache)
+
+    def run(self, command: Command) -> None:
+        """Run a command."""
+        RUN[command.rule](self, command)
+
+    def run_code(self, code: str, names: dict[str, object], place: str) -> None:
+        """Run Python code with the names that earlier code left."""
+        exec(compile(code, place, "exec"), names)
+
+
+def load_script(path: Path) -> ModuleType:
+    """A script as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check(command: Command) -> None:
+    """Look at a command that is not run."""
+    if command.rule == "python train_hf.py":
+        parse_arguments([*command.rest, "--output_dir", "out"])
+    else:
+        CHECKED[command.rule](command)
+
+
+def _train(stage: Stage, command: Command) -> None:
+    words = list(command.rest)
+    if "--help" in words or "--help_all" in words:
+        with pytest.raises(SystemExit):
+            stage.props.train_hf.main(command.rest)
+        return
+    if "--ablation" in words:
+        place = words.index("--ablation") + 1
+        words[place] = str(shortened_plan(stage, Path(words[place])))
+    stage.props.train_hf.main([*words, "--output_dir", str(stage.folder / "out"), "--cache_dir", str(stage.cache)])
+    assert any((stage.folder / "out").iterdir())
+
+
+def shortened_plan(stage: Stage, plan: Path) -> Path:
+    """An ablation with no more variants than a comparison needs: one that the last is compared with, and the last."""
+    content = yaml.safe_load(plan.read_text(encoding="utf-8"))
+    names = list(content["variants"])
+    reference = names[-2] if content["reference"] == "previous" else content["reference"][0]
+    content["variants"] = {name: content["variants"][name] for name in (reference, names[-1])}
+    content["reference"] = content["reference"] if content["reference"] == "previous" else [reference]
+    path = stage.folder / plan.name
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _prepare(stage: Stage, command: Command) -> None:
+    stage.monkeypatch.setattr(transfer, "download", lambda files, folder: iter(()))  # the rest of --download is run
+    prepare.main([*command.rest, "--cache_dir", str(stage.cache), *SMALL_MODEL[2:]])
+
+
+def _demo_corpus(stage: Stage, command: Command) -> None:
+    few = ["--clips_per_actor", "8", "--actors", "1", "--image_size", "32", "--jobs", "1", "--no_progress"]
+    demo_corpus.main([str(stage.folder / "demo"), *command.rest[1:], *few])
+
+
+def _compare(stage: Stage, command: Command) -> None:
+    compare.main(command.rest)
+
+
+def _only_read(command: Command) -> None:
+    script = command.words[1]
+    assert script.startswith("../") or (REPOSITORY / script).is_file(), script
+
+
+def _make(command: Command) -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^(\w+):", makefile, flags=re.MULTILINE)
+    assert set(command.rest) <= set(targets), command.rest
+
+
+def _pip_install(command: Command) -> None:
+    known, words = set(pyproject()["project"]["optional-dependencies"]), list(command.rest)
+    for flag, file in zip(words, words[1:], strict=False):
+        assert flag != "-c" or (REPOSITORY / file).is_file(), file
+    (what,) = [word for word in words if word.startswith(".")]
+    extras = re.fullmatch(r"\.(?:\[([\w,]+)\])?", what)
+    assert extras is not None, what
+    assert set((extras[1] or "").split(",")) - {""} <= known, what
+
+
+def _pytest(command: Command) -> None:
+    markers = [line.split(":")[0] for line in pyproject()["tool"]["pytest"]["ini_options"]["markers"]]
+    for flag, word in zip(["", *command.rest], command.rest, strict=False):
+        if flag == "-m":
+            assert word.removeprefix("not ") in markers, word
+        elif not word.startswith("-") and flag != "-n":
+            assert (REPOSITORY / word).exists(), word
+
+
+def _pre_commit(command: Command) -> None:
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    tools = {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks}
+    brought = {re.split(r"[<>=]", line)[0] for line in pyproject()["project"]["optional-dependencies"]["dev"]}
+    assert tools
+    assert tools <= brought, "make setup does not bring what the hooks call"
+
+
+def _is_there(command: Command) -> None:
+    assert (REPOSITORY / command.words[-1]).is_file(), command.words[-1]
+
+
+def pyproject() -> dict:
+    """What pyproject.toml says."""
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+RUN: dict[str, Callable[[Stage, Command], None]] = {
+    "python train_hf.py": _train,
+    "python -m emofusion.data.prepare": _prepare,
+    "python -m emofusion.data.demo_corpus": _demo_corpus,
+    "python -m emofusion.evaluation.compare": _compare,
+}
+"""How a command begins, and how it is run in this process."""
+CHECKED: dict[str, Callable[[Command], None]] = {
+    # They change the environment, run everything, or wait for somebody: what they name must exist.
+    "make": _make,
+    "pip install": _pip_install,
+    "python -m pytest": _pytest,
+    "pre-commit install": _pre_commit,
+    "bash .ci/run": _is_there,
+    "python docs/tutorials/run_notebooks.py": _is_there,
+    "python benchmarks/store_reading.py": _only_read,
+    "python benchmarks/store_building.py": _only_read,
+    "python benchmarks/window_coverage.py": _only_read,
+    "python ../shared/tools/make_animated_corpus.py": _only_read,
+    "python ../shared/tools/make_paired_corpus.py": _only_read,
+}
+"""How a command begins that is not run, and how it is looked at. One that begins as in neither table fails the test."""
