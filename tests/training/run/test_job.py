@@ -1,0 +1,62 @@
+"""One run in this process: what it leaves where its card fails, where it was stopped before it, and for the hub."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.reports import card
+from emofusion.training.errors import NoCardError
+from emofusion.training.run import job
+from emofusion.training.run.job import run_job
+from helpers.corpus_files import write_corpus
+from helpers.tiny_models import one_thread  # noqa: F401
+
+TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=1"]
+TINY += ["--per_device_train_batch_size=4", "--use_cpu", "--disable_tqdm=True", "--report_to=none"]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("voices")
+    write_corpus(folder / "corpus", (1, 13, 17), emotions=(1, 3, 4, 5), kind="flac")
+    return [*TINY, f"--data_dir={folder / 'corpus'}", f"--cache_dir={folder / 'cache'}"]
+
+
+def no_template() -> str:
+    raise FileNotFoundError("no model_card.md")
+
+
+def test_card_that_fails_costs_no_scores_and_comes_when_the_run_is_resumed(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run = [*words, f"--output_dir={tmp_path}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "card_template", no_template)
+        metrics = run_job(run)
+    assert f"weights, scores: {tmp_path}" in capsys.readouterr().out
+    assert read_metrics(tmp_path) == metrics
+    assert not (tmp_path / "README.md").exists()
+    (tmp_path / "plots" / "training_curves.png").unlink()  # as a run that was killed before it
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.*")}
+    assert run_job(run, resume=True) == metrics
+    assert {path: path.stat().st_mtime_ns for path in before} == before | {
+        path: path.stat().st_mtime_ns for path in before if path.name == "corpus_account.json"
+    }
+    assert "plots/training_curves.png" in (tmp_path / "README.md").read_text()
+
+
+def stand_in(folder: Path, pushed: list[str]) -> Any:
+    return SimpleNamespace(is_main=True, folder=folder, trainer=SimpleNamespace(push_to_hub=lambda: pushed.append("")))
+
+
+def test_model_without_a_card_is_not_pushed(tmp_path: Path):
+    pushed: list[str] = []
+    with pytest.raises(NoCardError, match="--push_to_hub: .*README.md could not be written"):
+        job.push(stand_in(tmp_path, pushed))
+    assert not pushed
+    (tmp_path / "README.md").write_text("card")
+    job.push(stand_in(tmp_path, pushed))
+    assert len(pushed) == 1
