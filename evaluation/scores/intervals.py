@@ -14,11 +14,11 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float] | None]:
     """95 % percentile intervals of the four scores, by drawing whole units again with replacement.
 
-    Clips of one actor succeed and fail together, so drawing single clips would promise too much (blockwise bootstrap:
-    Liu and Peng, 2020, arXiv 1912.09508; percentile intervals: Efron and Tibshirani, 1993, chapter 13). The interval
-    says what other actors would have changed, not what training with another seed would have. With four actors
-    it is too narrow and holds the truth in about 8 of 10 simulations (tests/test_intervals.py). A score of a resample
-    is over the classes that occur in it.
+    Clips of one actor succeed and fail together, so drawing single clips would promise too much (blockwise
+    bootstrap: Liu and Peng, 2020, arXiv 1912.09508; percentile intervals: Efron and Tibshirani, 1993, chapter 13).
+    The interval says what other actors would have changed, not what training with another seed would have. With
+    four actors it is too narrow and holds the truth in about 8 of 10 simulations
+    (tests/evaluation/scores/test_intervals.py). A score of a resample is over the classes that occur in it.
 
     Args:
         labels (`np.ndarray` of shape `[clips]`): True class ids.
