@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the text of the model card, written at the top level, goes into the wheel as well."""
+"""What pyproject.toml cannot say: the text of the model card, written at the top, goes into the wheel as well."""
 
 from pathlib import Path
 
