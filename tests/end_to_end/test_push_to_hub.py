@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
-from helpers.demo_runs import run_training, run_without_package, tiny_recipe
+from helpers.runs.demo_runs import launch_training, run_without_package, tiny_recipe
 from helpers.servers.hub_server import HubServer
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def test_run_pushed_to_a_hub_loads_from_there(tmp_path: Path):
         env = {**hub.env, "HF_HOME": str(tmp_path / "home")}
         places = ["--data_dir", corpus, "--cache_dir", tmp_path / "cache", "--output_dir", out]
         words = ["--num_train_epochs", 1, "--push_to_hub", "--hub_model_id", "tester/emofusion-tiny"]
-        run_training(tiny_recipe(tmp_path), *places, *words, env=env)
+        launch_training(tiny_recipe(tmp_path), *places, *words, env=env)
 
         pushed = hub.files("tester/emofusion-tiny")
         for name in ("model.safetensors", "processor_config.json", "README.md", "plots/confusion_matrix.png"):

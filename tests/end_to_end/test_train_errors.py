@@ -1,27 +1,15 @@
 """Every wrong input of train_hf.py ends in one clear line that names it."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from emofusion.data import describe_corpus
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from helpers import REPOSITORY
 from helpers.corpus_files import write_corpus
-from helpers.demo_runs import tiny_recipe
-
-
-@pytest.fixture(scope="module")
-def train_hf() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_hf", REPOSITORY / "train_hf.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from helpers.runs.demo_runs import tiny_recipe
+from helpers.runs.forked import train_hf
 
 
 @pytest.fixture(scope="module")
@@ -31,89 +19,87 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def message_of(train_hf: ModuleType, *words: object) -> str:
+def message_of(*words: object) -> str:
     with pytest.raises(SystemExit) as error:
-        train_hf.main([str(word) for word in words])
+        train_hf().main([str(word) for word in words])
     return str(error.value)
 
 
-def test_train_without_data_dir_says_so(train_hf: ModuleType, tmp_path: Path):
-    message = message_of(train_hf, "--output_dir", tmp_path / "out")
+def test_train_without_data_dir_says_so(tmp_path: Path):
+    message = message_of("--output_dir", tmp_path / "out")
     assert message.startswith("error: --data_dir is missing")
 
 
-def test_train_missing_folder_is_named(train_hf: ModuleType, tmp_path: Path):
-    message = message_of(train_hf, "--data_dir", tmp_path / "nowhere", "--output_dir", tmp_path / "out")
+def test_train_missing_folder_is_named(tmp_path: Path):
+    message = message_of("--data_dir", tmp_path / "nowhere", "--output_dir", tmp_path / "out")
     assert "nowhere" in message
     assert "no such folder" in message
 
 
-def test_train_empty_folder_is_named(train_hf: ModuleType, tmp_path: Path):
+def test_train_empty_folder_is_named(tmp_path: Path):
     (tmp_path / "corpus").mkdir()
-    message = message_of(train_hf, "--data_dir", tmp_path / "corpus", "--output_dir", tmp_path / "out")
+    message = message_of("--data_dir", tmp_path / "corpus", "--output_dir", tmp_path / "out")
     assert "no RAVDESS file" in message
 
 
-def test_train_no_class_left_is_said(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+def test_train_no_class_left_is_said(tmp_path: Path, corpus: Path):
     only_disgust = tmp_path / "corpus" / "Actor_01"
     only_disgust.mkdir(parents=True)
     for path in corpus.rglob("01-01-07-*-01.mp4"):
         (only_disgust / path.name).write_bytes(path.read_bytes())
     words = ["--data_dir", only_disgust.parent, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, *words, "--label_set", "emotions4")
+    message = message_of(*words, "--label_set", "emotions4")
     assert "no clip" in message
     assert "emotions4" in message
     assert "disgust" in message
 
 
-def test_train_silent_clip_for_an_audio_model_is_named(train_hf: ModuleType, tmp_path: Path, test_data: Path):
+def test_train_silent_clip_for_an_audio_model_is_named(tmp_path: Path, test_data: Path):
     folder = tmp_path / "corpus" / "Actor_19"
     folder.mkdir(parents=True)
     silent = test_data / "clips/ravdess/01-01-08-02-01-01-19.mp4"
     (folder / silent.name).write_bytes(silent.read_bytes())
     write_corpus(folder.parent, actors=(1, 13), emotions=(3,), kind="wav")
     words = ["--data_dir", folder.parent, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, *words, "--fusion", "audio")
+    message = message_of(*words, "--fusion", "audio")
     assert "01-01-08-02-01-01-19.mp4" in message
     assert "no sound" in message
 
 
-def test_train_file_that_is_no_media_is_named(train_hf: ModuleType, tmp_path: Path):
+def test_train_file_that_is_no_media_is_named(tmp_path: Path):
     folder = tmp_path / "corpus" / "Actor_01"
     folder.mkdir(parents=True)
     (folder / "03-01-05-01-01-01-01.wav").write_text("this is a text\n" * 100)
     words = ["--data_dir", folder.parent, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, *words)
+    message = message_of(*words)
     assert "03-01-05-01-01-01-01.wav" in message
 
 
-def test_train_without_validation_actors_says_so(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+def test_train_without_validation_actors_says_so(tmp_path: Path, corpus: Path):
     words = ["--data_dir", corpus / "Actor_01", "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, tiny_recipe(tmp_path), *words)
+    message = message_of(tiny_recipe(tmp_path), *words)
     assert "validation" in message
 
 
-def test_train_into_a_folder_with_checkpoints_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+def test_train_into_a_folder_with_checkpoints_is_refused(tmp_path: Path, corpus: Path):
     checkpoint = tmp_path / "out" / "checkpoint-3"
     checkpoint.mkdir(parents=True)
     (checkpoint / "trainer_state.json").write_text("{}")
-    message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path / "out")
+    message = message_of("--data_dir", corpus, "--output_dir", tmp_path / "out")
     assert "--resume_from_checkpoint latest" in message
 
 
-def test_predict_without_a_checkpoint_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
-    message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path / "out", "--do_predict")
+def test_predict_without_a_checkpoint_is_refused(tmp_path: Path, corpus: Path):
+    message = message_of("--data_dir", corpus, "--output_dir", tmp_path / "out", "--do_predict")
     assert "--model_name_or_path" in message
 
 
-def test_predict_other_classes_is_refused(
-    train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
-):
+def test_predict_other_classes_is_refused(tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig):
     tiny_config.label_set = "emotions8"
     EmoFusionModel(tiny_config).save_pretrained(tmp_path / "model")
     EmoFusionProcessor.from_config(tiny_config).save_pretrained(tmp_path / "model")
     words = ["--model_name_or_path", tmp_path / "model", "--do_predict", "--label_set", "emotions4"]
-    message = message_of(train_hf, *words, "--data_dir", corpus, "--output_dir", tmp_path / "out")
+    message = message_of(*words, "--data_dir", corpus, "--output_dir", tmp_path / "out")
     assert "emotions4" in message
 
 
@@ -132,8 +118,8 @@ def test_predict_other_classes_is_refused(
         (["--encoder_width", "-8"], "encoder_width"),
     ],
 )
-def test_train_wrong_flag_is_named(train_hf: ModuleType, tmp_path: Path, corpus: Path, flags: list, named: str):
-    message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path / "out", *flags)
+def test_train_wrong_flag_is_named(tmp_path: Path, corpus: Path, flags: list, named: str):
+    message = message_of("--data_dir", corpus, "--output_dir", tmp_path / "out", *flags)
     assert message.startswith("error:")
     assert named in message
 
@@ -147,55 +133,53 @@ def checkpoint_of(config: EmoFusionConfig, folder: Path) -> Path:
 
 @pytest.mark.parametrize("misfit", [["--fusion", "xattn"], ["--encoder_width", "16"]])
 def test_predict_with_flags_that_do_not_fit_is_refused(
-    train_hf: ModuleType, tmp_path: Path, tiny_config: EmoFusionConfig, misfit: list[str]
+    tmp_path: Path, tiny_config: EmoFusionConfig, misfit: list[str]
 ):
     corpus = make_demo_corpus(tmp_path / "corpus", actors=[17], clips_per_actor=8, image_size=32, jobs=1)
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
-    message = message_of(train_hf, "--model_name_or_path", checkpoint, "--do_predict", *places, *misfit)
+    message = message_of("--model_name_or_path", checkpoint, "--do_predict", *places, *misfit)
     assert "weights do not fit" in message
 
 
-def test_predict_without_test_actors_says_so(
-    train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
-):
+def test_predict_without_test_actors_says_so(tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig):
     checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
     folder = corpus / "Actor_13"
     places = ["--data_dir", folder, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, "--model_name_or_path", checkpoint, "--do_predict", *places)
+    message = message_of("--model_name_or_path", checkpoint, "--do_predict", *places)
     assert "holdout fold 0 is refused: none of its test actors (17-20) is there, only actors 13" in message
 
 
 def test_push_of_a_checkpoint_that_was_trained_on_the_test_actors_is_refused(
-    train_hf: ModuleType, tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
+    tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
 ):
     tiny_config.training_actors = [16, 17]
     checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     words = ["--model_name_or_path", checkpoint, "--do_predict", *places, "--push_to_hub"]
-    message = message_of(train_hf, *words)
+    message = message_of(*words)
     assert "the test actors 17 were seen in training" in message
     assert "--allow_leaky_split" in message
 
 
-def test_resume_with_another_setting_names_it(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+def test_resume_with_another_setting_names_it(tmp_path: Path, corpus: Path):
     checkpoint = tmp_path / "out" / "checkpoint-3"
     checkpoint.mkdir(parents=True)
     (checkpoint / "trainer_state.json").write_text("{}")
     (tmp_path / "out" / "run.json").write_text('{"fusion": "audio"}')
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(train_hf, tiny_recipe(tmp_path), *places, "--resume_from_checkpoint", "latest")
+    message = message_of(tiny_recipe(tmp_path), *places, "--resume_from_checkpoint", "latest")
     assert "fusion audio, now it is gated" in message
 
 
-def test_train_rate_of_a_branch_that_is_not_there_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
+def test_train_rate_of_a_branch_that_is_not_there_is_refused(tmp_path: Path, corpus: Path):
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out"]
-    message = message_of(train_hf, *places, "--fusion", "audio", "--video_learning_rate", "1e-4")
+    message = message_of(*places, "--fusion", "audio", "--video_learning_rate", "1e-4")
     assert "--video_learning_rate" in message
 
 
-def test_train_recipe_behind_the_flags_is_refused(train_hf: ModuleType, tmp_path: Path, corpus: Path):
-    message = message_of(train_hf, "--data_dir", corpus, "--output_dir", tmp_path, tiny_recipe(tmp_path))
+def test_train_recipe_behind_the_flags_is_refused(tmp_path: Path, corpus: Path):
+    message = message_of("--data_dir", corpus, "--output_dir", tmp_path, tiny_recipe(tmp_path))
     assert "must be the first argument" in message
 
 

@@ -2,10 +2,7 @@
 
 import ast
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -17,8 +14,8 @@ from safetensors.torch import load_file
 
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from helpers import REPOSITORY
-from helpers.runs.demo_runs import run_training, run_without_package, tiny_recipe, train_command, training_environment
+from helpers.runs.demo_runs import launch_training, run_training, run_without_package, tiny_recipe
+from helpers.runs.forked import ForkedRun
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +38,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> list[objec
 def finished(tmp_path_factory: pytest.TempPathFactory, places: list[object]) -> tuple[Path, str]:
     """A finished gated run and what it printed."""
     out = tmp_path_factory.mktemp("runs") / "gated"
-    return out, run_training(*places, "--output_dir", out, launch=True)
+    return out, launch_training(*places, "--output_dir", out, launcher=True)
 
 
 def test_run_leaves_all_its_files(finished: tuple[Path, str]):
@@ -163,7 +160,8 @@ def test_checkpoint_without_the_package_gives_the_same_logits(
 
 def test_predict_alone_repeats_the_scores_of_the_run(finished: tuple[Path, str], places: list[object], tmp_path: Path):
     out, _ = finished
-    run_training("--model_name_or_path", out, "--do_predict", *places[1:], "--output_dir", tmp_path / "scores")
+    words = ["--model_name_or_path", out, "--do_predict", *places[1:], "--output_dir", tmp_path / "scores"]
+    run_training(*words, log=tmp_path / "log")
     again = json.loads((tmp_path / "scores" / "metrics.json").read_text())
     before = json.loads((out / "metrics.json").read_text())
     assert again["test_confusion_matrix"] == before["test_confusion_matrix"]
@@ -184,25 +182,17 @@ def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(places: list[object
     flags = ["--eval_strategy", "steps", "--eval_steps", 3, "--save_strategy", "steps", "--save_steps", 3]
     flags += ["--num_train_epochs", 3, "--save_total_limit", 20, "--dataloader_num_workers", workers]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    run_training(*places, *flags, "--output_dir", undisturbed)
+    run_training(*places, *flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
 
-    process = subprocess.Popen(
-        train_command(*places, *flags, "--output_dir", killed),
-        cwd=REPOSITORY,
-        env=training_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    begun = ForkedRun(*places, *flags, "--output_dir", killed, log=tmp_path / "killed.log")
     while not (killed / "checkpoint-6" / "trainer_state.json").is_file():
-        assert process.poll() is None, "ended before it could be killed"
+        assert begun.is_alive(), "ended before it could be killed"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    begun.kill()
     assert not (killed / "metrics.json").exists(), "it was killed too late to prove anything"
 
-    run_training(*places, *flags, "--output_dir", killed, "--resume_from_checkpoint", "latest")
+    flags += ["--resume_from_checkpoint", "latest"]
+    run_training(*places, *flags, "--output_dir", killed, log=tmp_path / "resumed.log")
     for name in ("model.safetensors", "checkpoint-12/model.safetensors"):
         expected, found = load_file(undisturbed / name), load_file(killed / name)
         assert expected.keys() == found.keys()
@@ -210,7 +200,8 @@ def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(places: list[object
 
 
 def test_run_in_bfloat16_on_the_cpu_trains(places: list[object], tmp_path: Path):
-    run_training(*places, "--output_dir", tmp_path / "bf16", "--bf16", "--use_cpu", "--max_train_samples", 16)
+    flags = ["--output_dir", tmp_path / "bf16", "--bf16", "--use_cpu", "--max_train_samples", 16]
+    run_training(*places, *flags, log=tmp_path / "log")
     metrics = json.loads((tmp_path / "bf16" / "metrics.json").read_text())
     assert 0 <= metrics["test_macro_f1"] <= 1
     assert metrics["train_loss"] < 10

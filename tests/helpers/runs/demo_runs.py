@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from helpers import REPOSITORY
+from helpers.runs.forked import ForkedRun
 
 TINY = """\
 label_set: emotions8
@@ -25,24 +26,19 @@ def tiny_recipe(folder: Path) -> Path:
     return path
 
 
-def train_command(*words: object, launch: bool = False) -> list[str]:
-    """The command line of a run, through accelerate or plain Python."""
+def run_training(*words: object, log: Path) -> str:
+    """Run train_hf.py to its end, in a process of its own, and return what it printed; a failure shows it."""
+    return ForkedRun(*words, log=log).printed()
+
+
+def launch_training(*words: object, launcher: bool = False, env: dict[str, str] | None = None) -> str:
+    """The same as a user does it, by a command; for what the environment decides as modules are imported."""
     python = Path(sys.executable)
-    launcher = [str(python.with_name("accelerate")), "launch", "--config_file", "recipes/accelerate/single.yaml"]
-    return [*(launcher if launch else [str(python)]), "train_hf.py", *map(str, words)]
-
-
-def training_environment() -> dict[str, str]:
-    """As many threads in every run: sums in another order are other sums."""
-    return {**os.environ, "OMP_NUM_THREADS": "2"}
-
-
-def run_training(*words: object, launch: bool = False, env: dict[str, str] | None = None) -> str:
-    """Run train_hf.py to its end and return what it printed; a failure shows it."""
+    launch = [str(python.with_name("accelerate")), "launch", "--config_file", "recipes/accelerate/single.yaml"]
     result = subprocess.run(
-        train_command(*words, launch=launch),
+        [*(launch if launcher else [str(python)]), "train_hf.py", *map(str, words)],
         cwd=REPOSITORY,
-        env={**training_environment(), **(env or {})},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
