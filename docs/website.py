@@ -1,12 +1,14 @@
 """What `make docs` does to the pages on their way to the website (a hook of mkdocs).
 
 Pages are written to be read in the repository, where a link may lead to any file and notebooks are shown as they are.
-On the website a file outside of docs/ that a page links to gets a page with its text, and so does a notebook.
+On the website a file outside of docs/ that a page links to gets a page with its text, and so does a notebook. The pages
+of the reference are made from the list of packages in pyproject.toml.
 """
 
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +32,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.remove(files.src_uris[path])
         texts[f"docs/{path}"] = as_markdown(notebook)
         files.append(File.generated(config, _page_of(f"docs/{path}"), content=texts[f"docs/{path}"]))
+    for package in packages():
+        page = f"reference/{package.removeprefix('emofusion.').replace('.', '/')}.md"
+        files.append(File.generated(config, page, content=reference_of(package)))
     known, todo = set(texts), list(texts)
     while todo:
         source = todo.pop()
@@ -45,6 +50,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let links to what has a made page lead there."""
     return _with_links(markdown, _path_of(page.file.src_uri), page.file.src_uri)
+
+
+def packages() -> list[str]:
+    """Our packages, as pyproject.toml lists them."""
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+
+
+def reference_of(package: str) -> str:
+    """A page with the docstrings of a package and of the modules that lie in it, without those of its wings."""
+    folder = REPOSITORY.joinpath(*package.split(".")[1:])
+    modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("__"))
+    head = f"# {package}\n\n::: {package}\n    options: {{members: false, show_root_heading: false}}\n"
+    return "\n".join([head, *(f"::: {package}.{module}\n" for module in modules)])
 
 
 def as_markdown(notebook: Path) -> str:

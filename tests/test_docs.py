@@ -11,7 +11,7 @@ import yaml
 
 from helpers import REPOSITORY
 from helpers.page_commands import CHANGED, CHECKED, ONLY_READ, RUN, Command, Props, Stage, check, command_of, pyproject
-from helpers.pages import PAGES, anchors, blocks, code_spans, commands, links, read, table_rows
+from helpers.pages import FILES, PAGES, anchors, blocks, code_spans, commands, links, read, table_rows
 
 NOTEBOOKS = sorted((REPOSITORY / "docs" / "tutorials").glob("*.ipynb"))
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -58,9 +58,11 @@ def test_files_that_are_named_exist(page: str):
 
 def test_every_page_is_in_the_menu_of_the_website():
     menu = yaml.load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"), yaml.BaseLoader)["nav"]
-    listed = re.findall(r"[\w/]+\.(?:md|ipynb)", json.dumps(menu))
-    there = [path.relative_to(REPOSITORY / "docs").as_posix() for path in (REPOSITORY / "docs").rglob("*.md")]
-    there += [path.relative_to(REPOSITORY / "docs").as_posix() for path in NOTEBOOKS]
+    listed = re.findall(r"[\w/]+\.md", json.dumps(menu))
+    there = [path.relative_to(REPOSITORY / "docs").with_suffix(".md").as_posix() for path in [*FILES, *NOTEBOOKS]
+             if path.is_relative_to(REPOSITORY / "docs")]
+    packages = pyproject()["tool"]["setuptools"]["packages"]
+    there += [f"reference/{name.removeprefix('emofusion.').replace('.', '/')}.md" for name in packages]
     assert sorted(listed) == sorted(there)
 
 
