@@ -19,7 +19,7 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.ravdess_takes import CHANNEL_CHOICES
 from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions
 
-from .protocols import CHOICES, LEAKY, number_of_folds, usable_folds
+from .protocols import CHOICES, LEAKY, usable_folds
 
 
 def main(argv: Sequence[str]) -> None:
@@ -188,7 +188,7 @@ def _protocol_table(present: set[int]) -> str:
     for name in CHOICES:
         usable, refused = usable_folds(name, present)
         leak = "; it leaks: every actor is in training and test" if name == LEAKY else ""
-        lines.append(f"{name:13}  {len(usable)} of {number_of_folds(name)}{leak}")
+        lines.append(f"{name:13}  {len(usable)} of {len(usable) + len(refused)}{leak}")
         if refused:
             k, reason = next(iter(refused.items()))
             more = f" (and {len(refused) - 1} more folds)" if len(refused) > 1 else ""

@@ -195,11 +195,6 @@ def usable_folds(
     return usable, refused
 
 
-def number_of_folds(name: str) -> int:
-    """How many folds a protocol has."""
-    return len(ALL_PROTOCOLS[name])
-
-
 def split_of(name: str, k: int, found: Fold, actor: int, clip: str) -> str:
     """The part that a clip is in: that of its actor, or for `random_clips` one drawn by the clip's name."""
     if name != LEAKY:

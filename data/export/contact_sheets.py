@@ -3,6 +3,7 @@
 import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import datasets
 from datasets.utils import tqdm
 from PIL import Image, ImageDraw, ImageFont
 
-from emofusion.data.label_sets import EMOTIONS
+from emofusion.data.label_sets import ALL_EMOTIONS
 from emofusion.data.store.faces import NO_FACE
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import view_frames
@@ -21,7 +22,6 @@ COLUMNS = 8  # as many clips as an emotion has in RAVDESS: 2 intensities x 2 sta
 GAP, BORDER, LINE, TITLE = 10, 4, 15, 40  # pixels: between cells, around missed faces, of a caption's line, on top
 PAPER, INK, ALARM, EDGE = "white", "black", "red", "lightgrey"
 
-_ABSENT = {"face": "", "has_video": True}  # what a missing column counts as
 _FACTS = ("actor", "gender", "channel", "emotion", "intensity", "statement", "repetition", "face", "has_video")
 
 
@@ -42,10 +42,9 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeS
         ValueError: The frames were stored with other settings.
     """
     rows = rows.with_format(None)
-    facts = rows.select_columns([name for name in _FACTS if name in rows.column_names])
     actors: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for index, fact in enumerate(facts):
-        actors[fact["actor"]].append({**_ABSENT, **fact, "index": index})
+    for index, facts in enumerate(rows.select_columns(list(_FACTS))):
+        actors[facts["actor"]].append({**facts, "index": index})
     folder.mkdir(parents=True, exist_ok=True)
     pictures = rows.select_columns(["clip", "frames"])
     paths = []
@@ -60,19 +59,13 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeS
 
 def _in_rows(clips: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Rows of the grid: a new one for each emotion of speech and of song, and after `COLUMNS` clips."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[bool, int], list[dict[str, Any]]] = defaultdict(list)
     for clip in clips:
-        emotion = clip.get("emotion") or ""
-        code = EMOTIONS.index(emotion) if emotion in EMOTIONS else len(EMOTIONS)
-        groups[clip.get("channel") == "song", code, emotion].append(clip)
+        groups[clip["channel"] == "song", ALL_EMOTIONS.index(clip["emotion"])].append(clip)
     for key in sorted(groups):
-        group = sorted(groups[key], key=_order)
+        group = sorted(groups[key], key=itemgetter("intensity", "statement", "repetition"))
         for first in range(0, len(group), COLUMNS):
             yield group[first : first + COLUMNS]
-
-
-def _order(clip: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple((clip.get(name) is None, clip.get(name)) for name in ("intensity", "statement", "repetition"))
 
 
 def _title(clips: Sequence[dict[str, Any]]) -> str:
@@ -84,17 +77,15 @@ def _title(clips: Sequence[dict[str, Any]]) -> str:
     counts += [f"{faces['found']} faces found"] if faces["found"] else []
     counts += [f"{faces[NO_FACE]} faces not found (red)"] if faces[NO_FACE] else []
     counts += [f"{unseen} without picture left out"] if unseen else []
-    gender = f" ({clips[0]['gender']})" if clips[0].get("gender") else ""
-    return f"Actor {clips[0]['actor']:02d}{gender}: {', '.join(counts)}"
+    return f"Actor {clips[0]['actor']:02d} ({clips[0]['gender']}): {', '.join(counts)}"
 
 
 def _caption(clip: dict[str, Any]) -> list[str]:
     """Two lines, such as `angry strong` and `statement 2, rep. 1`."""
-    emotion = [clip.get("emotion"), clip.get("intensity"), "(song)" if clip.get("channel") == "song" else ""]
-    numbers = [("statement", clip.get("statement")), ("rep.", clip.get("repetition"))]
+    song = " (song)" * (clip["channel"] == "song")
     return [
-        " ".join(word for word in emotion if word),
-        ", ".join(f"{word} {number}" for word, number in numbers if number is not None),
+        f"{clip['emotion']} {clip['intensity']}{song}",
+        f"statement {clip['statement']}, rep. {clip['repetition']}",
     ]
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from emofusion.data import PROTOCOLS, Fold, fold
 from emofusion.data.protocols import (
     ACTORS,
+    ALL_PROTOCOLS,
     CHOICES,
     LEAKY,
     RANDOM_FOLDS,
     SPLITS,
     FoldRefusedError,
     fold_of_present,
-    number_of_folds,
     numbers,
     split_of,
     usable_folds,
@@ -74,13 +74,13 @@ def test_fold_unknown_protocol_lists_the_choices():
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_fold_out_of_range_says_which_there_are(name: str):
-    for k in (-1, number_of_folds(name)):
+    for k in (-1, len(ALL_PROTOCOLS[name])):
         with pytest.raises(ValueError, match=rf"^fold: {name} has folds 0 to \d+, found {k}$"):
             fold(name, k)
 
 
-def test_number_of_folds_is_one_for_holdout_and_chumachenko():
-    counts = {name: number_of_folds(name) for name in CHOICES}
+def test_there_is_one_fold_of_holdout_and_chumachenko():
+    counts = {name: len(folds) for name, folds in ALL_PROTOCOLS.items()}
     assert counts == {
         "holdout": 1,
         "luna5": 5,
