@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
     _tell(args, builder.account, rows)
     _export(args, builder, rows)
     if args.strict:
-        _refuse_gaps(args, builder.account)
+        builder.account.refuse_gaps(args.data_dir)
 
 
 def _read_words(argv: Sequence[str]) -> argparse.Namespace:
@@ -174,12 +174,6 @@ def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset) 
         _say(f"dataset folder: {args.export_parquet}")
     if args.push_to_hub:
         _say(push_parquet(args.export_parquet, args.push_to_hub, private=not args.public))
-
-
-def _refuse_gaps(args: argparse.Namespace, account: Account) -> None:
-    gaps = account.gaps()
-    if gaps:
-        raise ValueError(f"{args.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
 
 
 def _protocol_table(present: set[int]) -> str:

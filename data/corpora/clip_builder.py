@@ -84,7 +84,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         self._refuse_name("label_set=, protocol= and fold=")
         check_options(self.config)
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
-        return self._describe(self.corpus, STORE_FEATURES)
+        return self._describe(STORE_FEATURES)
 
     @cached_property
     def files(self) -> CorpusFiles:
@@ -119,9 +119,8 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         _account_for(store, account)
         account.drop(store.column("emotion"), kept=label_set(self.config.label_set).mapping)
         account.save(store.folder.with_suffix(".account.json"))
-        gaps = account.gaps() if self.config.strict else []
-        if gaps:
-            raise ValueError(f"{self.config.data_dir}: strict, and not all is there: {'; '.join(gaps)}")
+        if self.config.strict:
+            account.refuse_gaps(self.config.data_dir)
 
     @property
     def account(self) -> Account:

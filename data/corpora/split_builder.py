@@ -68,14 +68,19 @@ class SplitBuilder(DatasetBuilder, Generic[Opened]):
         if self.config.name != "default":
             raise ValueError(f"there is no configuration {self.config.name!r}; use {instead}")
 
-    def _describe(self, corpus: Corpus, columns: Features) -> DatasetInfo:
+    @property
+    def corpus(self) -> Corpus:
+        """What goes with every score on it."""
+        return self.CORPUS
+
+    def _describe(self, columns: Features) -> DatasetInfo:
         """What is known of the rows before they are opened: these columns, and `label`."""
         labels = ClassLabel(names=label_set(self.config.label_set).labels)
         return DatasetInfo(
-            description=corpus.notice,
+            description=self.corpus.notice,
             features=Features(columns | {"label": labels}),
             homepage=self.HOMEPAGE,
-            license=corpus.license,
+            license=self.corpus.license,
         )
 
     def _with_labels(self, rows: Dataset, labels: list[int | None], unneeded: list[str]) -> Dataset:
@@ -99,7 +104,7 @@ class SplitBuilder(DatasetBuilder, Generic[Opened]):
         return chosen if several else chosen[0]
 
     def as_streaming_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """The same rows as iterable datasets; `load_dataset(..., streaming=True)` prepares nothing before it."""
+        """The same rows as iterable datasets; `load_dataset(..., streaming=True)` opens nothing before it."""
         self.download_and_prepare()
         rows = self.as_dataset(split)
         if isinstance(rows, DatasetDict):

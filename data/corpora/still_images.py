@@ -13,7 +13,6 @@ from datasets.utils.logging import get_logger
 
 from emofusion.data.label_sets import label_set
 from emofusion.data.protocols import Fold, Protocols
-from emofusion.data.sources.corpus_record import Corpus
 
 from .image_account import ImageAccount
 from .image_index import IMAGE_FEATURES, SPLITS, Listing, StillImage, open_index
@@ -58,12 +57,7 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         """Columns: those of the index and `label`. Bad options are refused here, before anything is read."""
         self._check_place()
         self._refuse_name("label_set=")
-        return self._describe(self.CORPUS, IMAGE_FEATURES)
-
-    @property
-    def corpus(self) -> Corpus:
-        """What goes with every score on it."""
-        return self.CORPUS
+        return self._describe(IMAGE_FEATURES)
 
     def usable_folds(self) -> tuple[dict[int, Fold], dict[int, str]]:
         """The one fold that the published splits are, without actors, and no fold that cannot be used."""

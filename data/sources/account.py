@@ -122,6 +122,12 @@ class Account:
             gaps.append(f"{len(self.unreadable)} unreadable: {_reasons(self.unreadable)}")
         return gaps
 
+    def refuse_gaps(self, place: object) -> None:
+        """Raises a ValueError that begins with `place` and names the gaps, if there are any."""
+        gaps = self.gaps()
+        if gaps:
+            raise ValueError(f"{place}: strict, and not all is there: {'; '.join(gaps)}")
+
     def save(self, path: Path) -> None:
         """Write all of it as JSON, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
