@@ -34,7 +34,7 @@ class EmoFusionConfig(PreTrainedConfig):
 
     Args:
         fusion (`str`): `"gated"`, `"audio"`, `"video"`, `"late"`, `"concat"` or `"xattn"`.
-        audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 154 thousand parameters.
+        audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 151 thousand parameters.
         gate (`str`): `"mlp"`, or `"simple"` for one linear layer (kept for the ablation).
         gate_bias (`float`): Bias of the gate's last layer; -1 starts every clip at sigmoid(-1) = 0.2689 for audio.
         modality_dropout_p (`float`): Share of training clips that lose their sound, and as many their picture: 0..0.5.

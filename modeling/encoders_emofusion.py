@@ -57,7 +57,7 @@ class AudioResNet(nn.Module):
 
 
 class AudioCNN(nn.Module):
-    """The older audio baseline: five 3x3 convolutions, each with BatchNorm, ReLU and pooling; about 151 thousand."""
+    """The small audio baseline: five 3x3 convolutions, each with BatchNorm, ReLU and pooling; about 151 thousand."""
 
     def __init__(self, config: EmoFusionConfig) -> None:
         super().__init__()
