@@ -1,15 +1,12 @@
-"""Make tests/helpers/tiny-random-emofusion: random weights with which docs and tests can call `from_pretrained`.
+"""How the files here were made. Made anew they are those of another version, and prove nothing of the old one.
 
-python tests/helpers/make_tiny_checkpoint.py
+PYTHONPATH=tests python -m helpers.tiny_checkpoint.make
 """
-
-from pathlib import Path
 
 import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-
-FOLDER = Path(__file__).with_name("tiny-random-emofusion")
+from helpers.tiny_checkpoint import FOLDER
 
 
 def main() -> None:
