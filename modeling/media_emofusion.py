@@ -108,34 +108,26 @@ def read_clip(
     """
     check_settings(num_frames, duration, sampling_rate, window)
     scan = _scan(path, sampling_rate)
-    picture, sound, channels, length, notes = scan.picture, scan.sound, scan.channels, scan.length, scan.notes
-    paired = False
-    if sound_path is not None and (sound is None or not sound.any()):
-        try:
-            other, other_channels = _read_sound(sound_path, sampling_rate)
-            if other is not None:
-                sound, channels, paired = other, other_channels, True
-        except MediaError as error:
-            notes.append(str(error))
-        length = max(length, sound.size / sampling_rate if sound is not None else 0.0)
-    start = window_start(sound, sampling_rate, length, duration, window)
+    paired = sound_path is not None and _borrow_sound(scan, sound_path, sampling_rate)
+    start = window_start(scan.sound, sampling_rate, scan.length, duration, window)
     frames = audio = None
-    if want_video and picture is not None:
+    if want_video and scan.picture is not None:
         times = frame_times(start, duration, num_frames)
-        frames = _frames_by_decord(path, picture, times)
+        frames = _frames_by_decord(path, scan.picture, times)
         if frames is None:
-            frames = _frames_by_pyav(path, picture, times, notes)
-        if frames is None and sound is not None:  # what never appears must not place the window either
-            length = sound.size / sampling_rate
-            start = window_start(sound, sampling_rate, length, duration, window)
-    if want_audio and sound is not None:
-        inside = sound[round(start * sampling_rate) :][: round(duration * sampling_rate)]
+            frames = _frames_by_pyav(path, scan.picture, times, scan.notes)
+        if frames is None and scan.sound is not None:  # what never appears must not place the window either
+            scan.length = scan.sound.size / sampling_rate
+            start = window_start(scan.sound, sampling_rate, scan.length, duration, window)
+    if want_audio and scan.sound is not None:
+        inside = scan.sound[round(start * sampling_rate) :][: round(duration * sampling_rate)]
         audio = inside.copy() if inside.size else None  # a copy lets go of the rest
+    notes = tuple(dict.fromkeys(scan.notes))
     if frames is None and audio is None:
         wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
-        found = "; ".join(dict.fromkeys(notes)) or f"only {'sound' if want_video else 'picture'}"
+        found = "; ".join(notes) or f"only {'sound' if want_video else 'picture'}"
         raise MediaError(f"{path}: expected {wanted}, found {found}. Name another file, or record it again.")
-    return Clip(frames, audio, start, length, channels, paired, tuple(dict.fromkeys(notes)))
+    return Clip(frames, audio, start, scan.length, scan.channels, paired, notes)
 
 
 def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
@@ -147,6 +139,21 @@ def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
     """
     check_settings(1, 1.0, sampling_rate, "start")
     return _read_sound(path, sampling_rate)[0]
+
+
+def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
+    """Give a scan whose sound is missing or silent throughout that of another file; returns whether there is any."""
+    if scan.sound is not None and scan.sound.any():
+        return False
+    borrowed = False
+    try:
+        sound, channels = _read_sound(path, sampling_rate)
+        if sound is not None:
+            scan.sound, scan.channels, borrowed = sound, channels, True
+    except MediaError as error:
+        scan.notes.append(str(error))
+    scan.length = max(scan.length, scan.sound.size / sampling_rate if scan.sound is not None else 0.0)
+    return borrowed
 
 
 def _read_sound(path: Source, sampling_rate: int) -> tuple[np.ndarray | None, int]:
