@@ -19,7 +19,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from emofusion.data.label_sets import EMOTIONS
-from emofusion.data.sources.corpus_record import DEMO_CORPUS
+from emofusion.data.sources.corpus_record import DEMO_CORPUS, DEMO_RECORD
 from emofusion.data.sources.ravdess_names import RavdessName
 from emofusion.data.store.cores import cores
 from emofusion.data.whole_files import write_json, write_whole
@@ -28,7 +28,6 @@ from .acting import ACTORS, draw_acting
 from .face import draw_frames
 from .voice import SAMPLING_RATE, speak
 
-MARKER = "DEMO_CORPUS.json"
 CORPUS_NAME = DEMO_CORPUS.name
 VERSION = 2  # to be raised whenever the same settings give other clips
 # One thread, because the pool already fills the cores. Without cpu-independent x264 takes shortcuts that make another
@@ -144,11 +143,13 @@ def _mark(folder: Path, settings: dict[str, int], actors: list[int], clips_per_a
     Raises:
         ValueError: If the folder holds something that these settings would not give.
     """
-    marker = folder / MARKER
+    marker = folder / DEMO_RECORD
     if marker.exists():
         _check_marker(marker, settings, actors, clips_per_actor)
     elif any(folder.glob("Actor_*")):
-        raise ValueError(f"{folder}: holds Actor_* folders but no {MARKER}; choose a folder of its own for the demo.")
+        raise ValueError(
+            f"{folder}: holds Actor_* folders but no {DEMO_RECORD}; choose a folder of its own for the demo."
+        )
     content = {
         "corpus": CORPUS_NAME,
         "notice": NOTICE,

@@ -23,9 +23,10 @@ class Corpus:
     notice: str = ""
 
 
+DEMO_RECORD = "DEMO_CORPUS.json"
 DEMO_CORPUS = Corpus("synthetic demo corpus", "apache-2.0", synthetic=True)
 RECORDS = {
-    "DEMO_CORPUS.json": DEMO_CORPUS,
+    DEMO_RECORD: DEMO_CORPUS,
     "ANIMATED.json": Corpus("animated corpus (real voices, rendered faces)", "cc-by-nc-sa-4.0", synthetic=True),
     "PAIRED.json": Corpus("paired corpus (real voices, faces of other people)", "cc-by-nc-sa-4.0", synthetic=True),
 }

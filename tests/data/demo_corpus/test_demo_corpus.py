@@ -9,9 +9,10 @@ import pytest
 from emofusion.data.demo_corpus import corpus as demo_corpus
 from emofusion.data.demo_corpus.__main__ import main
 from emofusion.data.demo_corpus.acting import FACE_NEIGHBOUR, HIDDEN_SHARE, NOISY_SHARE, VOICE_NEIGHBOUR, draw_acting
-from emofusion.data.demo_corpus.corpus import CORPUS_NAME, MARKER, make_demo_corpus, plan_takes
+from emofusion.data.demo_corpus.corpus import CORPUS_NAME, make_demo_corpus, plan_takes
 from emofusion.data.demo_corpus.face import draw_frames
 from emofusion.data.demo_corpus.voice import SAMPLING_RATE, speak
+from emofusion.data.sources.corpus_record import DEMO_RECORD
 from emofusion.data.sources.ravdess_names import RavdessName
 from emofusion.modeling import EMOTIONS
 
@@ -128,7 +129,7 @@ def test_second_call_rewrites_nothing_and_makes_what_is_missing(tmp_path):
     removed = clips(folder)[2]
     before = frames_of(removed)
     removed.unlink()
-    kept = {path: path.stat().st_mtime_ns for path in [*clips(folder), folder / MARKER]}
+    kept = {path: path.stat().st_mtime_ns for path in [*clips(folder), folder / DEMO_RECORD]}
     make(folder)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     np.testing.assert_array_equal(frames_of(removed), before)
@@ -143,7 +144,7 @@ def test_interrupted_clip_leaves_no_file_under_its_final_name(tmp_path, monkeypa
         patch.setattr(demo_corpus, "draw_frames", draw_then_fail)
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [MARKER]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [DEMO_RECORD]
     # A process that was killed cannot tidy up: what it left is not a clip and is in nobody's way.
     left = tmp_path / "Actor_03" / ".01-01-01-01-01-01-03.mp4.1.part"
     left.write_bytes(b"half a clip")
@@ -151,7 +152,7 @@ def test_interrupted_clip_leaves_no_file_under_its_final_name(tmp_path, monkeypa
 
 
 def test_marker_says_what_the_corpus_is(corpus):
-    marker = json.loads((corpus / MARKER).read_text())
+    marker = json.loads((corpus / DEMO_RECORD).read_text())
     assert marker["corpus"] == CORPUS_NAME == "synthetic demo corpus"
     assert CORPUS_NAME in marker["notice"]
     assert (marker["seed"], marker["image_size"], marker["fps"]) == (7, SIZE, FPS)
@@ -159,11 +160,11 @@ def test_marker_says_what_the_corpus_is(corpus):
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 8), ("image_size", 80), ("fps", 12), ("clips_per_actor", 2)])
 def test_folder_of_other_settings_raises_and_names_folder_and_setting(corpus, name, value):
-    before = (corpus / MARKER).read_text()
+    before = (corpus / DEMO_RECORD).read_text()
     with pytest.raises(ValueError, match=name) as error:
         make(corpus, **{name: value})
     assert str(corpus) in str(error.value)
-    assert (corpus / MARKER).read_text() == before
+    assert (corpus / DEMO_RECORD).read_text() == before
 
 
 def test_folder_of_other_version_raises(corpus, monkeypatch):
@@ -177,10 +178,10 @@ def test_folder_can_grow(tmp_path):
     make(tmp_path, clips_per_actor=2, actors=[3, 4, 5])
     assert len(clips(tmp_path)) == 6
     assert {path: path.stat().st_mtime_ns for path in first} == first
-    assert json.loads((tmp_path / MARKER).read_text())["actors"] == [3, 4, 5]
+    assert json.loads((tmp_path / DEMO_RECORD).read_text())["actors"] == [3, 4, 5]
 
 
-@pytest.mark.parametrize("foreign", ["Actor_01/03-01-01-01-01-01-01.wav", MARKER])
+@pytest.mark.parametrize("foreign", ["Actor_01/03-01-01-01-01-01-01.wav", DEMO_RECORD])
 def test_folder_of_something_else_raises(tmp_path, foreign):
     path = tmp_path / foreign
     path.parent.mkdir(exist_ok=True)
