@@ -1,8 +1,8 @@
 """What `make docs` does to the pages on their way to the website (a hook of mkdocs).
 
 Pages are written to be read in the repository, where a link may lead to any file and notebooks are shown as they are.
-On the website a file outside of docs/ that a page links to gets a page with its text, and so does a notebook. The pages
-of the reference are made from the list of packages in pyproject.toml.
+On the website a file outside of docs/ that a page links to gets a page with its text, and so does a notebook. Pages of
+the reference are made from the list of packages in pyproject.toml.
 """
 
 import json

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from helpers import REPOSITORY
-from helpers.page_commands import CHANGED, CHECKED, ONLY_READ, RUN, Command, Props, Stage, check, command_of, pyproject
+from helpers.page_commands import (
+    CHANGED,
+    CHECKED,
+    ONLY_READ,
+    RUN,
+    Command,
+    Props,
+    Stage,
+    check,
+    command_of,
+    pyproject,
+)
 from helpers.pages import FILES, PAGES, anchors, blocks, code_spans, commands, links, read, table_rows
 
 NOTEBOOKS = sorted((REPOSITORY / "docs" / "tutorials").glob("*.ipynb"))
@@ -59,8 +70,11 @@ def test_files_that_are_named_exist(page: str):
 def test_every_page_is_in_the_menu_of_the_website():
     menu = yaml.load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"), yaml.BaseLoader)["nav"]
     listed = re.findall(r"[\w/]+\.md", json.dumps(menu))
-    there = [path.relative_to(REPOSITORY / "docs").with_suffix(".md").as_posix() for path in [*FILES, *NOTEBOOKS]
-             if path.is_relative_to(REPOSITORY / "docs")]
+    there = [
+        path.relative_to(REPOSITORY / "docs").with_suffix(".md").as_posix()
+        for path in [*FILES, *NOTEBOOKS]
+        if path.is_relative_to(REPOSITORY / "docs")
+    ]
     packages = pyproject()["tool"]["setuptools"]["packages"]
     there += [f"reference/{name.removeprefix('emofusion.').replace('.', '/')}.md" for name in packages]
     assert sorted(listed) == sorted(there)
@@ -88,9 +102,7 @@ def test_flags_that_are_named_exist(page: str, known_flags: set[str]):
     spans = code_spans(page)
     if page == "docs/train/original_flags.md":
         spans = [span for row in table_rows(read(page))[1:] for span in re.findall(r"`([^`]+)`", row[1])]
-    named = {
-        flag for span in [*spans, *commands(page)] for flag in re.findall(r"(?<![\w-])--\w[\w-]*", span)
-    }
+    named = {flag for span in [*spans, *commands(page)] for flag in re.findall(r"(?<![\w-])--\w[\w-]*", span)}
     assert named - known_flags == set()
 
 

@@ -52,8 +52,8 @@ SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST) for name i
 """Names that stand for the same tiny corpus, archive, checkpoint or recipe, and the one that is taken for all."""
 
 ONLY_READ = {
-    "imagenet": "torchvision's weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
-    "benchmarks/": "they take minutes; tests/end_to_end/test_only_reads.py runs them on a few clips",
+    "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
+    "benchmarks/": "they take minutes; tests/end_to_end/test_benchmarks.py runs them on a few clips",
     "../shared/tools/": "not part of this repository, as the page says",
 }
 """Words that make a command one that is checked and not run."""
@@ -341,4 +341,4 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "python ../shared/tools/make_animated_corpus.py": _only_read,
     "python ../shared/tools/make_paired_corpus.py": _only_read,
 }
-"""How a command begins that is not run, and how it is looked at. One that begins as in neither table fails the test."""
+"""How a command begins that is not run, and how it is looked at. One that is in neither table fails the test."""
