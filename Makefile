@@ -37,9 +37,12 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: setup
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+docs: .venv/docs-installed
 	$(BIN)/mkdocs build --strict
+
+.venv/docs-installed: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]' -c constraints.txt
+	@touch $@
 
 clean:
 	rm -rf runs
