@@ -83,7 +83,8 @@ def _with_links(markdown: str, path: str, page: str) -> str:
     def lead(match: re.Match[str]) -> str:
         target = _resolve(path, match[1])
         made = _page_of(target)
-        return match[1] if made == target.removeprefix("docs/") else _relative(made, page)
+        stays = path.startswith("docs/") and target == f"docs/{made}"
+        return match[1] if stays or not (REPOSITORY / target).exists() else _relative(made, page)
 
     return "".join(part if index % 2 else _LINK.sub(lead, part) for index, part in enumerate(_CODE.split(markdown)))
 
