@@ -8,7 +8,7 @@ DEMO := recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --r
 
 help:
 	@echo "make demo   set up, make the synthetic demo corpus, train audio, video and gated on it, compare"
-	@echo "make test   set up, run all tests"
+	@echo "make test   set up, run all tests, one on each core"
 	@echo "make lint   set up, run ruff and mypy"
 	@echo "make docs   set up, make a website of docs/ and of all docstrings in site/"
 	@echo "make clean  remove runs/ (demo corpus, checkpoints, decoded clips)"
@@ -30,7 +30,7 @@ demo: setup
 	$(BIN)/python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,14 +1,45 @@
-"""What several tests need: real data, a tiny model."""
+"""What several tests need: real data, a tiny model; and how the files are dealt to several processes."""
 
 import copy
 import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One test on each core: more threads would wait for each other. torch reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from helpers import REPOSITORY
+
+SLOWEST_FIRST = [
+    "test_train_hf.py",
+    "test_search.py",
+    "test_experiments.py",
+    "test_transformers_common.py",
+    "test_wheel.py",
+    "test_push_to_hub.py",
+    "test_publish.py",
+    "test_hub_server.py",
+    "test_store.py",
+    "test_shapes.py",
+    "test_media.py",
+    "test_model.py",
+    "test_tracking.py",
+    "test_ravdess.py",
+    "test_real_clips.py",
+    "test_other_corpora.py",
+]
+"""Files that take longer than others; none of them is to be begun when all others are done."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes take whole files in this order: what a file makes for its tests is made once."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+        items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

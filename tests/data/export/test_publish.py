@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import subprocess
@@ -30,6 +29,7 @@ from emofusion.data.store.arrow_parts import STORE_FEATURES
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.modeling import EMOTIONS, EmoFusionFeatureExtractor
 from helpers.corpus_files import write_corpus, write_named
+from helpers.runs.forked import PROCESSES
 from helpers.servers.hub_server import HubServer
 
 SETTINGS = DecodeSettings(num_frames=2, frame_size=32)
@@ -282,7 +282,7 @@ def _export_many(folder: Path) -> None:
 
 def test_killed_export_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path):
     folder = tmp_path / "out"
-    process = multiprocessing.get_context("spawn").Process(target=_export_many, args=(folder,))
+    process = PROCESSES.Process(target=_export_many, args=(folder,))
     process.start()
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("actor-03-*.parquet")):

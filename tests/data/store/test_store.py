@@ -1,6 +1,5 @@
 """The decoded store: every clip is decoded once, whatever happens on the way."""
 
-import multiprocessing
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from emofusion.data.store import arrow_parts
 from emofusion.data.store import decode as decoder
 from emofusion.data.store.clip_store import store_folder
 from helpers.corpus_files import make_sound, write_corpus, write_named, write_sound
+from helpers.runs.forked import PROCESSES
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}
 
@@ -285,9 +285,8 @@ def put_result(queue: Any, *args: Any) -> None:
 
 @pytest.mark.slow
 def test_store_built_by_two_processes_at_once_serves_both(corpus: Path, tmp_path: Path):
-    context = multiprocessing.get_context("spawn")
-    start, queue = context.Barrier(2), context.Queue()
-    other = context.Process(target=put_result, args=(queue, corpus, tmp_path, start))
+    start, queue = PROCESSES.Barrier(2), PROCESSES.Queue()
+    other = PROCESSES.Process(target=put_result, args=(queue, corpus, tmp_path, start))
     other.start()
     ours, decoded_here = load_and_count(corpus, tmp_path, start)
     theirs, decoded_there = queue.get(timeout=120)

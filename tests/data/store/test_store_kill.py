@@ -1,6 +1,5 @@
 """A build that is killed: what was decoded stays decoded, and the result is that of an undisturbed build."""
 
-import multiprocessing
 import os
 import random
 import time
@@ -14,11 +13,9 @@ import pytest
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data.store import decode as decoder
 from helpers.corpus_files import write_corpus
+from helpers.runs.forked import PROCESSES
 
 CLIPS, KILLS = 60, 10
-# Processes forked from one that has imported everything: ten imports would take a minute.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["emofusion.data", "emofusion.data.store.decode"])
 
 
 @pytest.fixture(scope="module")

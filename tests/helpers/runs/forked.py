@@ -90,3 +90,8 @@ def run_alone(target: Any, *args: Any, timeout: float = 300) -> None:
     process.start()
     process.join(timeout)
     assert process.exitcode == 0
+
+
+def write_modules(path: Path) -> None:
+    """List what is imported in a process that trains, and has done nothing yet."""
+    path.write_text("\n".join(sys.modules), encoding="utf-8")

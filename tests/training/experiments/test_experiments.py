@@ -1,16 +1,13 @@
 """Cross-validation and ablation: real runs of a tiny sound model on tiny files, in this process."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from emofusion.evaluation.compare import read_metrics
+from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.errors import ArgumentError, DivergedError, SetupError
 from emofusion.training.experiments.ablation import ablate, folder_of, read_variants
@@ -19,7 +16,7 @@ from emofusion.training.run.job import run_job
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers import REPOSITORY
 from helpers.corpus_files import write_corpus, write_named
-from helpers.demo_runs import train_command
+from helpers.runs.forked import ForkedRun
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=2"]
@@ -114,22 +111,20 @@ def test_a_fold_that_cannot_be_used_is_refused_by_name(words: list[str], tmp_pat
 
 @pytest.mark.slow
 def test_killed_cross_validation_goes_on(words: list[str], validated: tuple[dict, Path], tmp_path: Path):
-    command = [*train_command(*words, f"--output_dir={tmp_path}"), "--cross_validate"]
-    options = {"cwd": REPOSITORY, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stdin": subprocess.DEVNULL}
-    begun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    out = tmp_path / "out"
+    command = [*words, f"--output_dir={out}", "--cross_validate"]
+    begun = ForkedRun(*command, log=tmp_path / "killed.log")
     deadline = time.monotonic() + 400
-    while not list(tmp_path.glob("fold_1_seed_42/checkpoint-*")):
-        assert begun.poll() is None, begun.stdout and begun.stdout.read()[-3000:]
+    while not list(out.glob("fold_1_seed_42/checkpoint-*")):
+        assert begun.is_alive(), begun.printed()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    begun.send_signal(signal.SIGKILL)
-    begun.communicate()
-    first = (tmp_path / "fold_0_seed_42" / "model.safetensors").stat().st_mtime_ns
-    assert not (tmp_path / "fold_1_seed_42" / "metrics.json").exists()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, **options)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert (tmp_path / "fold_0_seed_42" / "model.safetensors").stat().st_mtime_ns == first
-    record = json.loads((tmp_path / "cross_validation.json").read_text())
+    begun.kill()
+    first = (out / "fold_0_seed_42" / "model.safetensors").stat().st_mtime_ns
+    assert not (out / "fold_1_seed_42" / "metrics.json").exists()
+    ForkedRun(*command, log=tmp_path / "resumed.log").printed()
+    assert (out / "fold_0_seed_42" / "model.safetensors").stat().st_mtime_ns == first
+    record = json.loads((out / "cross_validation.json").read_text())
     assert [run["macro_f1"] for run in record["runs"]] == [run["macro_f1"] for run in validated[0]["runs"]]
 
 

@@ -1,7 +1,7 @@
 """Hyper-parameter search: the space, and studies of runs of seconds."""
 
+import importlib
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import REPOSITORY
-from helpers.demo_runs import tiny_recipe
+from helpers.runs.demo_runs import tiny_recipe
+from helpers.runs.forked import ForkedRun, run_alone
 from helpers.tiny_models import one_thread  # noqa: F401 - used by every test here
 
 pytest.importorskip("optuna")
@@ -262,19 +263,10 @@ def test_search_after_a_kill_fails_the_trial_that_was_silent(
 
 @pytest.mark.slow
 def test_search_by_two_processes_at_once_shares_one_study(words: list[str], tmp_path: Path):
-    script = f"""
-import sys
-sys.path.insert(0, {str(REPOSITORY)!r})
-from train_hf import main
-main(sys.argv[1:])
-"""
     line = [*words, f"--search={space_file(tmp_path)}", "--n_trials=3", f"--output_dir={tmp_path / 'out'}"]
-    both = [
-        subprocess.Popen([sys.executable, "-c", script, *line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for _ in range(2)
-    ]
-    printed = [process.communicate(timeout=300)[0].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], printed
+    both = [ForkedRun(*line, log=tmp_path / f"{number}.log") for number in range(2)]
+    for one in both:
+        one.printed(timeout=300)
     trials = json.loads((tmp_path / "out" / "search.json").read_text())["trials"]
     done = [trial for trial in trials if trial["state"] == "complete"]
     assert 3 <= len(done) <= 4, "one more at most: each ends the trial that it has begun"
@@ -325,15 +317,19 @@ def test_search_with_an_impossible_value_names_it(words: list[str], tmp_path: Pa
         search(*command(tmp_path, words, 9, search=space_file(tmp_path / "..", text)))
 
 
-def test_search_without_optuna_says_what_to_install():
-    code = (
-        "import sys; sys.modules['optuna'] = None\n"
-        "from emofusion.training.errors import ArgumentError\n"
-        "try:\n    import emofusion.training.search.search\n"
-        "except ArgumentError as error:\n    print(error)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "pip install 'emofusion[search]'" in printed
+def _import_search_without_optuna(said: Path) -> None:
+    for name in [name for name in sys.modules if name.startswith(("optuna", "emofusion.training.search"))]:
+        del sys.modules[name]
+    sys.modules["optuna"] = None  # type: ignore[assignment]  # as where it is not installed
+    try:
+        importlib.import_module("emofusion.training.search.search")
+    except ArgumentError as error:
+        said.write_text(str(error), encoding="utf-8")
+
+
+def test_search_without_optuna_says_what_to_install(tmp_path: Path):
+    run_alone(_import_search_without_optuna, tmp_path / "said")
+    assert "pip install 'emofusion[search]'" in (tmp_path / "said").read_text(encoding="utf-8")
 
 
 # Results
