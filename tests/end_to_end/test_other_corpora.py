@@ -14,15 +14,15 @@ from PIL import Image
 from emofusion.data import label_set
 from emofusion.data.corpora.image_account import ImageAccount
 from emofusion.evaluation import compare
-from emofusion.evaluation.reports import report
+from emofusion.evaluation.reports.summary import summary
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
 from emofusion.training.run.job import Run, make_ready, run_job, setup_errors
 from helpers.crema_d_files import write_crema_d
-from helpers.demo_runs import tiny_recipe
 from helpers.picture_files import write_affectnet, write_tree, zip_tree
+from helpers.runs.demo_runs import tiny_recipe
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture
 
 SEVEN = ["angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
@@ -148,7 +148,7 @@ def test_score_with_classes_of_the_checkpoint_drops_and_counts_the_others(
     assert metrics["labels"] == label_set("emotions4").labels
     assert metrics["clips"] == {"test": 4}
     assert "not in the label set: disgust 3, fearful 3, surprised 3" in metrics["corpus_account"]
-    assert report.summary(metrics).startswith("video: 4 pictures of the published test split (FER-2013, emotions4)")
+    assert summary(metrics).startswith("video: 4 pictures of the published test split (FER-2013, emotions4)")
 
 
 def test_score_on_affectnet_is_on_its_validation_split_and_says_so(
@@ -157,7 +157,7 @@ def test_score_on_affectnet_is_on_its_validation_split_and_says_so(
     metrics = run(*score(gated), "--corpus", "affectnet", "--data_dir", affectnet)
     assert metrics["test_part"] == "validation"
     assert metrics["clips"] == {"test": 2}  # contempt is none of the classes
-    assert "2 pictures of the published validation split" in report.summary(metrics)
+    assert "2 pictures of the published validation split" in summary(metrics)
     assert "2 pictures of the published validation split" in compare.where(metrics)
     table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert sorted(table["clip"]) == ["validation/0", "validation/1"]
@@ -168,7 +168,7 @@ def test_score_on_crema_d_takes_all_of_it_with_sound_and_picture(run: Any, tmp_p
     assert (metrics["corpus"], metrics["protocol"]) == ("CREMA-D", "all_test")
     assert metrics["actors"] == {"test": [1001, 1003, 1005, 1006]}
     assert metrics["leaky"] is False  # trained on RAVDESS actors
-    assert "9 clips of unseen actors 1001, 1003, 1005-1006 (CREMA-D, all_test" in report.summary(metrics)
+    assert "9 clips of unseen actors 1001, 1003, 1005-1006 (CREMA-D, all_test" in summary(metrics)
     table = pd.read_parquet(tmp_path / "out" / "predictions.parquet").set_index("clip")
     assert table["gate"].loc["1006_IEO_FEA_LO"] == 1  # no picture
     assert table["gate"].drop("1006_IEO_FEA_LO").between(0.01, 0.99).all()
@@ -199,7 +199,7 @@ def test_score_of_a_model_that_does_not_say_who_trained_it_is_perhaps_leaky(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "It is not known which actors this checkpoint was trained on" in card
     assert "never seen" not in card
-    assert "unseen" not in report.summary(metrics)
+    assert "unseen" not in summary(metrics)
     assert compare.where(metrics).startswith("perhaps seen in training: CREMA-D")
     goes_on = prepared("--corpus", "crema_d", "--data_dir", crema_d, "--model_name_or_path", checkpoint)
     assert goes_on.config.training_actors == [1001, 1003, 1005]

@@ -182,6 +182,8 @@ def test_arguments_fp16_on_a_cpu_is_refused(flags: list[str], monkeypatch: pytes
 
 
 def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("emofusion.training.command_line.training_arguments.is_torch_bf16_gpu_available", lambda: False)
+    monkeypatch.setattr(
+        "emofusion.training.command_line.training_arguments.is_torch_bf16_gpu_available", lambda: False
+    )
     with pytest.raises(ArgumentError, match="--bf16"):
         parse_arguments([*PLACES, "--bf16"])
