@@ -24,6 +24,13 @@ _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)")
 _CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]+`)", flags=re.MULTILINE | re.DOTALL)
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add a page for each package to the menu."""
+    reference = next(part["Reference"] for part in config.nav or [] if "Reference" in part)
+    reference += [_reference_page(package) for package in packages()]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
     texts = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
@@ -33,8 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         texts[f"docs/{path}"] = as_markdown(notebook)
         files.append(File.generated(config, _page_of(f"docs/{path}"), content=texts[f"docs/{path}"]))
     for package in packages():
-        page = f"reference/{package.removeprefix('emofusion.').replace('.', '/')}.md"
-        files.append(File.generated(config, page, content=reference_of(package)))
+        files.append(File.generated(config, _reference_page(package), content=reference_of(package)))
     known, todo = set(texts), list(texts)
     while todo:
         source = todo.pop()
@@ -55,6 +61,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def packages() -> list[str]:
     """Our packages, as pyproject.toml lists them."""
     return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+
+
+def _reference_page(package: str) -> str:
+    return f"reference/{package.removeprefix('emofusion.').replace('.', '/')}.md"
 
 
 def reference_of(package: str) -> str:
