@@ -36,7 +36,5 @@ STUDY_FILE = "study.db"
 TRIALS_PLOT = "plots/trials.png"
 IMPORTANCE_PLOT = "plots/importance.png"
 
-ILLUSTRATIONS = (CONFUSION_PLOT, ACTORS_PLOT, ROBUSTNESS_PLOT, CURVES_PLOT, CARD_FILE)
-"""What is made from the scores of a run; the card last, because it shows the plots."""
-RESULTS = (METRICS_FILE, PREDICTIONS_FILE, *ILLUSTRATIONS)
+RESULTS = (METRICS_FILE, PREDICTIONS_FILE, CONFUSION_PLOT, ACTORS_PLOT, ROBUSTNESS_PLOT, CURVES_PLOT, CARD_FILE)
 """All that speaks of the scores of a run; a training in the same folder makes them wrong."""

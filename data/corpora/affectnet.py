@@ -16,10 +16,10 @@ from datasets.utils import tqdm
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.cores import cores
 
+from .builders.image_account import ImageAccount
+from .builders.image_index import PICTURE_ENDINGS, Listing, Row, image_row
+from .builders.still_images import PUBLISHED, StillImages
 from .entry import CorpusEntry
-from .image_account import ImageAccount
-from .image_index import PICTURE_ENDINGS, Listing, Row, image_row
-from .still_images import NO_ACTORS, PUBLISHED, StillImages
 
 AFFECTNET = Corpus(
     "AffectNet",
@@ -200,9 +200,7 @@ def read_number(path: Path) -> int:
 
 ENTRY = CorpusEntry(
     name="affectnet",
-    corpus=AFFECTNET,
     builder=AffectNet,
-    protocols=NO_ACTORS,
     trains_by=PUBLISHED,
     scores_by=PUBLISHED,
     help="AffectNet, still pictures",

@@ -9,7 +9,7 @@ from emofusion.data.sources.crema_d_names import ACTORS
 from emofusion.data.sources.crema_d_takes import find_takes
 from emofusion.data.sources.takes import Take
 
-from .clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
+from .builders.clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
 from .entry import CorpusEntry
 
 CREMA_D = Corpus(
@@ -56,9 +56,7 @@ class CremaD(ClipBuilder):
 
 ENTRY = CorpusEntry(
     name="crema_d",
-    corpus=CREMA_D,
     builder=CremaD,
-    protocols=CREMA_D_PROTOCOLS,
     trains_by="holdout",
     scores_by="all_test",  # no actor of it is in RAVDESS: all of it tests what was trained there
     help="CREMA-D",

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from datasets import DatasetBuilder
-
 from emofusion.data.protocols import Protocols
 from emofusion.data.sources.corpus_record import Corpus
+
+from .builders.split_builder import SplitBuilder
 
 
 @dataclass(frozen=True)
@@ -14,21 +14,18 @@ class CorpusEntry:
 
     Attributes:
         name (`str`): What `--corpus` and `datasets.load_dataset` call it.
-        corpus (`Corpus`): What tables call it, its licence and its notice.
-        builder (`type`): Its builder.
-        protocols (`Protocols`): Its protocols by name.
+        builder (`type`): Its builder, which knows what tables call it, its licence, its notice and its protocols.
         trains_by, scores_by (`str`): The protocol where none is asked for, to train by and to score a checkpoint by.
         help (`str`): What it is, in a few words for `--help`.
         acted (`str`): What its clips are, in the words of the model card, where people act in them.
-        flags (`tuple[str, ...]`): Flags beside those of every corpus that its builder takes under the same name.
+        flags (`tuple[str, ...]`): Flags of `train_hf.py` beside those of every corpus that its builder takes under
+            the same name; of a corpus of clips, `CLIP_FLAGS` are among them.
         still (`bool`): Whether it is of still pictures, which have no sound and no actors.
         test_part (`str`): The published split that is scored.
     """
 
     name: str
-    corpus: Corpus
-    builder: type[DatasetBuilder]
-    protocols: Protocols
+    builder: type[SplitBuilder]
     trains_by: str
     scores_by: str
     help: str
@@ -36,6 +33,16 @@ class CorpusEntry:
     flags: tuple[str, ...] = ()
     still: bool = False
     test_part: str = "test"
+
+    @property
+    def corpus(self) -> Corpus:
+        """What tables call it, its licence and its notice."""
+        return self.builder.CORPUS
+
+    @property
+    def protocols(self) -> Protocols:
+        """Its protocols by name."""
+        return self.builder.PROTOCOLS
 
     def part(self, split: str) -> str:
         """What the corpus calls one of our splits."""

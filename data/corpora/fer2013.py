@@ -20,10 +20,10 @@ from PIL import Image
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
 
+from .builders.image_account import ImageAccount
+from .builders.image_index import PICTURE_ENDINGS, SPLITS, Listing, Row, image_row
+from .builders.still_images import PUBLISHED, StillImages
 from .entry import CorpusEntry
-from .image_account import ImageAccount
-from .image_index import PICTURE_ENDINGS, SPLITS, Listing, Row, image_row
-from .still_images import NO_ACTORS, PUBLISHED, StillImages
 
 FER2013 = Corpus(
     "FER-2013",
@@ -324,9 +324,7 @@ def _as_png(pixels: bytes) -> bytes:
 
 ENTRY = CorpusEntry(
     name="fer2013",
-    corpus=FER2013,
     builder=Fer2013,
-    protocols=NO_ACTORS,
     trains_by=PUBLISHED,
     scores_by=PUBLISHED,
     help="FER-2013, still pictures",

@@ -13,7 +13,7 @@ from emofusion.data.sources.ravdess_takes import check_channel, find_takes
 from emofusion.data.sources.takes import Take
 from emofusion.data.store.faces import Faces
 
-from .clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
+from .builders.clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
 from .entry import CorpusEntry
 
 RAVDESS = Corpus(
@@ -74,9 +74,7 @@ class Ravdess(ClipBuilder):
 
 ENTRY = CorpusEntry(
     name="ravdess",
-    corpus=RAVDESS,
     builder=Ravdess,
-    protocols=protocols.ALL_PROTOCOLS,
     trains_by="holdout",
     scores_by="holdout",
     help="RAVDESS, mp4, wav or flac",

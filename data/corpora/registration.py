@@ -14,9 +14,17 @@ from .registry import CORPORA
 
 
 def register(entry: CorpusEntry) -> None:
-    """Add a corpus of your own to those that `--corpus` and `load_dataset` know, for as long as this process lives."""
-    CORPORA[entry.name] = entry
+    """Add a corpus of your own to those that `--corpus` and `load_dataset` know, for as long as this process lives.
+
+    Raises:
+        ValueError: There is one of that name, or the builder is defined where `datasets` cannot import it from.
+    """
+    if entry.name in CORPORA:
+        raise ValueError(f"{entry.name}: a corpus of that name is there already; choose another name")
+    if entry.builder.__module__ == "__main__":
+        raise ValueError(f"{entry.name}: define its builder in a module, from which `datasets` can import it")
     _tell_datasets(entry)
+    CORPORA[entry.name] = entry
 
 
 def register_with_datasets() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from emofusion.data.corpora.image_index import StillImage
+from emofusion.data.corpora.builders.image_index import StillImage
 from emofusion.data.store.decode import shrink
 from emofusion.data.store.settings import DecodeOptions, options_for
 from emofusion.data.store.stored_frames import view_frames

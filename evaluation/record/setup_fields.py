@@ -7,7 +7,7 @@ from importlib.metadata import version
 import datasets
 
 from emofusion.data import Account, Corpus
-from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.modeling import EmoFusionModel
 
 from .command_line import command_line

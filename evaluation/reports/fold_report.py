@@ -103,7 +103,7 @@ def save(record: dict[str, Any], folder: Path) -> None:
     """Write the record, the table and plots/ into the folder; the numbers first."""
     write_json(folder / FOLDS_FILE, record, indent=1)
     write_text(folder / FOLDS_TABLE, text(record) + "\n")
-    attempt_all(_plots(record), folder)
+    attempt_all(lambda: _plots(record), folder)
 
 
 def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from emofusion.data import Account
-from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.evaluation.attempts import attempt_all
 from emofusion.evaluation.record.metrics_file import save_metrics
 from emofusion.evaluation.record.predictions import save_predictions
 from emofusion.evaluation.record.run_record import RunRecord
-from emofusion.evaluation.run_files import ACCOUNT_FILE, CARD_FILE, ILLUSTRATIONS, RESULTS
+from emofusion.evaluation.run_files import ACCOUNT_FILE, CARD_FILE, RESULTS
 
 from .card import write_card
 from .illustrations import history_of, plots_of
@@ -45,8 +45,8 @@ def save_run(
             them: what goes wrong with these is raised.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    remove_results(folder)  # of an earlier run: nothing may speak of other scores than those beside it
     save_predictions(predictions, folder)
-    _remove(ILLUSTRATIONS, folder)  # of an earlier run: no card may speak of other scores than those beside it
     save_metrics(metrics, folder)
     return _illustrate(metrics, account, folder, license_id, model_name)
 
@@ -66,11 +66,7 @@ def complete_run(
 
 def remove_results(folder: Path) -> None:
     """Remove all that speaks of scores: a new training in the folder makes it wrong."""
-    _remove(RESULTS, folder)
-
-
-def _remove(names: tuple[str, ...], folder: Path) -> None:
-    for name in names:
+    for name in RESULTS:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -78,7 +74,9 @@ def _illustrate(
     metrics: RunRecord, account: Account | ImageAccount, folder: Path, license_id: str, model_name: str
 ) -> list[str]:
     """Write account, plots and card, each whatever became of the others; returns those that could not be."""
-    writers = {ACCOUNT_FILE: account.save, **plots_of(metrics, history_of(folder))}
+    failed = attempt_all(lambda: {ACCOUNT_FILE: account.save}, folder)
+    failed += attempt_all(lambda: plots_of(metrics, history_of(folder)), folder)
     # The card comes last: it shows the plots that lie in the folder.
-    writers[CARD_FILE] = lambda _: write_card(metrics, license_id, folder, model_name)
-    return attempt_all(writers, folder)
+    return failed + attempt_all(
+        lambda: {CARD_FILE: lambda _: write_card(metrics, license_id, folder, model_name)}, folder
+    )

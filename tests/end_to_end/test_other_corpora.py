@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from emofusion.data import label_set
-from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.evaluation import compare
 from emofusion.evaluation.reports.summary import summary
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor

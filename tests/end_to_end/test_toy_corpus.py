@@ -2,12 +2,15 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
 import pytest
 from huggingface_hub import ModelCard
 
+from emofusion.data import register
+from emofusion.data.corpora.builders.split_builder import SplitBuilder
 from emofusion.data.corpora.registry import CORPORA
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.runs.forked import train_hf
@@ -17,8 +20,21 @@ from helpers.runs.forked import train_hf
 def toy_corpus(tmp_path_factory: pytest.TempPathFactory):
     """Its folder; it is known for as long as this module's tests run."""
     toy = importlib.import_module("helpers.toy_corpus")
+    register(toy.ENTRY)
     yield toy.write_toy_corpus(tmp_path_factory.mktemp("toy"))
     CORPORA.pop("toy")
+
+
+def test_corpus_of_a_name_that_is_taken_is_refused():
+    with pytest.raises(ValueError, match="ravdess: a corpus of that name is there already"):
+        register(CORPORA["ravdess"])
+
+
+def test_corpus_whose_builder_cannot_be_imported_is_refused_and_not_half_registered():
+    builder = type("Mine", (SplitBuilder,), {"__module__": "__main__"})
+    with pytest.raises(ValueError, match="mine: define its builder in a module"):
+        register(replace(CORPORA["ravdess"], name="mine", builder=builder))
+    assert "mine" not in CORPORA
 
 
 def test_toy_corpus_is_loaded_by_its_name(toy_corpus: Path, tmp_path: Path):

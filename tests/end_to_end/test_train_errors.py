@@ -48,10 +48,11 @@ def test_train_no_class_left_is_said(tmp_path: Path, corpus: Path):
     for path in corpus.rglob("01-01-07-*-01.mp4"):
         (only_disgust / path.name).write_bytes(path.read_bytes())
     words = ["--data_dir", only_disgust.parent, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
-    message = message_of(*words, "--label_set", "emotions4")
-    assert "no clip" in message
-    assert "emotions4" in message
-    assert "disgust" in message
+    for several in ([], ["--cross_validate"]):
+        message = message_of(*words, "--label_set", "emotions4", *several)
+        assert "no clip" in message
+        assert "emotions4" in message
+        assert "disgust" in message
 
 
 def test_train_silent_clip_for_an_audio_model_is_named(tmp_path: Path, test_data: Path):

@@ -6,8 +6,7 @@ Clips are called `<actor>-<emotion>-<number>.mp4`: `ann-happy-1.mp4`.
 from pathlib import Path
 from typing import NamedTuple
 
-from emofusion.data import register
-from emofusion.data.corpora.clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
+from emofusion.data.corpora.builders.clip_builder import CLIP_FLAGS, ClipBuilder, ClipConfig
 from emofusion.data.corpora.entry import CorpusEntry
 from emofusion.data.protocols import Fold
 from emofusion.data.sources.account import Account
@@ -73,16 +72,13 @@ class ToyCorpus(ClipBuilder):
 
 ENTRY = CorpusEntry(
     name="toy",
-    corpus=TOY,
     builder=ToyCorpus,
-    protocols=PROTOCOLS,
     trains_by="holdout",
     scores_by="holdout",
     help="the toy corpus",
     acted="emotions acted by four toys",
     flags=CLIP_FLAGS,
 )
-register(ENTRY)
 
 
 def write_toy_corpus(folder: Path) -> Path:

@@ -4,8 +4,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from emofusion.data import LABEL_SETS
+from emofusion.data.corpora.entry import CorpusEntry
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.data.protocols import LEAKY
+
+
+def _default_protocol(entry: CorpusEntry) -> str:
+    """In the words of `--help`: by what to train, and by what to score where that is another."""
+    scores_by = f", {entry.scores_by} with --do_predict" if entry.scores_by != entry.trains_by else ""
+    return entry.trains_by + scores_by
 
 
 @dataclass
@@ -95,8 +102,9 @@ class DataArguments:
         metadata={
             "help": "Which actors train, validate and test: "
             + "; ".join(f"{choice.corpus.name}: {', '.join(choice.protocols)}" for choice in CORPORA.values())
-            + f". {LEAKY} deals clips instead of actors, and leaks. By default holdout; of CREMA-D, of which a "
-            "checkpoint has seen no actor, all_test with --do_predict."
+            + f". {LEAKY} deals clips instead of actors, and leaks. By default "
+            + "; ".join(f"{entry.corpus.name}: {_default_protocol(entry)}" for entry in CORPORA.values())
+            + "."
         },
     )
     fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})

@@ -55,7 +55,7 @@ def default_output_dir(experiment: ExperimentArguments, words: Sequence[str]) ->
     """
     if not starts_with_recipe(words):
         return []
-    if "output_dir" in read_recipe(words[0]) or names_flag(words, "output_dir"):
+    if read_recipe(words[0]).get("output_dir") is not None or names_flag(words, "output_dir"):
         return []
     parts = [Path(words[0]).stem]
     parts += [Path(plan).stem for plan in (experiment.ablation, experiment.search) if plan]

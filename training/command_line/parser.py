@@ -93,6 +93,6 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
         raise ArgumentError(f"{unknown[0]}: the recipe must be the first argument")
     if unknown:
         word = unknown[0].lstrip("-").split("=")[0]
-        hint = did_you_mean(word, [*run_flags(), *EXPERIMENT_FLAGS], "; see train_hf.py --help")
+        hint = did_you_mean(word, [*run_flags(), *EXPERIMENT_FLAGS], "; see train_hf.py --help_all")
         raise ArgumentError(f"{unknown[0]}: no such flag{hint}")
     return Arguments(*groups)

@@ -45,7 +45,7 @@ def check_fields(settings: dict[str, Any], place: str) -> None:
         if name in EXPERIMENT_FLAGS:
             raise ArgumentError(f"{place}: {name} is of several runs; write it on the command line, as --{name}")
         if name not in known:
-            hint = did_you_mean(name, known, "; see train_hf.py --help")
+            hint = did_you_mean(name, known, "; see train_hf.py --help_all")
             raise ArgumentError(f"{place}: no such field {name!r}{hint}")
 
 

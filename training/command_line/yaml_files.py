@@ -17,7 +17,7 @@ def read_mapping(path: str, named_by: str, expected: str) -> dict[Any, Any]:
         expected (`str`): What the file should hold, for the message that it holds something else.
 
     Raises:
-        ArgumentError: No such file, not YAML, or not a mapping with anything in it.
+        ArgumentError: No such file, not YAML, or not a mapping.
     """
     if not Path(path).is_file():
         raise ArgumentError(f"{named_by}{path}: no such {'file' if named_by else 'recipe'}")
@@ -25,6 +25,8 @@ def read_mapping(path: str, named_by: str, expected: str) -> dict[Any, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path}: not YAML: {error}") from error
-    if not isinstance(content, dict) or not content:
-        raise ArgumentError(f"{path}: expected {expected}, found {type(content).__name__ if content else 'nothing'}")
+    if not isinstance(content, dict):
+        raise ArgumentError(
+            f"{path}: expected {expected}, found {'nothing' if content is None else type(content).__name__}"
+        )
     return content

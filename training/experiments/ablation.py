@@ -20,7 +20,7 @@ from emofusion.training.command_line.recipes import check_fields, words_of
 from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.yaml_files import read_mapping
 from emofusion.training.errors import ArgumentError
-from emofusion.training.run.job import SCRIPT, check_settings, say
+from emofusion.training.run.job import SCRIPT, check_words, say
 
 from .grid import plan, run_cells, words_of_experiment
 
@@ -98,7 +98,7 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     """
     variants = read_variants(str(experiment.ablation))
     for name, settings in variants.settings.items():  # what is wrong is said before the first is trained
-        check_settings([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
+        check_words([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
     planned = plan(experiment, words)
     found = []
     for name, settings in variants.settings.items():

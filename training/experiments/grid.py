@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from accelerate import PartialState
 
-from emofusion.data import Fold
+from emofusion.data import CORPORA, Fold
 from emofusion.evaluation.record.predictions import read_predictions
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.training.command_line.arguments import ExperimentArguments
@@ -19,7 +19,7 @@ from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import run_job, setup_errors
 from emofusion.training.setup.checks import check_flags_of_corpus
-from emofusion.training.setup.clips import CorpusBuilder, decode_corpus
+from emofusion.training.setup.clips import decode_corpus
 from emofusion.training.setup.defaults import fill_in_protocol
 from emofusion.training.setup.model import make_config, make_processor
 
@@ -94,7 +94,8 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
     with setup_errors():
         config = make_config(arguments)
         builder = decode_corpus(arguments, config, make_processor(config, arguments))
-    folds = _choose_folds(experiment, arguments, builder)
+        usable, refused = builder.usable_folds()
+    folds = _choose_folds(experiment, arguments, usable, refused)
     args = arguments.training
     return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
 
@@ -111,13 +112,14 @@ def _check_flags_of_several(experiment: ExperimentArguments, words: Sequence[str
         )
 
 
-def _choose_folds(experiment: ExperimentArguments, arguments: Arguments, builder: CorpusBuilder) -> Folds:
+def _choose_folds(
+    experiment: ExperimentArguments, arguments: Arguments, usable: dict[int, Fold], refused: dict[int, str]
+) -> Folds:
     """The folds to train among those that the actors who are there allow.
 
     Raises:
         ArgumentError: None of them can be used, or one that is asked for cannot.
     """
-    usable, refused = builder.usable_folds()
     wanted = experiment.folds or (list(usable) if experiment.cross_validate else [arguments.data.fold])
     for k in wanted:
         if k not in usable:
@@ -128,7 +130,7 @@ def _choose_folds(experiment: ExperimentArguments, arguments: Arguments, builder
     protocol = str(arguments.data.protocol)
     if not wanted:
         raise ArgumentError(f"--protocol {protocol}: no fold can be used: {'; '.join(refused.values())}")
-    own = builder.PROTOCOLS[protocol]
+    own = CORPORA[arguments.data.corpus].protocols[protocol]
     return Folds(
         chosen={k: usable[k] for k in wanted},
         refused=refused if experiment.cross_validate and not experiment.folds else {},

@@ -5,6 +5,7 @@ parse -> validate -> clips -> model -> trainer -> train -> score -> save
 `run_job` is the whole of it, and `make_ready` its first five steps, which a trial of a search takes as well.
 """
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from huggingface_hub.errors import StrictDataclassError
 from transformers import ProgressCallback, set_seed
@@ -52,6 +54,8 @@ from emofusion.training.setup.training_actors import leak_of, remember_training_
 from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
 from .trainer import EmoFusionTrainer, make_trainer
 
+logger = logging.getLogger(__name__)
+
 SCRIPT = "train_hf.py"
 
 
@@ -81,9 +85,9 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
     trained: TrainingFields = train(run) if run.trains else {}
     predictions, outcome = score(run, known["labels"])
     metrics: RunRecord = {**known, **trained, **outcome}
-    finish_trackers(run.trainer)
     if run.is_main:
         save(run, predictions, metrics)
+    tell_trackers(run.trainer, metrics)
     if run.arguments.training.push_to_hub:
         push(run)
     return metrics
@@ -177,7 +181,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
         ValueError, OSError: naming the flag or the file.
     """
     set_seed(arguments.training.seed)
-    config = validate(arguments)
+    config = complete_and_check(arguments)
     processor = make_processor(config, arguments)
     clips = load_clips(arguments, config, processor)
     if arguments.trains:
@@ -194,7 +198,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     return Run(arguments, config, clips, inputs, trainer, leaky, identity, checkpoint, name)
 
 
-def validate(arguments: Arguments) -> EmoFusionConfig:
+def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
     """Fill in what the flags leave open, refuse what cannot work; returns the config of the model.
 
     Raises:
@@ -211,7 +215,7 @@ def validate(arguments: Arguments) -> EmoFusionConfig:
     return config
 
 
-def check_settings(words: Sequence[str], place: str) -> None:
+def check_words(words: Sequence[str], place: str) -> None:
     """Find what is wrong with the flags of one run of several by themselves, before anything is read.
 
     Raises:
@@ -286,7 +290,6 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]
         run.config.modalities,
         undisturbed=prediction,
     )
-    log_confusion(run.trainer, "test", scores["test_confusion_matrix"], run.trainer.state.global_step)
     return predictions, {**scores, "robustness": robustness}
 
 
@@ -315,6 +318,15 @@ def save(run: Run, predictions: pd.DataFrame, metrics: RunRecord) -> None:
     say(f"{'weights, ' if run.trains else ''}scores{'' if failed else ', plots and card'}: {folder}")
 
 
+def tell_trackers(trainer: EmoFusionTrainer, metrics: RunRecord) -> None:
+    """Show the confusion matrix of the test in the trackers and end their runs; the scores lie on disk already."""
+    try:
+        log_confusion(trainer, "test", metrics["test_confusion_matrix"], trainer.state.global_step)
+        finish_trackers(trainer)
+    except Exception as error:  # whatever a tracker stumbles over, such as a network that is gone
+        logger.warning("a tracker was not told of the test: %s: %s; the scores are saved", type(error).__name__, error)
+
+
 def _license(run: Run) -> str:
     """Licence of the weights: of what they were trained on, not of what they are scored on."""
     return run.clips.corpus.license if run.trains else license_of(Path(run.load_from))
@@ -326,7 +338,8 @@ def push(run: Run) -> None:
     Raises:
         NoCardError: It has no card. Nothing was pushed.
     """
-    if run.is_main and not (run.folder / CARD_FILE).is_file():
+    has_card = [(run.folder / CARD_FILE).is_file()]
+    if not broadcast_object_list(has_card)[0]:  # of the main process: all of them go on, or none
         raise NoCardError(
             f"--push_to_hub: {run.folder / CARD_FILE} could not be written, and nobody should get a model without its "
             "limits and licence; mend what the warning above names, and score and push it again"
@@ -338,7 +351,10 @@ def _finished(run: Run) -> RunRecord | None:
     """The scores that this very run left when it finished, if it did; what it was stopped before is written now."""
     if not (run.folder / METRICS_FILE).is_file() or not same_run(run.identity, run.folder):
         return None
-    metrics = read_metrics(run.folder)
+    try:
+        metrics = read_metrics(run.folder)
+    except ValueError:  # not a file of ours: the run is scored again
+        return None
     if run.is_main:
         complete_run(metrics, run.clips.account, run.folder, license_id=_license(run), model_name=run.model_name)
     return metrics

@@ -99,7 +99,7 @@ def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -
     content = head + yaml.safe_dump(recipe | best["params"], sort_keys=False)
     write_text(folder / BEST_RECIPE_FILE, content)
     write_json(folder / SEARCH_FILE, record, indent=2)
-    attempt_all(_plots(record), folder)
+    attempt_all(lambda: _plots(record), folder)
 
 
 def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:

@@ -22,7 +22,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import words_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
-from emofusion.training.run.job import SCRIPT, Run, check_settings, make_ready, say, setup_errors
+from emofusion.training.run.job import SCRIPT, Run, check_words, make_ready, say, setup_errors
 
 try:
     import optuna
@@ -62,7 +62,7 @@ class Trials:
     def __init__(self, words: Sequence[str], space: Space) -> None:
         self.words, self.space = list(words), space
         self.best: float | None = None
-        self.run = _ready(self.words)
+        self.run = _ready_trial(self.words)
         self.trainer = self.run.trainer
         self.trainer.model_init = self.make_model
 
@@ -71,7 +71,7 @@ class Trials:
         self.best = None
         params = suggest(self.space, trial)
         try:
-            run = _ready([*self.words, *words_of(params)])
+            run = _ready_trial([*self.words, *words_of(params)])
         except (ArgumentError, SetupError) as error:
             raise SetupError(f"trial {trial.number} ({', '.join(words_of(params))}): {error}") from error
         for name in params:
@@ -163,7 +163,7 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     return record
 
 
-def _ready(words: Sequence[str]) -> Run:
+def _ready_trial(words: Sequence[str]) -> Run:
     """A run that is ready to train and will save nothing.
 
     Raises:
@@ -203,7 +203,7 @@ def _check_space(space: Space, path: str, words: Sequence[str]) -> None:
     """
     for name, found in space.items():
         for value in ends_of(found):
-            check_settings([*words, *words_of({name: value})], f"{path}: {name}: {value} cannot be used")
+            check_words([*words, *words_of({name: value})], f"{path}: {name}: {value} cannot be used")
 
 
 def _database(trials: Trials, url: str, shown: str, name: str) -> Database:

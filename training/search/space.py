@@ -62,6 +62,8 @@ def read_space(path: str) -> Space:
     """
     expected = f"a line for each flag to search, such as `weight_decay: {{...}}` ({_HOW})"
     content = read_mapping(path, "--search ", expected)
+    if not content:
+        raise ArgumentError(f"{path}: expected {expected}, found nothing")
     try:
         return {name: distribution_of(name, entry) for name, entry in content.items()}
     except ArgumentError as error:

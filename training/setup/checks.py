@@ -1,4 +1,4 @@
-"""Flags that cannot work, alone or together. Nothing is changed here, and nothing is read."""
+"""Flags that cannot work, alone or together. Nothing is changed here, and no clip is read."""
 
 from pathlib import Path
 
@@ -67,7 +67,10 @@ def _check_corpus_flags(arguments: Arguments) -> None:
     """Refuse flags that this corpus has no use for, and validating on the split that is scored."""
     data, entry = arguments.data, CORPORA[arguments.data.corpus]
     default = DataArguments()
-    given = [flag for flag in flags_of_some() if getattr(data, flag) != getattr(default, flag)]
+    unknown = [flag for flag in entry.flags if not hasattr(default, flag)]
+    if unknown:
+        raise ArgumentError(f"--corpus {data.corpus}: its entry names --{unknown[0]}, which is no flag of train_hf.py")
+    given = [flag for flag in flags_of_some() if getattr(data, flag, None) != getattr(default, flag, None)]
     useless = [flag for flag in given if flag not in entry.flags]
     if useless:
         raise ArgumentError(f"--{useless[0]}: {entry.corpus.name} has no use for it; leave it out")

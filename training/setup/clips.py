@@ -9,10 +9,10 @@ from typing import Any
 import datasets
 import numpy as np
 
-from emofusion.data.corpora.clip_builder import ClipBuilder
-from emofusion.data.corpora.image_account import ImageAccount
+from emofusion.data.corpora.builders.clip_builder import ClipBuilder
+from emofusion.data.corpora.builders.image_account import ImageAccount
+from emofusion.data.corpora.builders.still_images import StillImages
 from emofusion.data.corpora.registry import CORPORA
-from emofusion.data.corpora.still_images import StillImages
 from emofusion.data.inputs.clip_inputs import Augmentation, ClipInputs
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.data.protocols import SPLITS, FoldRefusedError

@@ -205,6 +205,24 @@ def test_load_dataset_strict_refuses_what_is_not_whole(tmp_path: Path):
         load(folder, tmp_path / "cache", split="all", strict=True)
 
 
+def test_builder_that_failed_hands_out_nothing(tmp_path: Path):
+    folder = write_corpus(tmp_path / "corpus", actors=(1, 13, 17), emotions=(3,), kind="wav")
+    options = {"data_dir": str(folder), "cache_dir": str(tmp_path / "cache")}
+    strict = datasets.load_dataset_builder("ravdess", strict=True, **options)
+    with pytest.raises(ValueError, match="strict, and not all is there"):
+        strict.download_and_prepare()
+    with pytest.raises(ValueError, match="nothing is opened yet"):
+        strict.as_dataset("all")
+    builder = datasets.load_dataset_builder("ravdess", **options)
+    builder.download_and_prepare()
+    assert len(builder.as_dataset("all"))
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError):
+        builder.download_and_prepare()
+    with pytest.raises(ValueError, match="nothing is opened yet"):
+        builder.as_dataset("all")
+
+
 @pytest.mark.parametrize("channel, clips", [("speech", 2), ("song", 1), ("both", 3)])
 def test_load_dataset_channel_chooses_speech_song_or_both(tmp_path: Path, channel: str, clips: int):
     for stem in ("03-01-03-01-01-01-01", "03-01-08-01-01-01-01", "03-02-03-01-01-01-01"):

@@ -1,9 +1,13 @@
 """Command line and recipes."""
 
+import typing
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from emofusion.modeling import EmoFusionConfig
+from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import words_of
@@ -187,3 +191,18 @@ def test_arguments_bf16_without_a_device_is_refused(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(ArgumentError, match="--bf16"):
         parse_arguments([*PLACES, "--bf16"])
+
+
+def test_recipe_with_an_empty_output_dir_has_the_default_one(tmp_path: Path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("output_dir: null\n")
+    assert split_experiment([str(recipe)])[1] == [str(recipe), "--output_dir=runs/mine"]
+
+
+@pytest.mark.parametrize("name", ["fusion", "audio_encoder", "gate", "window", "face_crop"])
+def test_choices_of_a_flag_are_those_of_the_config(name: str):
+    flag, field = (
+        {item.name: item.type for item in fields(group)}[name] for group in (ModelArguments, EmoFusionConfig)
+    )
+    (choices,) = (kind for kind in typing.get_args(flag) if kind is not type(None))
+    assert set(typing.get_args(choices)) == set(typing.get_args(field))

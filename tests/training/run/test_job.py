@@ -48,6 +48,18 @@ def test_card_that_fails_costs_no_scores_and_comes_when_the_run_is_resumed(
     assert "plots/training_curves.png" in (tmp_path / "README.md").read_text()
 
 
+def test_tracker_that_fails_costs_no_scores(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def offline(*_: object) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(job, "log_confusion", offline)
+    metrics = run_job([*words, f"--output_dir={tmp_path}"])
+    assert read_metrics(tmp_path) == metrics
+    assert "a tracker was not told of the test: ConnectionError: no network; the scores are saved" in caplog.text
+
+
 def stand_in(folder: Path, pushed: list[str]) -> Any:
     return SimpleNamespace(is_main=True, folder=folder, trainer=SimpleNamespace(push_to_hub=lambda: pushed.append("")))
 

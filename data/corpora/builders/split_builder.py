@@ -30,7 +30,7 @@ ALL = "all"
 class SplitBuilder(DatasetBuilder, Generic[Opened]):
     """A builder that neither downloads nor copies: its rows are opened where they lie, and selected.
 
-    `download_and_prepare` opens them, and leaves `Opened` in `_left`.
+    `download_and_prepare` opens them, and leaves `Opened` in `_left`; a pickled builder has to be prepared again.
     """
 
     CORPUS: ClassVar[Corpus]
@@ -100,12 +100,13 @@ class SplitBuilder(DatasetBuilder, Generic[Opened]):
         splits = self._open_splits(tuple(name for name in needed if name != ALL)) if set(needed) - {ALL} else {}
         if ALL in needed:
             splits[ALL] = self._open_all()
-        chosen = [_select(splits, one) for one in instructions]
+        chosen = [_rows_of(splits, one) for one in instructions]
         return chosen if several else chosen[0]
 
     def as_streaming_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
         """The same rows as iterable datasets; `load_dataset(..., streaming=True)` opens nothing before it."""
-        self.download_and_prepare()
+        if self._left is None:
+            self.download_and_prepare()
         rows = self.as_dataset(split)
         if isinstance(rows, DatasetDict):
             return IterableDatasetDict({name: part.to_iterable_dataset() for name, part in rows.items()})
@@ -119,7 +120,7 @@ def is_anew(download_mode: Any) -> bool:
     return download_mode is not None and DownloadMode(download_mode) is DownloadMode.FORCE_REDOWNLOAD
 
 
-def select(rows: Dataset, indices: list[int], *identity: Any) -> Dataset:
+def rows_called(rows: Dataset, indices: list[int], *identity: Any) -> Dataset:
     """Rows under a fingerprint that tells their content, so that what is computed from them is found again."""
     return rows.select(indices, new_fingerprint=hashlib.sha256(repr(identity).encode()).hexdigest()[:16])
 
@@ -128,7 +129,7 @@ def _instruction(split: Any) -> ReadInstruction:
     return split if isinstance(split, ReadInstruction) else ReadInstruction.from_spec(str(split))
 
 
-def _select(splits: dict[str, Dataset], instruction: ReadInstruction) -> Dataset:
+def _rows_of(splits: dict[str, Dataset], instruction: ReadInstruction) -> Dataset:
     parts = instruction.to_absolute({name: len(rows) for name, rows in splits.items()})
     chosen = [_part(splits[part.splitname], part.from_, part.to) for part in parts]
     return chosen[0] if len(chosen) == 1 else concatenate_datasets(chosen)

@@ -16,7 +16,7 @@ from emofusion.data.protocols import Fold, Protocols
 
 from .image_account import ImageAccount
 from .image_index import IMAGE_FEATURES, SPLITS, Listing, StillImage, open_index
-from .split_builder import ALL, SplitBuilder, is_anew, select
+from .split_builder import ALL, SplitBuilder, is_anew, rows_called
 
 logger = get_logger(__name__)
 
@@ -75,6 +75,7 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
 
     def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
         """Index what is not indexed yet; with `download_mode="force_redownload"` anew."""
+        self._left = None  # whatever goes wrong below, nothing of before is handed out
         cache_dir = Path(self._cache_dir_root)
         rows, account, key = open_index(self._find(), self.CORPUS.name, cache_dir, anew=is_anew(download_mode))
         account.drop(kept=label_set(self.config.label_set).mapping)
@@ -114,4 +115,4 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         return labelled, chosen
 
     def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
-        return select(rows, indices, self.fingerprint, self.config.label_set, part)
+        return rows_called(rows, indices, self.fingerprint, self.config.label_set, part)

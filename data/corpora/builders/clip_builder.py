@@ -25,7 +25,7 @@ from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing
 from emofusion.data.store.faces import NO_FACE, Faces, face_model, faces_for
 from emofusion.data.store.settings import DecodeOptions, DecodeSettings, check_options, option_values
 
-from .split_builder import ALL, SplitBuilder, is_anew, select
+from .split_builder import ALL, SplitBuilder, is_anew, rows_called
 
 logger = get_logger(__name__)
 
@@ -98,13 +98,15 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
 
     def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
         """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
+        self._left = None  # whatever goes wrong below, nothing of before is handed out
         for name in ("files", "corpus"):  # the folder may have changed
             self.__dict__.pop(name, None)
         if is_anew(download_mode):
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
         takes, account = self._find()
-        self._left = self._decode(takes), account
-        self._complete_account()
+        store = self._decode(takes)
+        self._complete_account(account, store)
+        self._left = store, account
         logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, account.summary())
 
     def _decode(self, takes: list[Take]) -> Store:
@@ -113,9 +115,8 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         cache_dir = Path(self._cache_dir_root)
         return decode_missing(DecodeRequest(self.files, takes, config.decode_settings, cache_dir, config.faces()))
 
-    def _complete_account(self) -> None:
+    def _complete_account(self, account: Account, store: Store) -> None:
         """Add what decoding found to the account, save it, and refuse gaps where the user wants none."""
-        store, account = self._opened
         _account_for(store, account)
         account.drop(store.column("emotion"), kept=label_set(self.config.label_set).mapping)
         account.save(store.folder.with_suffix(".account.json"))
@@ -195,7 +196,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
 
     def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
         config = self.config
-        return select(rows, indices, self.fingerprint, config.label_set, config.protocol, config.fold, part)
+        return rows_called(rows, indices, self.fingerprint, config.label_set, config.protocol, config.fold, part)
 
 
 def _account_for(store: Store, account: Account) -> None:
