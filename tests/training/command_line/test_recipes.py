@@ -1,7 +1,6 @@
 """Command line and recipes."""
 
 import typing
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -201,8 +200,6 @@ def test_recipe_with_an_empty_output_dir_has_the_default_one(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["fusion", "audio_encoder", "gate", "window", "face_crop"])
 def test_choices_of_a_flag_are_those_of_the_config(name: str):
-    flag, field = (
-        {item.name: item.type for item in fields(group)}[name] for group in (ModelArguments, EmoFusionConfig)
-    )
+    flag, field = (group.__annotations__[name] for group in (ModelArguments, EmoFusionConfig))
     (choices,) = (kind for kind in typing.get_args(flag) if kind is not type(None))
     assert set(typing.get_args(choices)) == set(typing.get_args(field))
