@@ -30,7 +30,10 @@ every fold of a protocol; variants side by side; the best settings (repeat a com
   accelerate launch train_hf.py recipes/gated.yaml --search recipes/search/gated.yaml --data_dir RAVDESS ...
 """
 
-MORE_FLAGS = "Every other flag of transformers' TrainingArguments works, too; --help_all lists all of them."
+MORE_FLAGS = """\
+The other flags of transformers' TrainingArguments work, too, such as --do_predict, --bf16, --use_cpu, --seed,
+--max_steps, --resume_from_checkpoint latest and --push_to_hub; --help_all lists all of them.
+"""
 
 
 class Parser(HfArgumentParser):

@@ -64,7 +64,8 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
 
     Args:
         words (`Sequence[str]`): Its command line, without the script's name.
-        resume (`bool`): Go on where the run was stopped, and do nothing where it is finished.
+        resume (`bool`): Go on where the run was stopped, as `--resume_from_checkpoint latest` does; a finished run is
+            only read, and quietly.
         within (`Path`, *optional*): Folder of the experiment that the run is one of.
 
     Raises:
@@ -77,7 +78,11 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         if resume:
             arguments.training.resume_from_checkpoint = "latest"
         run = make_ready(arguments, within)
-    if resume and (finished := _finished(run)) is not None:
+    if resumes(arguments.training) and (finished := _finished(run)) is not None:
+        if run.is_main and not resume:
+            say(f"{summary(finished)}\nfinished already, nothing was trained or scored again: {run.folder}")
+        if arguments.training.push_to_hub:
+            push(run)
         return finished
     if run.is_main:
         say(run.clips.account.table())

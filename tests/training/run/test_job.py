@@ -60,6 +60,17 @@ def test_tracker_that_fails_costs_no_scores(
     assert "a tracker was not told of the test: ConnectionError: no network; the scores are saved" in caplog.text
 
 
+def test_finished_run_that_is_resumed_by_its_flag_is_not_done_again(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run = [*words, f"--output_dir={tmp_path}", "--resume_from_checkpoint=latest"]
+    metrics = run_job(run)
+    monkeypatch.setattr(job, "train", None)
+    monkeypatch.setattr(job, "score", None)
+    assert run_job(run) == metrics
+    assert f"finished already, nothing was trained or scored again: {tmp_path}" in capsys.readouterr().out
+
+
 def stand_in(folder: Path, pushed: list[str]) -> Any:
     return SimpleNamespace(is_main=True, folder=folder, trainer=SimpleNamespace(push_to_hub=lambda: pushed.append("")))
 
