@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -11,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 import torch
 
+from emofusion.evaluation import attempts
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from helpers import REPOSITORY
 
@@ -19,6 +21,8 @@ SLOWEST_FIRST = [
     "test_search.py",
     "test_experiments.py",
     "test_transformers_common.py",
+    "test_docs.py",
+    "test_tutorials.py",
     "test_wheel.py",
     "test_push_to_hub.py",
     "test_publish.py",
@@ -40,6 +44,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(SLOWEST_FIRST)}
         items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_fails_unseen(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A card or plot that cannot be written is a warning for users; for tests it is a failure, unless they ask for it."""
+    yield
+    if "fails_to_illustrate" not in request.keywords:
+        records = caplog.get_records("setup") + caplog.get_records("call")
+        assert [record.getMessage() for record in records if record.name == attempts.logger.name] == []
 
 
 @pytest.fixture(scope="session")

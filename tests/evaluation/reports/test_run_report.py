@@ -70,6 +70,7 @@ def test_everything_is_there(folder: Path, caplog: pytest.LogCaptureFixture):
     assert all(plot in text for plot in PLOTS)
 
 
+@pytest.mark.fails_to_illustrate
 def test_scores_survive_a_missing_template(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -82,6 +83,7 @@ def test_scores_survive_a_missing_template(
     assert warning.getMessage().startswith(f"{folder / 'README.md'} was not written: FileNotFoundError: no model_card")
 
 
+@pytest.mark.fails_to_illustrate
 def test_scores_survive_a_disk_that_is_full_of_plots(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -93,6 +95,7 @@ def test_scores_survive_a_disk_that_is_full_of_plots(
     assert all("No space left" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.fails_to_illustrate
 def test_one_plot_that_fails_is_the_only_one(folder: Path):
     odd = METRICS | {"test_by_actor": {"17": {"clips": 60}}}
     assert saved(folder, odd) == ["plots/actors.png"]
@@ -154,6 +157,7 @@ def test_new_training_removes_all_that_speaks_of_scores(folder: Path):
     remove_results(folder)  # nothing is there to remove
 
 
+@pytest.mark.fails_to_illustrate
 def test_field_that_is_needed_is_named_in_the_warning(folder: Path, caplog: pytest.LogCaptureFixture):
     with pytest.raises(UndefinedError):
         card.write_card({name: value for name, value in METRICS.items() if name != "num_frames"}, "odbl", folder, "a")
