@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _nothing_fails_unseen(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A card or plot that cannot be written is a warning for users; for tests it is a failure, unless they ask for it."""
+    """A card or plot that cannot be written is a warning for users; a test fails by it, unless it is about that."""
     yield
     if "fails_to_illustrate" not in request.keywords:
         records = caplog.get_records("setup") + caplog.get_records("call")
