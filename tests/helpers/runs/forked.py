@@ -80,6 +80,7 @@ def _train(words: list[str], log: Path) -> None:
     # Whatever the server had of the terminal or of pytest's capture, this process prints to its log.
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
     os.chdir(REPOSITORY)
+    multiprocessing.set_start_method(None, force=True)  # data-loading workers begin as they do for a user
     torch.set_num_threads(1)  # as many in every run: sums in another order are other sums
     train_hf().main(words)
 
