@@ -225,6 +225,9 @@ def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):
     assert "perhaps a leaky split" in unknown.data.eval_results[0].dataset_name
     assert written(RUNS["fused"], tmp_path / "none").text.lstrip().startswith("# you/model")
     assert synthetic.text.lstrip().startswith("> **These weights and all scores below are from the animated corpus")
+    tables = [line for line in synthetic.text.splitlines() if line.startswith(("| score", "On 60 clips"))]
+    assert len(tables) >= 2
+    assert all("animated corpus" in line for line in tables)
 
 
 @pytest.mark.parametrize(
