@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from datasets.utils import tqdm
 
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.cores import cores
+from emofusion.data.store.progress import Bar
 
 from .builders.image_account import ImageAccount
 from .builders.image_index import PICTURE_ENDINGS, Listing, Row, image_row
@@ -151,9 +151,7 @@ def _rows(place: Path, one: ImageSet, account: ImageAccount) -> Iterator[Row]:
     # Threads, because the disk is what takes the time.
     with ThreadPoolExecutor(cores()) as pool:
         words = pool.map(lambda name: _emotion_or_reason(one, name), ids)
-        bar = tqdm(
-            zip(ids, words, strict=True), total=len(ids), desc=f"indexing AffectNet {one.split}", unit="picture"
-        )
+        bar = Bar(zip(ids, words, strict=True), total=len(ids), desc=f"indexing AffectNet {one.split}", unit="picture")
         for name, (word, reason) in bar:
             source = f"{where}/images/{one.images[name][0]}"
             if word is None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from datasets.utils import tqdm
 from PIL import Image
 
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
+from emofusion.data.store.progress import Bar
 
 from .builders.image_account import ImageAccount
 from .builders.image_index import PICTURE_ENDINGS, SPLITS, Listing, Row, image_row
@@ -223,7 +223,7 @@ def _picture_rows(files: CorpusFiles, pictures: list[Picture], account: ImageAcc
     """Rows of files as they are; of members of archives with their content."""
     known: dict[str, CorpusFile] = {}
     folder = files.folder.resolve()  # the index outlives links
-    for picture in tqdm(pictures, desc="indexing FER-2013", unit="picture"):
+    for picture in Bar(pictures, desc="indexing FER-2013", unit="picture"):
         file = picture.file
         first = known.setdefault(picture.clip, file)
         if first is not file:
@@ -282,7 +282,7 @@ def _table_rows(files: CorpusFiles, table: CorpusFile, account: ImageAccount, co
         reader = csv.reader(text)
         header = [name.strip() for name in next(reader)]
         columns = [header.index(name) for name in CSV_COLUMNS]
-        for number, cells in enumerate(tqdm(reader, desc="indexing FER-2013", unit="picture"), start=1):
+        for number, cells in enumerate(Bar(reader, desc="indexing FER-2013", unit="picture"), start=1):
             if not cells:
                 continue  # an empty line
             source = f"{table} row {number}"

@@ -16,12 +16,12 @@ from typing import Any
 
 import av
 import numpy as np
-from tqdm.auto import tqdm
 
 from emofusion.data.label_sets import EMOTIONS
 from emofusion.data.sources.corpus_record import DEMO_CORPUS, DEMO_RECORD
 from emofusion.data.sources.ravdess_names import RavdessName
 from emofusion.data.store.cores import cores
+from emofusion.data.store.progress import Bar
 from emofusion.data.whole_files import write_json, write_whole
 
 from .acting import ACTORS, draw_acting
@@ -111,7 +111,7 @@ def make_demo_corpus(
     missing = [take for take in planned if not _clip_path(folder, take).exists()]
     make = functools.partial(_make_clip, folder, image_size, fps, seed)
     done = len(planned) - len(missing)
-    with tqdm(desc=CORPUS_NAME, unit="clip", total=len(planned), initial=done, disable=not progress) as bar:
+    with Bar(desc=CORPUS_NAME, unit="clip", total=len(planned), initial=done, disable=not progress) as bar:
         for _ in _run(make, missing, jobs or cores()):
             bar.update()
     return folder

@@ -20,10 +20,10 @@ from pathlib import Path
 import requests
 from filelock import FileLock, Timeout
 from requests.exceptions import ChunkedEncodingError
-from tqdm.auto import tqdm
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from emofusion.data.store.progress import Bar
 from emofusion.data.whole_files import write_json
 
 from .record_files import SITE, RemoteFile, readable_size
@@ -193,7 +193,7 @@ def _fetch(line: _Line, file: RemoteFile, url: str, path: Path) -> Downloaded:
         if path.exists():
             return _keep(file, path)
         part = _Part(path)
-        with tqdm(desc=file.name, unit="B", unit_scale=True, total=file.size, disable=not line.progress) as bar:
+        with Bar(desc=file.name, unit="B", unit_scale=True, total=file.size, disable=not line.progress) as bar:
             _receive_all(line, file, url, part, bar)
         state = _verify(file, part)
         part.finish(path)
@@ -218,7 +218,7 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _receive_all(line: _Line, file: RemoteFile, url: str, part: _Part, bar: tqdm) -> None:
+def _receive_all(line: _Line, file: RemoteFile, url: str, part: _Part, bar: Bar) -> None:
     """Ask until everything is here; what is here stays if that fails."""
     failures, furthest = 0, part.size
     while not part.size or part.size != part.total:
@@ -250,7 +250,7 @@ def _wait_or_give_up(line: _Line, url: str, part: _Part, failures: int, error: E
     time.sleep(seconds)
 
 
-def _receive(line: _Line, url: str, part: _Part, bar: tqdm) -> None:
+def _receive(line: _Line, url: str, part: _Part, bar: Bar) -> None:
     """One attempt: add what the server sends."""
     with _ask(line, url, part) as response:
         _check_answer(response, url, part)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from datasets.utils import tqdm
 from PIL import Image, ImageDraw, ImageFont
 
 from emofusion.data.label_sets import ALL_EMOTIONS
 from emofusion.data.store.faces import NO_FACE
+from emofusion.data.store.progress import Bar
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import view_frames
 from emofusion.data.whole_files import write_whole
@@ -48,7 +48,7 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeS
     folder.mkdir(parents=True, exist_ok=True)
     pictures = rows.select_columns(["clip", "frames"])
     paths = []
-    for actor in tqdm(sorted(actors), desc="contact sheets", unit="actor"):
+    for actor in Bar(sorted(actors), desc="contact sheets", unit="actor"):
         shown = [clip for clip in actors[actor] if clip["has_video"]]
         if shown:
             sheet = _draw(_title(actors[actor]), _in_rows(shown), pictures, settings)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from datasets.utils import tqdm
 
 from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.store.progress import Bar
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import view_frames
 from emofusion.data.whole_files import write_text, write_whole
@@ -70,7 +70,7 @@ def export_npz(
     rows = rows.with_format(None)
     order = [index for indices in by_actor(rows).values() for index in indices]
     lines = []
-    for index in tqdm(order, desc="writing npz", unit="clip", disable=not progress):
+    for index in Bar(order, desc="writing npz", unit="clip", disable=not progress):
         lines.append(_export_clip(rows[index], rows.features["label"].names, folder, decode_settings, extractor))
     write_whole(folder / INDEX, lambda path: _write_index(path, lines))
     return folder / INDEX

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import Dataset, Features, Value
-from datasets.utils import tqdm
 from filelock import FileLock
 from huggingface_hub import HfApi
 
 from emofusion.data.protocols import PROTOCOLS, fold_of_present
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.arrow_parts import STORE_FEATURES
+from emofusion.data.store.progress import Bar
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import check_frames
 from emofusion.data.whole_files import write_text
@@ -195,7 +195,7 @@ def _write_actors(
     actors = by_actor(rows)
     rows = rows.with_format("arrow")
     written = {}
-    with tqdm(total=len(rows), desc="writing parquet", unit="clip", disable=not progress) as bar:
+    with Bar(total=len(rows), desc="writing parquet", unit="clip", disable=not progress) as bar:
         for actor, indices in actors.items():
             written[actor] = found = ActorFiles(pattern=f"data/actor-{actor:02d}-*.parquet")
             added = _protocol_values(actor, list(actors))

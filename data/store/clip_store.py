@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from datasets.utils import tqdm
 from filelock import FileLock
 
 from emofusion.data.sources.files import CorpusFiles
@@ -25,6 +24,7 @@ from emofusion.data.sources.takes import Take
 from .arrow_parts import UNFINISHED, load_parts, new_part, salvage
 from .cores import cores
 from .faces import Faces
+from .progress import Bar
 from .settings import DecodeSettings
 
 STORE_VERSION = 2
@@ -162,7 +162,7 @@ def _decode_to_part(request: DecodeRequest, todo: Sequence[Take]) -> dict[str, s
     done = len(request.takes) - len(todo)
     with (
         new_part(request.folder) as part,
-        tqdm(total=len(request.takes), initial=done, desc="decoding", unit="clip") as bar,
+        Bar(total=len(request.takes), initial=done, desc="decoding", unit="clip") as bar,
     ):
         for take, row in _decode_all(request, todo):
             if isinstance(row, dict):

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 from datasets import Dataset
-from datasets.utils import tqdm
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
+from emofusion.data.store.progress import Bar
 from emofusion.modeling import EmoFusionProcessor
 
 from .metrics import scores
@@ -59,7 +59,7 @@ def robustness_table(
     before = undisturbed if undisturbed is not None else predict(rows.with_transform(inputs))
     unworsened = logits_of(before.predictions).argmax(-1)
     table = [_row(first.name, before, unworsened)]
-    for condition in tqdm(others, desc="robustness", unit="condition"):
+    for condition in Bar(others, desc="robustness", unit="condition"):
         clips = np.flatnonzero(np.all([there[modality] for modality in condition.needs], axis=0))
         if len(clips):
             prediction = predict(rows.select(clips).with_transform(Degraded(inputs, condition)))
