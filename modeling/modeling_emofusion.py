@@ -1,17 +1,34 @@
 """The emofusion model: two encoders, modality dropout, a fusion head and its own loss."""
 
+import copy
+import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, logging
 
-from .configuration_emofusion import EmoFusionConfig
+from .configuration_emofusion import (
+    NOBODY_KNOWS,
+    EmoFusionConfig,
+    SealedSeen,
+    Seen,
+    new_weights,
+    seal,
+    write_into,
+    written_in,
+)
 from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
 from .fusion_emofusion import HEADS, GateOutput, HeadOutput, Modalities, branches_present
+
+logger = logging.get_logger(__name__)
+
+INPUT_OF = {"audio": "input_features", "video": "pixel_values"}
+_CALLED = {"audio": "sound", "video": "pictures"}
 
 
 @dataclass
@@ -49,7 +66,10 @@ class EmotionLoss(nn.Module):
         self.register_buffer("class_weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
 
     def forward(self, head: HeadOutput, labels: torch.Tensor, inputs: Modalities) -> torch.Tensor:
-        """Scalar loss for labels `[batch]`; -100 marks a clip without a label."""
+        """Scalar loss for labels `[batch]`; -100 marks a clip without a label.
+
+        0 where no clip counts, because none has a label or all are of classes with weight 0: nothing is learnt then.
+        """
         if head.audio_logits is None or head.video_logits is None:
             per_clip = self._cross_entropy(head.logits, labels)
         else:
@@ -57,10 +77,11 @@ class EmotionLoss(nn.Module):
             audio_loss = self._cross_entropy(head.audio_logits, labels)
             video_loss = self._cross_entropy(head.video_logits, labels)
             per_clip = (audio_loss * audio_there + video_loss * video_there) / (audio_there.int() + video_there.int())
-        # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips.
-        counted = labels != -100
-        weights = torch.where(counted, self.class_weights.float()[labels.clamp(min=0)], 0.0)
-        return per_clip.sum() / weights.sum()
+        # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips. A clip of
+        # weight 0 is left out whole; torch would smooth its label all the same.
+        weights = torch.where(labels != -100, self.class_weights.float()[labels.clamp(min=0)], 0.0)
+        total = weights.sum()
+        return torch.where(weights > 0, per_clip, 0.0).sum() / torch.where(total > 0, total, 1.0)
 
     def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(
@@ -82,6 +103,64 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
     # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
     accepts_loss_kwargs = False
     _no_split_modules = ["VideoEncoder", "AudioResNet", "AudioCNN"]
+    # What the weights had seen when they were drawn, trained or loaded; a seal tells whether they are still the same.
+    _sealed: SealedSeen | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None,
+        *args: Any,
+        check_seen: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Load a model as transformers does; its config says what the weights have seen only where their seal fits.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `os.PathLike`, *optional*): Folder, or name on the hub.
+            args: As transformers'.
+            check_seen (`bool`): False for weights to start from: the config says that nobody knows, without a warning.
+            kwargs: As transformers'.
+
+        Returns:
+            `EmoFusionModel`, with `output_loading_info=True` a pair of it and what was missing.
+        """
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        claimed = written_in(model.config) if check_seen else None
+        model._sealed = claimed.of(model.state_dict()) if claimed is not None else None
+        if check_seen and not model.seen.complete:
+            why = _why_unknown(model.config, claimed, model._sealed)
+            logger.warning_once(f"{pretrained_model_name_or_path}: nobody knows on whom it was trained: {why}")
+        write_into(model.config, model._sealed)
+        return loaded
+
+    @property
+    def seen(self) -> Seen:
+        """What the weights had seen when they were drawn, loaded or sealed; saving checks whether they changed."""
+        return self._sealed.seen if self._sealed is not None else NOBODY_KNOWS
+
+    def seal_seen(self, seen: Seen, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+        """Let the model say what its weights have seen, in every copy that is saved until they change.
+
+        Args:
+            seen (`Seen`): All that they were trained on.
+            state_dict (`dict`, *optional*): The weights, where they are gathered already.
+        """
+        self._sealed = seal(self.state_dict() if state_dict is None else state_dict, seen)
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        is_main_process: bool = True,
+        state_dict: dict[str, torch.Tensor] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Save as transformers does; the config says what the weights have seen if they are still those that have."""
+        weights = self.state_dict() if state_dict is None else state_dict
+        write_into(self.config, self._sealed.of(weights) if self._sealed is not None else None)
+        super().save_pretrained(save_directory, is_main_process, state_dict, *args, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -120,6 +199,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
     """
 
     def __init__(self, config: EmoFusionConfig) -> None:
+        is_new = torch.get_default_device().type != "meta"  # else weights come from a checkpoint
+        if is_new and config.training_actors is not None:
+            config = copy.deepcopy(config)  # that of another model, which goes on to say what it has seen
+            write_into(config, None)
         super().__init__(config)
         # save_pretrained adds AutoConfig and AutoModel by itself (see the end of this file).
         config.auto_map = {**(getattr(config, "auto_map", None) or {}), **AUTO_MAP}
@@ -132,6 +215,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             self.main_input_name = "input_features"
         self._frozen: list[nn.Module] = []
         self.post_init()
+        self._sealed = new_weights(self.state_dict()) if is_new else None
 
     def freeze_audio_encoder(self) -> None:
         """Stop training the audio encoder, its BatchNorm statistics included."""
@@ -183,6 +267,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         input_features = input_features if self.audio_encoder is not None else None
         self._check(pixel_values, input_features)
         audio_there, video_there = self._masks(pixel_values, input_features, video_mask, audio_mask)
+        if not self.training:
+            self._warn_of_unseen({"audio": audio_there, "video": video_there})
         if self.training and len(self.config.modalities) == 2:
             audio_there, video_there = drop_modalities(audio_there, video_there, self.config.modality_dropout_p)
         sizes = self.config.audio_embedding_size, self.config.video_embedding_size
@@ -208,8 +294,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
     def _check(self, pixel_values: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
         """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""
         if pixel_values is None and input_features is None:
-            names = {"audio": "input_features", "video": "pixel_values"}
-            needed = " or ".join(names[modality] for modality in self.config.modalities)
+            needed = " or ".join(INPUT_OF[modality] for modality in self.config.modalities)
             raise ValueError(f"a model with fusion={self.config.fusion!r} needs {needed}, found None")
         if pixel_values is not None and (pixel_values.ndim != 5 or pixel_values.shape[2] != 3):
             raise ValueError(
@@ -251,6 +336,16 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
 
         return mask_of(input_features, audio_mask, "audio_mask"), mask_of(pixel_values, video_mask, "video_mask")
 
+    def _warn_of_unseen(self, there: dict[str, torch.Tensor]) -> None:
+        """Say once that clips have a modality that no training clip had. Only such a model looks at the values."""
+        for modality in self.seen.without(self.config.modalities):
+            if not torch.compiler.is_compiling() and there[modality].any():
+                name = self.config.name_or_path or type(self).__name__
+                logger.warning_once(
+                    f"{name}: it was trained on clips without {_CALLED[modality]} and is given some, of which it can "
+                    f"make nothing; leave {INPUT_OF[modality]} out"
+                )
+
     def _encode(
         self, encoder: nn.Module | None, tensor: torch.Tensor | None, mask: torch.Tensor, size: int
     ) -> torch.Tensor:
@@ -264,6 +359,17 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         there = mask.view(-1, *(1,) * (tensor.ndim - 1))
         tokens = encoder(torch.where(there, tensor, 0.0).to(self.dtype))
         return torch.where(mask[:, None, None], tokens, 0.0)
+
+
+def _why_unknown(config: EmoFusionConfig, claimed: SealedSeen | None, sealed: SealedSeen | None) -> str:
+    """Why nobody knows what the weights of a checkpoint have seen."""
+    if sealed is not None:
+        return "its training began with weights that do not say"
+    if claimed is not None:
+        return "its weights changed after the training that its config.json speaks of"
+    if config.training_actors is not None:
+        return "its config.json names actors, but not for which weights (weights_seal); train it again to know"
+    return "it does not say"
 
 
 def drop_modalities(audio_mask: torch.Tensor, video_mask: torch.Tensor, p: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -40,6 +40,11 @@ class ModelFields(TypedDict):
     encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
     window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
     face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
+    trained_modalities: Annotated[
+        list[str] | None,
+        Note("what training clips had, of `audio` and `video`; empty where it was never trained, null where nobody "
+             "knows"),
+    ]  # fmt: skip
 
 
 class CircumstanceFields(TypedDict):

@@ -9,6 +9,7 @@ import datasets
 from emofusion.data import Account, Corpus
 from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.modeling import EmoFusionModel
+from emofusion.modeling.configuration_emofusion import Seen
 
 from .command_line import command_line
 from .run_record import CircumstanceFields, CorpusFields, ModelFields
@@ -43,8 +44,8 @@ def corpus_fields(
     return fields
 
 
-def model_fields(model: EmoFusionModel) -> ModelFields:
-    """Which model."""
+def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
+    """Which model, and what its training clips had."""
     config = model.config
     return {
         "labels": [config.id2label[index] for index in range(config.num_labels)],
@@ -55,6 +56,7 @@ def model_fields(model: EmoFusionModel) -> ModelFields:
         "encoder_width": config.encoder_width,
         "window": config.window,
         "face_crop": config.face_crop,
+        "trained_modalities": seen.known_modalities,
     }
 
 

@@ -16,6 +16,7 @@ from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.evaluation import compare
 from emofusion.evaluation.reports.summary import summary
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen
 from emofusion.modeling.processing_emofusion import ClipArrays
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
@@ -69,8 +70,9 @@ def checkpoint_of(
     torch.manual_seed(0)
     found = label_set(classes)
     config = EmoFusionConfig(fusion=fusion, label_set=classes, id2label=found.id2label, **SIZES)
-    config.training_actors = actors
-    EmoFusionModel(config).save_pretrained(folder)
+    model = EmoFusionModel(config)
+    model.seal_seen(NOBODY_KNOWS if actors is None else Seen(frozenset(actors), frozenset(config.modalities)))
+    model.save_pretrained(folder)
     EmoFusionProcessor.from_config(config).save_pretrained(folder)
     return folder
 
@@ -195,16 +197,17 @@ def test_score_of_a_model_that_does_not_say_who_trained_it_is_perhaps_leaky(
     checkpoint = checkpoint_of(place / "silent", actors=None)
     metrics = run(*score(checkpoint), "--corpus", "crema_d", "--data_dir", crema_d)
     assert metrics["leaky"] is None
-    assert "does not say which actors it was trained on" in caplog.text
+    assert "does not say on whom it was trained: whether the test actors 1001" in caplog.text
     card = (tmp_path / "out" / "README.md").read_text()
     assert "It is not known which actors this checkpoint was trained on" in card
     assert "never seen" not in card
     assert "unseen" not in summary(metrics)
     assert compare.where(metrics).startswith("perhaps seen in training: CREMA-D")
     goes_on = prepared("--corpus", "crema_d", "--data_dir", crema_d, "--model_name_or_path", checkpoint)
-    assert goes_on.config.training_actors == [1001, 1003, 1005]
-    assert (goes_on.config.training_actors_complete, goes_on.leaky) == (False, None)
-    assert prepared(*score(checkpoint), "--corpus", "fer2013", "--data_dir", fer2013).leaky is False  # nobody is named
+    before, after = goes_on.trainer.seen_around
+    assert (before, sorted(after.actors), after.complete) == (NOBODY_KNOWS, [1001, 1003, 1005], False)
+    assert goes_on.leaky is None
+    assert prepared(*score(checkpoint), "--corpus", "fer2013", "--data_dir", fer2013).leaky is None
 
 
 def test_train_on_crema_d_is_by_its_holdout(prepared: Any, crema_d: Path):
@@ -212,7 +215,7 @@ def test_train_on_crema_d_is_by_its_holdout(prepared: Any, crema_d: Path):
     assert ready.arguments.data.protocol == "holdout"
     actors = {name: sorted(set(rows["actor"])) for name, rows in ready.clips.splits.items()}
     assert actors == {"train": [1003, 1005], "validation": [1001], "test": [1006]}
-    assert ready.config.training_actors == [1001, 1003, 1005]
+    assert ready.trainer.seen_around == (Seen(), Seen(frozenset({1001, 1003, 1005}), frozenset({"audio", "video"})))
 
 
 def test_train_on_fer2013_then_go_on_from_there(run: Any, prepared: Any, tmp_path: Path, fer2013: Path):
@@ -227,7 +230,8 @@ def test_train_on_fer2013_then_go_on_from_there(run: Any, prepared: Any, tmp_pat
     start = (tmp_path / "out").rename(tmp_path / "start")
     patient = [*words, "--model_name_or_path", start, "--early_stopping_patience", "2"]  # there is nothing to wait for
     assert run(*patient)["trained"] is True
-    assert EmoFusionConfig.from_pretrained(tmp_path / "out").training_actors == []
+    went_on = EmoFusionModel.from_pretrained(tmp_path / "out")
+    assert (went_on.seen, went_on.config.training_actors) == (Seen(modalities=frozenset({"video"})), [])
 
 
 def test_train_on_fer2013_with_all_its_splits_validates_on_the_public_test(prepared: Any, tmp_path: Path):

@@ -7,6 +7,7 @@ import pytest
 from emofusion.data import describe_corpus
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling.configuration_emofusion import Seen
 from helpers.corpus_files import write_corpus
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.runs.forked import train_hf
@@ -125,9 +126,11 @@ def test_train_wrong_flag_is_named(tmp_path: Path, corpus: Path, flags: list, na
     assert named in message
 
 
-def checkpoint_of(config: EmoFusionConfig, folder: Path) -> Path:
+def checkpoint_of(config: EmoFusionConfig, folder: Path, actors: tuple[int, ...] = ()) -> Path:
     config.label_set = "emotions8"
-    EmoFusionModel(config).save_pretrained(folder)
+    model = EmoFusionModel(config)
+    model.seal_seen(Seen(frozenset(actors), frozenset(config.modalities)))
+    model.save_pretrained(folder)
     EmoFusionProcessor.from_config(config).save_pretrained(folder)
     return folder
 
@@ -154,8 +157,7 @@ def test_predict_without_test_actors_says_so(tmp_path: Path, corpus: Path, tiny_
 def test_push_of_a_checkpoint_that_was_trained_on_the_test_actors_is_refused(
     tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
 ):
-    tiny_config.training_actors = [16, 17]
-    checkpoint = checkpoint_of(tiny_config, tmp_path / "model")
+    checkpoint = checkpoint_of(tiny_config, tmp_path / "model", actors=(16, 17))
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     words = ["--model_name_or_path", checkpoint, "--do_predict", *places, "--push_to_hub"]
     message = message_of(*words)

@@ -18,7 +18,7 @@ import pandas as pd
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from huggingface_hub.errors import StrictDataclassError
-from transformers import ProgressCallback, set_seed
+from transformers import set_seed
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.corpora.registry import CORPORA
@@ -49,7 +49,7 @@ from emofusion.training.setup.defaults import (
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of, same_run, save_identity
 from emofusion.training.setup.model import make_config, make_model, make_processor
-from emofusion.training.setup.training_actors import leak_of, remember_training_actors
+from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
 from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
 from .trainer import EmoFusionTrainer, make_trainer
@@ -86,8 +86,8 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         return finished
     if run.is_main:
         say(run.clips.account.table())
-    known = run.record([SCRIPT, *words])
     trained: TrainingFields = train(run) if run.trains else {}
+    known = run.record([SCRIPT, *words])
     predictions, outcome = score(run, known["labels"])
     metrics: RunRecord = {**known, **trained, **outcome}
     if run.is_main:
@@ -172,7 +172,7 @@ class Run:
             processes=args.world_size,
             load_from=self.load_from,
         )
-        return {**corpus, **model_fields(self.trainer.model), **circumstances}
+        return {**corpus, **model_fields(self.trainer.model, self.trainer.seen), **circumstances}
 
 
 def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
@@ -189,16 +189,16 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     config = complete_and_check(arguments)
     processor = make_processor(config, arguments)
     clips = load_clips(arguments, config, processor)
-    if arguments.trains:
-        remember_training_actors(config, arguments, clips)
-    leaky = leak_of(config, arguments, clips)
     identity = identity_of(config, arguments, clips)
     checkpoint = _checkpoint_of_same_run(arguments, identity)
+    before = seen_before(arguments, checkpoint)
+    seen = seen_after(before, arguments, config, clips)
+    leaky = leak_of(seen, arguments, clips)
     model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
     augmentation = augmentation_for(arguments)
     name_run(arguments.training, resumes=checkpoint is not None, within=within)
     inputs = clips.inputs(processor, augmentation)
-    trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock)
+    trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock, seen=(before, seen))
     name = folder_name(Path(str(arguments.training.output_dir)), within)
     return Run(arguments, config, clips, inputs, trainer, leaky, identity, checkpoint, name)
 
@@ -311,7 +311,6 @@ def _check_finite(prediction: PredictionOutput, folder: Path) -> None:
 
 def _predict_quietly(trainer: EmoFusionTrainer, rows: Dataset) -> EvalLoopOutput:
     """Predict rows with their transform, as `Trainer.predict` does; trackers are not told of the scores."""
-    trainer.remove_callback(ProgressCallback)  # its bar is only closed by what tells trackers, too
     return trainer.evaluation_loop(trainer.get_test_dataloader(rows), "Prediction", metric_key_prefix="robustness")
 
 

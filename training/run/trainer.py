@@ -7,7 +7,8 @@ import torch
 from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
-    Trainer,
+    PrinterCallback,
+    ProgressCallback,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -16,28 +17,47 @@ from transformers import (
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.setup.batches import least_clips
 
+from .clip_loops import ClipLoops
+from .progress import Progress, no_bars_of_transformers
 from .tracking import ConfusionImages, ScoresWithConfusion
 
 
-class EmoFusionTrainer(Trainer):
+class EmoFusionTrainer(ClipLoops):
     """Trainer whose optimizer knows the branches; the card is ours and not overwritten.
 
     Args:
         args: As Trainer's.
         processor (`EmoFusionProcessor`): Saved with every checkpoint. Not Trainer's `processing_class`: of a processor
             it demands a tokenizer.
-        kwargs: As Trainer's.
+        seen (`tuple[Seen, Seen]`): What the weights have seen before training, and after a step of it.
+        kwargs: As Trainer's, and `least_clips`.
     """
 
-    def __init__(self, *args: Any, processor: EmoFusionProcessor, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        processor: EmoFusionProcessor,
+        seen: tuple[Seen, Seen] = (NOBODY_KNOWS, NOBODY_KNOWS),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.processor = processor
+        self._seen_before, self._seen_after = seen
+
+    @property
+    def seen(self) -> Seen:
+        """What the weights have seen by now."""
+        return self._seen_after if self.state.global_step else self._seen_before
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        super()._save(output_dir, state_dict)
-        self.processor.save_pretrained(output_dir or self.args.output_dir)
+        self.accelerator.unwrap_model(self.model).seal_seen(self.seen, state_dict)
+        with no_bars_of_transformers():
+            super()._save(output_dir, state_dict)
+            self.processor.save_pretrained(output_dir or self.args.output_dir)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Trainer's own optimizer, its parameter groups split by branch where a branch has a rate of its own."""
@@ -83,6 +103,7 @@ def make_trainer(
     processor: EmoFusionProcessor,
     inputs: dict[str, Dataset],
     clock: EpochClock,
+    seen: tuple[Seen, Seen],
 ) -> EmoFusionTrainer:
     """The trainer of a run.
 
@@ -92,6 +113,7 @@ def make_trainer(
         processor (`EmoFusionProcessor`): Saved with it.
         inputs (`dict[str, Dataset]`): Model inputs by split.
         clock (`EpochClock`): By which the augmentation of the training split draws.
+        seen (`tuple[Seen, Seen]`): What the weights have seen before training, and after a step of it.
     """
     callbacks: list[TrainerCallback] = [TellEpoch(clock)]
     if arguments.training.early_stopping_patience is not None and arguments.training.eval_strategy != "no":
@@ -101,11 +123,16 @@ def make_trainer(
         model=model,
         args=arguments.training,
         processor=processor,
+        seen=seen,
+        least_clips=least_clips(arguments, model.config),
         train_dataset=inputs["train"] if arguments.trains else None,
         eval_dataset=inputs.get("validation") if arguments.trains else None,
         data_collator=ClipCollator(),
         compute_metrics=scores,
         callbacks=callbacks,
     )
+    for shows_dicts in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(shows_dicts)
+    trainer.add_callback(Progress())
     trainer.add_callback(ConfusionImages(trainer, scores))
     return trainer

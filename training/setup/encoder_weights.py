@@ -1,6 +1,8 @@
 """Weights that an encoder starts from: ImageNet's, or those of another checkpoint."""
 
 import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,10 +13,11 @@ from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
+from emofusion.modeling.configuration_emofusion import NEVER_TRAINED, Seen
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
 
-from .leaks import SeenActors, seen_by
+from .leaks import seen_by
 
 Modality = Literal["audio", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -78,24 +81,29 @@ def check_encoder_weights(model_args: ModelArguments, config: EmoFusionConfig, t
         _check_fit(config, modality, source)
 
 
-def encoder_sources(model_args: ModelArguments) -> list[SeenActors]:
+def encoder_sources(model_args: ModelArguments) -> list[Seen]:
     """Actors that the encoder of each source was trained on: a score on one of them is a leak, too.
 
     Raises:
         ArgumentError: A source is neither a checkpoint nor a file of weights.
     """
-    return [_actors_of(source, modality) for modality, source in _sources(model_args).items()]
+    return [_seen_by(source, modality) for modality, source in _sources(model_args).items()]
 
 
-def _actors_of(source: str, modality: Modality) -> SeenActors:
+def _seen_by(source: str, modality: Modality) -> Seen:
     """Actors that a source was trained on or chosen by: nobody for ImageNet, and so a `.pth` file of torchvision's.
+
+    What they had, sound or picture, does not count: the head that reads the encoder is a new one.
 
     Raises:
         ArgumentError: No such checkpoint; the message names the flag of the modality.
     """
     if _is_torchvision(source, modality):
-        return SeenActors()
-    return seen_by(_checkpoint_config(source, modality))
+        return NEVER_TRAINED
+    _checkpoint_config(source, modality)
+    with _weights_to_read(source, modality):
+        seen = seen_by(_checkpoint(source))
+    return Seen(seen.actors, complete=seen.complete)
 
 
 def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None:
@@ -209,14 +217,22 @@ def _checkpoint_config(source: str, modality: Modality) -> EmoFusionConfig:
 
 def _checkpoint_encoder(source: str, modality: Modality) -> nn.Module:
     flag = _flag(modality, source)
-    try:
-        model, loaded = EmoFusionModel.from_pretrained(_checkpoint(source), output_loading_info=True)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise ArgumentError(f"{flag}: no weights to read in the checkpoint: {_first_line(error)}") from error
+    with _weights_to_read(source, modality):
+        model, loaded = EmoFusionModel.from_pretrained(_checkpoint(source), output_loading_info=True, check_seen=False)
     anew = [name for name in loaded["missing_keys"] if name.startswith(f"{modality}_encoder.")]
     if anew:
         raise ArgumentError(f"{flag}: the checkpoint lacks {len(anew)} weights of its encoder, such as {min(anew)}")
     return getattr(model, f"{modality}_encoder")
+
+
+@contextmanager
+def _weights_to_read(source: str, modality: Modality) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise ArgumentError(
+            f"{_flag(modality, source)}: no weights to read in the checkpoint: {_first_line(error)}"
+        ) from error
 
 
 def _imagenet_file(modality: Modality) -> Path:

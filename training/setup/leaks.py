@@ -1,43 +1,35 @@
-"""Which actors trained a model, and whether it is scored on one of them."""
+"""What a model has seen in training, and whether it is scored on an actor among them."""
 
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
 import datasets
+import torch
 
 from emofusion.data.protocols import numbers
-from emofusion.modeling import EmoFusionConfig
+from emofusion.modeling import EmoFusionModel
+from emofusion.modeling.configuration_emofusion import Seen
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SeenActors:
-    """Actors that weights were trained on or chosen by.
+def seen_by(checkpoint: str) -> Seen:
+    """What the weights of a checkpoint have seen, by its own word and by the seal that binds it to them.
 
-    Attributes:
-        known (`frozenset[int]`): Those that are known.
-        complete (`bool`): Whether these are all; false where a checkpoint did not say.
+    Raises:
+        OSError, ValueError: There are no weights in it.
     """
-
-    known: frozenset[int] = frozenset()
-    complete: bool = True
-
-
-def seen_by(config: EmoFusionConfig) -> SeenActors:
-    """What a checkpoint says of itself."""
-    complete = config.training_actors is not None and config.training_actors_complete
-    return SeenActors(frozenset(config.training_actors or ()), complete)
+    with torch.random.fork_rng(devices=[]):
+        return EmoFusionModel.from_pretrained(checkpoint).seen
 
 
-def seen_in_training(begins_with: Sequence[SeenActors], splits: dict[str, datasets.Dataset]) -> SeenActors:
-    """Actors that train a model or choose its checkpoint, in this run and in the checkpoints that it begins with."""
-    now = [actors_of(splits[name]) for name in ("train", "validation") if name in splits]
-    known = frozenset().union(*now, *(seen.known for seen in begins_with))
-    return SeenActors(known, all(seen.complete for seen in begins_with))
+def seen_in_run(splits: dict[str, datasets.Dataset], modalities: Collection[str]) -> Seen:
+    """What a model that reads these modalities sees in training: whom it learns from or is chosen by, and as what."""
+    actors = [actors_of(splits[name]) for name in ("train", "validation") if name in splits]
+    there = frozenset(modality for modality in modalities if any(splits["train"][f"has_{modality}"]))
+    return Seen(frozenset().union(*actors), there)
 
 
 def actors_of(rows: datasets.Dataset) -> set[int]:
@@ -45,15 +37,13 @@ def actors_of(rows: datasets.Dataset) -> set[int]:
     return set(rows["actor"]) if "actor" in rows.column_names else set()
 
 
-def find_leak(
-    seen: SeenActors, test_actors: Collection[int], args: EmoFusionTrainingArguments, allow: bool
-) -> bool | None:
+def find_leak(seen: Seen, test_actors: Collection[int], args: EmoFusionTrainingArguments, allow: bool) -> bool | None:
     """Whether actors of the test were seen in training, by this run or by what it began with; None if nobody knows.
 
     Raises:
         ArgumentError: They were, and the model is to be pushed to the hub.
     """
-    both = seen.known & set(test_actors)
+    both = seen.actors & set(test_actors)
     if both and args.push_to_hub and not allow:
         raise ArgumentError(
             f"--push_to_hub: the test actors {numbers(both)} were seen in training (--protocol, or the checkpoint), "
@@ -62,11 +52,11 @@ def find_leak(
     if both:
         logger.warning("LEAK: the test actors %s were seen in training, so the scores are inflated", numbers(both))
         return True
-    if test_actors and not seen.complete:
+    if not seen.complete:
         logger.warning(
-            "a checkpoint does not say which actors it was trained on: whether the test actors %s were among them, "
-            "and the scores are inflated, is not known",
-            numbers(test_actors),
+            "a checkpoint does not say on whom it was trained: whether the test %s were among them, and the "
+            "scores are inflated, is not known",
+            f"actors {numbers(test_actors)}" if test_actors else "pictures",
         )
         return None
     return False

@@ -100,7 +100,11 @@ def make_model(
         model = EmoFusionModel(config)
     else:
         model, loaded = EmoFusionModel.from_pretrained(
-            model_args.model_name_or_path, config=config, ignore_mismatched_sizes=True, output_loading_info=True
+            model_args.model_name_or_path,
+            config=config,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            check_seen=train_labels is None,  # what training begins with has been asked, with the classes that it had
         )
         _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
     start_encoders(model, model_args, trains=train_labels is not None)

@@ -1,31 +1,51 @@
-"""Whom a model has seen: written into its config before it is trained, and compared with whom it is scored on."""
+"""What a model has seen: before a run, and after it; compared with whom it is scored on."""
 
 from emofusion.data.protocols import LEAKY
 from emofusion.modeling import EmoFusionConfig
+from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments
 
 from .clips import Clips
 from .encoder_weights import encoder_sources
-from .leaks import actors_of, find_leak, seen_by, seen_in_training
+from .leaks import actors_of, find_leak, seen_by, seen_in_run
 
 
-def remember_training_actors(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> None:
-    """Write into the config whom the model learns from or is chosen by, here and in what it begins with.
+def seen_before(arguments: Arguments, checkpoint: str | None) -> Seen:
+    """What the weights that a run begins with have seen.
+
+    Args:
+        arguments (`Arguments`): Those of the run.
+        checkpoint (`str`, *optional*): Where it is resumed. It has seen what the run begins with and what the run
+            shows it, but only if nobody else trained it on.
 
     Raises:
-        ArgumentError: A source of weights is neither a checkpoint nor a file of weights.
+        OSError, ValueError: A source of weights is neither a checkpoint nor a file of weights.
     """
-    before = [seen_by(config)] if arguments.model.model_name_or_path else []
-    seen = seen_in_training([*before, *encoder_sources(arguments.model)], clips.splits)
-    config.training_actors, config.training_actors_complete = sorted(seen.known), seen.complete
+    start = arguments.model.model_name_or_path
+    sources = [seen_by(start)] if start is not None else []
+    return together([*sources, *encoder_sources(arguments.model), *_resumed(checkpoint)])
 
 
-def leak_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> bool | None:
+def _resumed(checkpoint: str | None) -> list[Seen]:
+    if checkpoint is None:
+        return []
+    try:
+        return [seen_by(checkpoint)]
+    except (OSError, ValueError):  # weights in another form than a model's, which Trainer alone can read
+        return [NOBODY_KNOWS]
+
+
+def seen_after(before: Seen, arguments: Arguments, config: EmoFusionConfig, clips: Clips) -> Seen:
+    """What the weights will have seen after the run; where nothing is trained, what they had seen before."""
+    return together([before, seen_in_run(clips.splits, config.modalities)]) if arguments.trains else before
+
+
+def leak_of(seen: Seen, arguments: Arguments, clips: Clips) -> bool | None:
     """Whether actors of the test were seen in training; None where nobody knows.
 
     Raises:
         ArgumentError: They were, and the model is to be pushed to the hub.
     """
     test_actors = actors_of(clips.splits["test"])
-    seen = find_leak(seen_by(config), test_actors, arguments.training, arguments.data.allow_leaky_split)
-    return True if arguments.data.protocol == LEAKY else seen
+    leak = find_leak(seen, test_actors, arguments.training, arguments.data.allow_leaky_split)
+    return True if arguments.data.protocol == LEAKY else leak

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18, resnet34
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
+from emofusion.modeling.configuration_emofusion import Seen
 from emofusion.modeling.encoders_emofusion import build_resnet18
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
@@ -20,7 +22,6 @@ from emofusion.training.setup.encoder_weights import (
     load_encoder,
     to_transformers,
 )
-from emofusion.training.setup.leaks import SeenActors
 from emofusion.training.setup.model import make_model
 from helpers.tiny_models import SIZES, new_model, one_thread, trained_model  # noqa: F401
 
@@ -274,18 +275,35 @@ def test_weights_of_another_network_are_refused(network, full_models, tmp_path: 
             load_encoder(full_models["video"], "video", str(path))
 
 
+def checkpoint(folder: Path, seen: Seen) -> str:
+    model = EmoFusionModel(config_of())
+    model.seal_seen(seen)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
 def test_weights_bring_their_actors(weights_file: str, tmp_path: Path):
-    config_of(training_actors=[5, 3]).save_pretrained(tmp_path / "first")
-    config_of(training_actors=[3, 24]).save_pretrained(tmp_path / "second")
-    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    first = checkpoint(tmp_path / "first", Seen(frozenset({5, 3}), frozenset({"audio", "video"})))
+    second = checkpoint(tmp_path / "second", Seen(frozenset({3, 24}), frozenset({"audio"})))
     assert encoder_sources(ModelArguments()) == []
     imagenet = ModelArguments(video_encoder_weights="imagenet", audio_encoder_weights=weights_file)
-    assert encoder_sources(imagenet) == [SeenActors(), SeenActors()]
+    assert encoder_sources(imagenet) == [Seen(), Seen()]
     named = ModelArguments(video_encoder_weights=first, audio_encoder_weights=second)
-    assert encoder_sources(named) == [SeenActors(frozenset({3, 24})), SeenActors(frozenset({3, 5}))]
+    # The modalities stay behind: the head that reads the encoders is a new one.
+    assert encoder_sources(named) == [Seen(frozenset({3, 24})), Seen(frozenset({3, 5}))]
 
 
-def test_weights_of_unknown_actors_are_unknown(tmp_path: Path):
+def test_weights_that_changed_after_their_training_are_of_nobody_knows_whom(tmp_path: Path):
+    source = checkpoint(tmp_path / "source", Seen(frozenset({5}), frozenset({"audio", "video"})))
+    weights = load_file(f"{source}/model.safetensors")
+    changed = {**weights, "head.classifier.bias": weights["head.classifier.bias"] + 1}
+    save_file(changed, f"{source}/model.safetensors", metadata={"format": "pt"})
+    named = ModelArguments(video_encoder_weights=source)
+    assert encoder_sources(named) == [Seen(complete=False)]
+
+
+def test_weights_that_are_not_there_are_named_with_their_flag(tmp_path: Path):
     config_of().save_pretrained(tmp_path / "source")
     named = ModelArguments(video_encoder_weights=str(tmp_path / "source"))
-    assert encoder_sources(named) == [SeenActors(complete=False)]
+    with pytest.raises(ArgumentError, match="^--video_encoder_weights .*no weights to read in the checkpoint"):
+        encoder_sources(named)

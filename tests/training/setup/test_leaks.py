@@ -5,14 +5,15 @@ from pathlib import Path
 import datasets
 import pytest
 
-from emofusion.modeling import EmoFusionConfig
+from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
-from emofusion.training.setup.leaks import SeenActors, find_leak, seen_by, seen_in_training
+from emofusion.training.setup.leaks import find_leak, seen_in_run
 
 
-def rows(*actors: int) -> datasets.Dataset:
-    return datasets.Dataset.from_dict({"actor": list(actors)})
+def rows(*actors: int, pictures: bool = True) -> datasets.Dataset:
+    there = {"has_audio": [True] * len(actors), "has_video": [False, pictures, False][: len(actors)]}
+    return datasets.Dataset.from_dict({"actor": list(actors), **there})
 
 
 def arguments(folder: Path, push: bool = False) -> EmoFusionTrainingArguments:
@@ -21,34 +22,38 @@ def arguments(folder: Path, push: bool = False) -> EmoFusionTrainingArguments:
 
 def test_training_adds_its_own_actors_and_not_those_of_the_test():
     splits = {"train": rows(1, 2, 1), "validation": rows(5), "test": rows(9)}
-    assert seen_in_training([], splits) == SeenActors(frozenset({1, 2, 5}))
-    before = [SeenActors(frozenset({7})), SeenActors(frozenset({8}), complete=False)]
-    assert seen_in_training(before, splits) == SeenActors(frozenset({1, 2, 5, 7, 8}), complete=False)
+    assert seen_in_run(splits, ("audio", "video")) == Seen(frozenset({1, 2, 5}), frozenset({"audio", "video"}))
+    before = [Seen(frozenset({7})), Seen(frozenset({8}), frozenset({"audio"}), complete=False)]
+    after = together([*before, seen_in_run(splits, ("video",))])
+    assert after == Seen(frozenset({1, 2, 5, 7, 8}), frozenset({"audio", "video"}), complete=False)
 
 
-def test_what_a_checkpoint_says_of_itself():
-    assert seen_by(EmoFusionConfig()) == SeenActors(complete=False)
-    assert seen_by(EmoFusionConfig(training_actors=[3])) == SeenActors(frozenset({3}))
-    assert not seen_by(EmoFusionConfig(training_actors=[3], training_actors_complete=False)).complete
+def test_training_has_seen_what_its_clips_have_and_the_model_reads():
+    silent = {"train": rows(1, 2, pictures=False), "validation": rows(3, 4, pictures=True)}
+    assert seen_in_run(silent, ("audio", "video")).modalities == {"audio"}  # validation chooses, and teaches nothing
+    assert seen_in_run({"train": rows(1, 2)}, ("video",)).modalities == {"video"}
+    stills = {"train": rows(1, 2).remove_columns("actor")}
+    assert seen_in_run(stills, ("video",)) == Seen(frozenset(), frozenset({"video"}))
 
 
 @pytest.mark.parametrize(
     ("seen", "test", "leak"),
     [
-        (SeenActors(frozenset({1, 2})), {3}, False),
-        (SeenActors(frozenset({1, 2})), {2, 3}, True),
-        (SeenActors(frozenset({1, 2}), complete=False), {2, 3}, True),  # what is known is known
-        (SeenActors(frozenset({1, 2}), complete=False), {3}, None),
-        (SeenActors(complete=False), set(), False),  # pictures of nobody knows whom
+        (Seen(frozenset({1, 2})), {3}, False),
+        (Seen(frozenset({1, 2})), {2, 3}, True),
+        (Seen(frozenset({1, 2}), complete=False), {2, 3}, True),  # what is known is known
+        (Seen(frozenset({1, 2}), complete=False), {3}, None),
+        (Seen(), set(), False),  # pictures of nobody knows whom, in published splits
+        (NOBODY_KNOWS, set(), None),  # perhaps it was those of the test
     ],
 )
-def test_leak_is_certain_unknown_or_none(seen: SeenActors, test: set[int], leak: bool | None, tmp_path: Path):
+def test_leak_is_certain_unknown_or_none(seen: Seen, test: set[int], leak: bool | None, tmp_path: Path):
     assert find_leak(seen, test, arguments(tmp_path), allow=False) is leak
 
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_certain_leak_is_not_pushed(complete: bool, tmp_path: Path):
-    seen = SeenActors(frozenset({17}), complete)
+    seen = Seen(frozenset({17}), complete)
     with pytest.raises(ArgumentError, match="test actors 17 were seen in training"):
         find_leak(seen, {17, 18}, arguments(tmp_path, push=True), allow=False)
     assert find_leak(seen, {17}, arguments(tmp_path, push=True), allow=True) is True
