@@ -79,9 +79,13 @@ class EmotionLoss(nn.Module):
             per_clip = (audio_loss * audio_there + video_loss * video_there) / (audio_there.int() + video_there.int())
         # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips. A clip of
         # weight 0 is left out whole; torch would smooth its label all the same.
-        weights = torch.where(labels != -100, self.class_weights.float()[labels.clamp(min=0)], 0.0)
+        weights = self.weights_of(labels)
         total = weights.sum()
         return torch.where(weights > 0, per_clip, 0.0).sum() / torch.where(total > 0, total, 1.0)
+
+    def weights_of(self, labels: torch.Tensor) -> torch.Tensor:
+        """Weight of each clip `[batch]` by its class; 0 without a label."""
+        return torch.where(labels != -100, self.class_weights.float()[labels.clamp(min=0)], 0.0)
 
     def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(

@@ -22,11 +22,12 @@ from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.setup.batches import least_clips
 
 from .clip_loops import ClipLoops
+from .loss_over_clips import LossOverClips
 from .progress import Progress, no_bars_of_transformers
 from .tracking import ConfusionImages, ScoresWithConfusion
 
 
-class EmoFusionTrainer(ClipLoops):
+class EmoFusionTrainer(ClipLoops, LossOverClips):
     """Trainer whose optimizer knows the branches; the card is ours and not overwritten.
 
     Args:

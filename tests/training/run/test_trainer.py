@@ -11,6 +11,7 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcess
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.run.trainer import EmoFusionTrainer, TellEpoch
 from emofusion.training.setup.checkpoints import last_complete_checkpoint
+from helpers.tiny_models import batch_of, new_model
 
 
 def trainer_of(model: EmoFusionModel, folder: Path, **options: float) -> EmoFusionTrainer:
@@ -82,3 +83,17 @@ def test_loss_scale_does_not_depend_on_accumulation(tiny_config: EmoFusionConfig
         for part in (slice(0, 2), slice(2, 4))
     ]
     torch.testing.assert_close(whole, sum(halves) / 2)
+
+
+@pytest.mark.parametrize("fusion", ["gated", "late"])
+def test_evaluation_loss_is_of_all_clips_whatever_batches_they_come_in(fusion: str, tmp_path: Path):
+    weights = [1.0, 0.5, 2.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    model = new_model(fusion, class_weights=weights, label_smoothing=0.1)
+    batch = batch_of(7, labels=True) | {"labels": torch.tensor([7, 7, 0, 1, 2, -100, 2])}
+    clips = [{name: values[clip] for name, values in batch.items()} for clip in range(7)]
+    trainer = trainer_of(model, tmp_path, per_device_eval_batch_size=2)
+    trainer.data_collator = torch.utils.data.default_collate
+    with torch.no_grad():
+        expected = model(**batch).loss.item()
+    assert trainer.evaluate(clips)["eval_loss"] == pytest.approx(expected, rel=1e-5)
+    assert trainer.evaluate(clips[:2])["eval_loss"] == 0  # none of them counts
