@@ -185,7 +185,8 @@ class TrainingDefaults:
         default=None, metadata={"help": "Learning rate of the video encoder; by default --learning_rate."}
     )
     early_stopping_patience: int | None = field(
-        default=None, metadata={"help": "Stop after so many epochs without a better validation macro-F1."}
+        default=None,
+        metadata={"help": "Stop after so many validations in a row without a better --metric_for_best_model."},
     )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
     per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
@@ -199,9 +200,12 @@ class TrainingDefaults:
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "End with the best checkpoint."})
     metric_for_best_model: str | None = field(
-        default="macro_f1", metadata={"help": "What makes a checkpoint the best."}
+        default="macro_f1",
+        metadata={"help": "What makes a checkpoint the best: macro_f1, uar, accuracy, weighted_f1 or loss."},
     )
-    greater_is_better: bool | None = field(default=True, metadata={"help": "Whether more of it is better."})
+    greater_is_better: bool | None = field(
+        default=None, metadata={"help": "Whether more of it is better; by its name where this is left out."}
+    )
     restore_callback_states_from_checkpoint: bool = field(
         default=True, metadata={"help": "Let early stopping go on counting where a resumed run left off."}
     )

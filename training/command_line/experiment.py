@@ -9,7 +9,7 @@ from emofusion.training.errors import ArgumentError
 
 from .arguments import ExperimentArguments
 from .flags import names_flag
-from .parser import Parser, print_help
+from .parser import Parser, check_flag_names, print_help
 from .recipes import read_recipe, starts_with_recipe
 
 
@@ -17,11 +17,12 @@ def split_experiment(argv: Sequence[str]) -> tuple[ExperimentArguments, list[str
     """What the command line says of several runs, and the words that are left for each of them.
 
     Raises:
-        ArgumentError: A value of the wrong type.
+        ArgumentError: A misspelt flag or recipe field, or a value of the wrong type.
     """
     if {"-h", "--help", "--help_all"} & set(argv):
         print_help(all_flags="--help_all" in argv)
         sys.exit()
+    check_flag_names(argv)
     experiment, rest = Parser((ExperimentArguments,)).parse(list(argv))
     _check_experiment(experiment)
     return experiment, rest + default_output_dir(experiment, rest)

@@ -1,22 +1,47 @@
-"""Names of all flags, which are the fields of a recipe, too."""
+"""Names of all flags, which are the fields of a recipe, too.
 
+Nothing here imports torch, so that a misspelt one is said at once.
+"""
+
+import ast
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 
-from .arguments import DataArguments, ExperimentArguments, ModelArguments
+from .arguments import DataArguments, ExperimentArguments, ModelArguments, TrainingDefaults
 
 EXPERIMENT_FLAGS = [item.name for item in fields(ExperimentArguments)]
 """Those of several runs, without their dashes."""
 
 
+@cache
 def run_flags() -> list[str]:
     """Those of one run, without their dashes."""
-    from .training_arguments import EmoFusionTrainingArguments
+    ours = [item.name for group in (ModelArguments, DataArguments, TrainingDefaults) for item in fields(group)]
+    return [*ours, *(name for name in _flags_of_transformers() if name not in ours)]
 
-    groups = (ModelArguments, DataArguments, EmoFusionTrainingArguments)
-    return [item.name for group in groups for item in fields(group) if item.init]
+
+def _flags_of_transformers() -> list[str]:
+    """Fields of transformers' TrainingArguments, read from its source: importing it takes seconds."""
+    package = importlib.util.find_spec("transformers")
+    assert package is not None
+    source = Path(str(package.origin)).with_name("training_args.py").read_text(encoding="utf-8")
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    (arguments,) = (node for node in classes if node.name == "TrainingArguments")
+    return [
+        line.target.id
+        for line in arguments.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and not line.target.id.startswith("_")
+    ]
+
+
+def name_of(word: str) -> str | None:
+    """The name of a flag in a word such as `--output-dir=OUT`: `output_dir`; None of a value."""
+    return word.split("=")[0].removeprefix("--").replace("-", "_") if word.startswith("--") else None
 
 
 def names_flag(words: Sequence[str], name: str) -> bool:
     """Whether a flag is among the words, spelt `--output_dir` or `--output-dir`."""
-    return any(word.split("=")[0].lstrip("-").replace("-", "_") == name for word in words if word.startswith("--"))
+    return any(name_of(word) == name for word in words)

@@ -1,5 +1,7 @@
 """The parser of `train_hf.py`, and the command line of one run. torch is imported only where a run is parsed."""
 
+import argparse
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -8,8 +10,8 @@ from transformers.hf_argparser import HfArgumentParser
 from emofusion.training.errors import ArgumentError
 
 from .arguments import DataArguments, ExperimentArguments, ModelArguments, TrainingDefaults
-from .flags import EXPERIMENT_FLAGS, run_flags
-from .recipes import read_recipe, starts_with_recipe, words_of_recipe
+from .flags import EXPERIMENT_FLAGS, name_of, run_flags
+from .recipes import check_fields, read_recipe, starts_with_recipe, words_of_recipe
 from .suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -32,8 +34,28 @@ every fold of a protocol; variants side by side; the best settings (repeat a com
 
 MORE_FLAGS = """\
 The other flags of transformers' TrainingArguments work, too, such as --do_predict, --bf16, --use_cpu, --seed,
---max_steps, --resume_from_checkpoint latest and --push_to_hub; --help_all lists all of them.
+--max_steps, --resume_from_checkpoint latest and --push_to_hub; --help_all lists all of them. The few that make no
+sense here are refused at once, with the reason. A flag that is true is turned off by `--flag false` or `--no_flag`.
 """
+
+
+class _Help(argparse.HelpFormatter):
+    """Help with the defaults that say something, and one spelling of each flag."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default = getattr(action.default, "value", action.default)
+        if default is None or default is False or default in ("", [], argparse.SUPPRESS):
+            return action.help
+        return f"{action.help or ''} (default: {' '.join(default) if isinstance(default, list) else default})"
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        values = self._format_args(action, action.dest.upper()) if action.nargs != 0 else ""
+        return f"{action.option_strings[0]} {values}".strip()
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave out `--no_flag` of a flag that is true: it says the same again."""
+        if not isinstance(action, argparse._StoreFalseAction):
+            super().add_argument(action)
 
 
 class Parser(HfArgumentParser):
@@ -45,11 +67,16 @@ class Parser(HfArgumentParser):
     """
 
     def __init__(self, groups: Sequence[type], **options: Any) -> None:
-        super().__init__(tuple(groups), add_help=False, allow_abbrev=False, **options)
+        super().__init__(tuple(groups), add_help=False, allow_abbrev=False, formatter_class=_Help, **options)
+
+    @property
+    def lists(self) -> set[str]:
+        """The flags that take several values."""
+        return {action.dest for action in self._actions if action.nargs == "+"}
 
     def error(self, message: str) -> NoReturn:
-        """Raise in place of ending the process."""
-        raise ArgumentError(message)
+        """Raise in place of ending the process; the message begins with the flag, in one spelling."""
+        raise ArgumentError(re.sub(r"^argument (--\w+)(/--[\w-]+)?: ", r"\1: ", message))
 
     def parse(self, words: list[str]) -> Any:
         """The dataclasses filled, and behind them the words that are no flags of theirs.
@@ -90,12 +117,32 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
     from .training_arguments import Arguments, EmoFusionTrainingArguments
 
     words = list(argv)
-    recipe = words_of_recipe(read_recipe(path := words.pop(0)), path) if starts_with_recipe(words) else []
-    *groups, unknown = Parser((ModelArguments, DataArguments, EmoFusionTrainingArguments)).parse([*recipe, *words])
-    if starts_with_recipe(unknown):
-        raise ArgumentError(f"{unknown[0]}: the recipe must be the first argument")
+    check_flag_names(words)
+    parser = Parser((ModelArguments, DataArguments, EmoFusionTrainingArguments))
+    recipe = []
+    if starts_with_recipe(words):
+        path = words.pop(0)
+        recipe = words_of_recipe(read_recipe(path), path, parser.lists)
+    *groups, unknown = parser.parse([*recipe, *words])
     if unknown:
-        word = unknown[0].lstrip("-").split("=")[0]
-        hint = did_you_mean(word, [*run_flags(), *EXPERIMENT_FLAGS], "; see train_hf.py --help_all")
-        raise ArgumentError(f"{unknown[0]}: no such flag{hint}")
+        raise ArgumentError(f"{unknown[0]}: it belongs to no flag; see train_hf.py --help_all")
     return Arguments(*groups)
+
+
+def check_flag_names(words: Sequence[str]) -> None:
+    """Find misspelt flags and recipe fields, which is quick, before anything else is looked at.
+
+    Raises:
+        ArgumentError: naming the first.
+    """
+    known = [*run_flags(), *EXPERIMENT_FLAGS]
+    for word in words:
+        name = name_of(word)
+        if name is not None and name not in known and name.removeprefix("no_") not in known:
+            hint = did_you_mean(name, known, "; see train_hf.py --help_all")
+            raise ArgumentError(f"{word.split('=')[0]}: no such flag{hint}")
+    if starts_with_recipe(words):
+        check_fields(read_recipe(words[0]), words[0])
+    for place, word in enumerate(words):
+        if place and starts_with_recipe([word]) and name_of(words[place - 1]) is None:
+            raise ArgumentError(f"{word}: the recipe must be the first argument")

@@ -1,6 +1,7 @@
 """Recipes: a YAML file gives defaults for the flags, and flags on the command line win."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from emofusion.training.errors import ArgumentError
@@ -24,13 +25,16 @@ def read_recipe(path: str) -> dict[str, Any]:
     return read_mapping(path, named_by="", expected="`field: value` lines")
 
 
-def words_of_recipe(settings: dict[str, Any], path: str) -> list[str]:
-    """The recipe as command-line words.
+def words_of_recipe(settings: dict[str, Any], path: str, lists: Collection[str]) -> list[str]:
+    """The recipe as command-line words; `lists` are the fields that take several values.
 
     Raises:
-        ArgumentError: An unknown field.
+        ArgumentError: An unknown field, or several values where there can be one.
     """
     check_fields(settings, path)
+    for name, value in settings.items():
+        if isinstance(value, list) and name not in lists:
+            raise ArgumentError(f"{path}: {name}: expected one value, found the list {value}")
     return words_of(settings)
 
 
@@ -55,6 +59,8 @@ def words_of(settings: dict[str, Any]) -> list[str]:
     for name, value in settings.items():
         if value is None or value == []:
             continue
+        if isinstance(value, dict):
+            value = json.dumps(value)
         # A single value in one word, so that -1e-3 is not taken for a flag.
         words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
     return words

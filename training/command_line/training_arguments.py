@@ -1,13 +1,17 @@
 """transformers' TrainingArguments as a run has them, and all arguments of a run as one."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
 from .arguments import DataArguments, ModelArguments, TrainingDefaults
+from .built_flags import check_json, check_optimizer, check_torch_compile
+from .combinations import check_combinations
+from .refused_flags import check_refused
+from .values import check_choices, check_numbers
 
 
 @dataclass
@@ -17,24 +21,34 @@ class EmoFusionTrainingArguments(TrainingDefaults, TrainingArguments):
     _argument_group_name = "training"
 
     def __post_init__(self) -> None:
-        """Refuse what the device cannot do, before anything is read."""
+        """Refuse what cannot work, alone or together or on this device, before anything is read."""
         if self.output_dir is None:
             raise ValueError(
                 "--output_dir is missing: name a folder for weights, scores, plots and card; with a recipe it is "
                 "runs/ and the recipe's name"
             )
-        if self.fp16 and (self.use_cpu or not torch.accelerator.is_available()):
-            raise ValueError("--fp16: half precision needs a GPU and there is none in use; leave the flag out")
-        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
-            raise ValueError(
-                "--bf16: no device with bfloat16 in use; leave the flag out, or add --use_cpu to train in bfloat16 "
-                "on the CPU"
-            )
+        self.metric_for_best_model = str(self.metric_for_best_model or "macro_f1").removeprefix("eval_")
+        check_refused(self, _defaults())
+        check_numbers(self)
+        check_choices(self)
+        check_json(self)
+        check_torch_compile(self)
+        has_gpu = not self.use_cpu and torch.accelerator.is_available()
+        check_combinations(self, has_gpu, is_torch_bf16_gpu_available())
         if self.eval_strategy == "no":
             self.load_best_model_at_end = False  # nothing tells which one was best
-        if self.use_cpu or not torch.accelerator.is_available():
+        if not has_gpu:
             self.dataloader_pin_memory = False  # it speeds up copies to a GPU; without one torch warns
         super().__post_init__()
+        check_optimizer(self)
+
+
+def _defaults() -> dict[str, Any]:
+    """Values of the flags that have one where none is given."""
+    return {
+        item.name: item.default_factory() if item.default_factory is not MISSING else item.default
+        for item in fields(EmoFusionTrainingArguments)
+    }
 
 
 class Arguments(NamedTuple):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import broadcast_object_list
-from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from emofusion.evaluation.record.command_line import command_line
@@ -23,6 +22,7 @@ from emofusion.training.command_line.recipes import words_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import SCRIPT, Run, check_words, make_ready, say, setup_errors
+from emofusion.training.run.progress import Progress
 
 try:
     import optuna
@@ -176,8 +176,7 @@ def _ready_trial(words: Sequence[str]) -> Run:
         # the best epoch still counts.
         arguments.training.save_strategy = SaveStrategy.NO
         run = make_ready(arguments)
-    for callback in (ProgressCallback, PrinterCallback):  # one line a trial
-        run.trainer.remove_callback(callback)
+    run.trainer.remove_callback(Progress)  # one line a trial
     return run
 
 

@@ -10,6 +10,7 @@ from emofusion.training.command_line.arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
+from .batches import check_batch_size
 from .checkpoints import last_complete_checkpoint
 
 
@@ -54,7 +55,8 @@ def _check_protocol(arguments: Arguments) -> None:
         )
     folds = entry.protocols[str(data.protocol)]
     if not 0 <= data.fold < len(folds):
-        raise ArgumentError(f"--fold {data.fold}: the folds of {data.protocol} of {name} are 0 to {len(folds) - 1}")
+        choices = f"folds 0 to {len(folds) - 1}" if len(folds) > 1 else "one fold, which is 0"
+        raise ArgumentError(f"--fold {data.fold}: {data.protocol} of {name} has {choices}")
     if arguments.trains and not entry.still and not folds[data.fold].train:
         others = [other for other in entry.protocols if entry.protocols[other][0].train]
         raise ArgumentError(
@@ -114,6 +116,7 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
     Raises:
         ArgumentError: naming the flag or the checkpoint.
     """
+    check_batch_size(arguments, config)
     for name in ("audio", "video"):
         rate = getattr(arguments.training, f"{name}_learning_rate")
         if rate is not None and name not in config.modalities:

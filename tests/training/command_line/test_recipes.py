@@ -1,15 +1,18 @@
 """Command line and recipes."""
 
 import typing
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments
 from emofusion.training.command_line.experiment import split_experiment
+from emofusion.training.command_line.flags import run_flags
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import words_of
+from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 from helpers import REPOSITORY
 
@@ -70,8 +73,34 @@ def test_arguments_negative_exponent_is_a_value(tmp_path: Path):
 
 def test_recipe_list_becomes_several_words(tmp_path: Path):
     recipe = tmp_path / "r.yaml"
-    recipe.write_text("include_for_metrics: [inputs, loss]\n")
-    assert parse_arguments([str(recipe), *PLACES])[2].include_for_metrics == ["inputs", "loss"]
+    recipe.write_text("report_to: [trackio, tensorboard]\n")
+    assert parse_arguments([str(recipe), *PLACES])[2].report_to == ["trackio", "tensorboard"]
+
+
+def test_recipe_list_where_one_value_is_due_is_named(tmp_path: Path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("fusion: [gated, audio]\n")
+    with pytest.raises(
+        ArgumentError, match=r"r\.yaml: fusion: expected one value, found the list \['gated', 'audio'\]"
+    ):
+        parse_arguments([str(recipe), *PLACES])
+
+
+def test_recipe_mapping_becomes_json(tmp_path: Path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr_rate: 0.1}\n")
+    assert parse_arguments([str(recipe), *PLACES])[2].lr_scheduler_kwargs == {"min_lr_rate": 0.1}
+
+
+@pytest.mark.parametrize("word", ["--bogus", "--bogus=3", "--learning-rat", "--no_fusio"])
+def test_misspelt_flag_is_said_before_anything_else(word: str):
+    with pytest.raises(ArgumentError, match=f"{word.split('=')[0]}: no such flag"):
+        split_experiment([word, "--n_trials", "many"])
+
+
+def test_known_flags_are_those_of_the_dataclasses():
+    groups = (ModelArguments, DataArguments, EmoFusionTrainingArguments)
+    assert set(run_flags()) == {item.name for group in groups for item in fields(group) if item.init}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Numbers and words that a flag can have. A wrong one would be found after all clips are decoded, or never."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
+from transformers.training_args import OptimizerNames, trainer_log_levels
+
+from emofusion.evaluation.scores.score_fields import Scores
+
+from .suggestions import did_you_mean
+
+Rule = tuple[Callable[[float], bool], str]
+"""Whether a number will do, and what to write instead of one that will not."""
+
+_ONE_OR_MORE: Rule = (lambda number: number >= 1, "write 1 or more")
+_NOT_NEGATIVE: Rule = (lambda number: number >= 0, "write 0 or more")
+_POSITIVE: Rule = (lambda number: number > 0, "write a number above 0")
+_BELOW_ONE: Rule = (lambda number: 0 <= number < 1, "write a number from 0 to below 1")
+_SEED: Rule = (lambda number: 0 <= number < 2**32, "write 0 to 4294967295")
+_STEPS: Rule = (
+    lambda number: 0 < number < 1 or (number >= 1 and number == int(number)),
+    "write a whole number of steps, or a share of all steps below 1",
+)
+_WARMUP: Rule = (lambda number: number == 0 or _STEPS[0](number), f"{_STEPS[1]}, or 0")
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "per_device_train_batch_size",
+            "per_device_eval_batch_size",
+            "gradient_accumulation_steps",
+            "early_stopping_patience",
+            "eval_accumulation_steps",
+            "torch_empty_cache_steps",
+            "dataloader_prefetch_factor",
+            "ddp_timeout",
+            "ddp_bucket_cap_mb",
+            "max_train_samples",
+            "max_eval_samples",
+        ),
+        _ONE_OR_MORE,
+    ),
+    **dict.fromkeys(
+        ("num_train_epochs", "learning_rate", "audio_learning_rate", "video_learning_rate", "adam_epsilon"), _POSITIVE
+    ),
+    **dict.fromkeys(("dataloader_num_workers", "weight_decay", "max_grad_norm", "eval_delay"), _NOT_NEGATIVE),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor"), _BELOW_ONE),
+    **dict.fromkeys(("eval_steps", "save_steps", "logging_steps"), _STEPS),
+    **dict.fromkeys(("seed", "data_seed"), _SEED),
+    "warmup_steps": _WARMUP,
+    "max_steps": (lambda number: number == -1 or number >= 1, "write 1 or more, or -1 to go by --num_train_epochs"),
+    "save_total_limit": (lambda number: number >= 0, "write 1 or more, or 0 to keep all of them"),
+}
+
+
+def check_numbers(values: Any) -> None:
+    """Refuse numbers that cannot be, nan and infinity among them.
+
+    Args:
+        values (`Any`): A dataclass of arguments.
+
+    Raises:
+        ValueError: naming the first flag.
+    """
+    for name, (will_do, instead) in RULES.items():
+        number = getattr(values, name, None)
+        if number is not None and not (math.isfinite(number) and will_do(number)):
+            raise ValueError(f"--{name} {number}: {instead}")
+
+
+LOSS = "loss"
+METRICS = (LOSS, *Scores.__annotations__)
+"""What validation measures: the loss, of which less is better, and scores, of which more is."""
+
+
+def _values(kind: Iterable[Any]) -> list[str]:
+    return [str(choice.value) for choice in kind]
+
+
+CHOICES: dict[str, list[str]] = {
+    "lr_scheduler_type": _values(SchedulerType),
+    "optim": _values(OptimizerNames),
+    "eval_strategy": _values(IntervalStrategy),
+    "logging_strategy": _values(IntervalStrategy),
+    "save_strategy": _values(SaveStrategy),
+    "hub_strategy": _values(HubStrategy),
+    "log_level": list(trainer_log_levels),
+    "log_level_replica": list(trainer_log_levels),
+    "debug": ["underflow_overflow"],
+    # The others sort clips by their length, and for the model all are equally long.
+    "train_sampling_strategy": ["random", "sequential"],
+    "torch_compile_mode": ["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
+    "dataloader_multiprocessing_context": ["fork", "spawn", "forkserver"],
+    "metric_for_best_model": list(METRICS),
+}
+
+
+def check_choices(values: Any) -> None:
+    """Refuse words that are none of the choices.
+
+    Args:
+        values (`TrainingArguments`): As they were given; `metric_for_best_model` without Trainer's `eval_`.
+
+    Raises:
+        ValueError: naming the first such flag, and what may have been meant.
+    """
+    for name, choices in CHOICES.items():
+        value = getattr(values, name)
+        word = str(getattr(value, "value", value))
+        if value not in (None, "", []) and word not in choices:
+            raise ValueError(f"--{name} {word}: expected one of {', '.join(choices)}{did_you_mean(word, choices, '')}")
+
+
+def less_is_better(metric: str) -> bool:
+    """Whether a checkpoint with less of it is the better one."""
+    return metric == LOSS

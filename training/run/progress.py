@@ -1,0 +1,103 @@
+"""What a training shows on the screen: one bar, and a readable line for each validation."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils import logging as transformers_logging
+
+from emofusion.evaluation.scores.score_fields import SCORES, TITLES
+
+
+class Progress(TrainerCallback):
+    """Takes the place of Trainer's bars and printed dicts.
+
+    All of it goes to standard error, because standard output holds results. The bar is for a terminal alone, and
+    `--disable_tqdm` leaves it out; the lines are the same without it.
+    """
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Any] | None = None
+        self.loss: float | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Begin the bar, at the step where a resumed run goes on."""
+        if state.is_world_process_zero:
+            self.bar = tqdm(
+                total=state.max_steps,
+                initial=state.global_step,
+                desc="training",
+                unit="step",
+                disable=True if args.disable_tqdm else None,  # None: no bar in a file
+                dynamic_ncols=True,
+                file=sys.stderr,
+            )
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Say what was measured; a training loss waits for the validation that follows it at once."""
+        if not state.is_world_process_zero or logs is None:
+            return
+        if "eval_loss" in logs:
+            _say(line_of(state.epoch or 0.0, self.loss, logs))
+            self.loss = None
+        elif "loss" in logs:
+            self.loss = logs["loss"]
+            if not control.should_evaluate:
+                _say(line_of(state.epoch or 0.0, self.loss, {}))
+                self.loss = None
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """End the bar, and say which checkpoint is kept."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        if state.is_world_process_zero and args.load_best_model_at_end and state.best_metric is not None:
+            name = str(args.metric_for_best_model)
+            _say(f"kept: step {state.best_global_step}, validation {TITLES.get(name, name)} {state.best_metric:.3f}")
+
+
+def line_of(epoch: float, loss: float | None, validation: Mapping[str, float]) -> str:
+    """One line on a training and what validation measured, such as `epoch 2: loss 1.904; validation: loss 2.261`."""
+    training = f"loss {loss:.3f}" if loss is not None else ""
+    scores = [f"loss {validation['eval_loss']:.3f}"] if validation else []
+    scores += [f"{TITLES[name]} {validation[f'eval_{name}']:.3f}" for name in SCORES if f"eval_{name}" in validation]
+    parts = [part for part in (training, f"validation: {', '.join(scores)}" if scores else "") if part]
+    return f"epoch {epoch:.3g}: {'; '.join(parts)}"
+
+
+def _say(line: str) -> None:
+    """Above the bar, where there is one."""
+    tqdm.write(line, file=sys.stderr)
+
+
+@contextmanager
+def no_bars_of_transformers() -> Iterator[None]:
+    """Saving takes a moment, and transformers would draw a bar for it at each checkpoint."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
