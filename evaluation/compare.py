@@ -11,7 +11,7 @@ from typing import Any
 
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
-from emofusion.evaluation.reports.subject import known_actors, pictures_of
+from emofusion.evaluation.reports.subject import known_actors, never_trained, pictures_of
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import markdown_table, number
 
@@ -35,7 +35,7 @@ def where(metrics: Mapping[str, Any]) -> str:
     if not known_actors(metrics):
         return f"{metrics['corpus']}, {metrics['label_set']}, {pictures_of(metrics)}"
     warning = {True: "LEAKY SPLIT, actors seen in training: ", None: "perhaps seen in training: "}
-    leaky = warning.get(metrics.get("leaky", False), "")
+    leaky = warning.get(metrics.get("leaky", False), "never trained: " if never_trained(metrics) else "")
     split = f"{metrics['protocol']} fold {metrics['fold']}"
     return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {numbers(metrics['actors']['test'])}"
 

@@ -12,7 +12,7 @@ from emofusion.evaluation.plots.variants import variants_figure
 from emofusion.evaluation.run_files import ABLATION_FILE, ABLATION_TABLE, GATE_PLOT, VARIANTS_PLOT
 
 from .ablation_table import setting, text
-from .subject import worst_leak
+from .subject import trained_together, worst_leak
 
 _FACTS = (
     "fusion",
@@ -32,13 +32,16 @@ _FACTS = (
 
 def facts(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the table says of a variant beside its scores, of its runs' metrics.json."""
-    return {name: runs[0][name] for name in _FACTS if name in runs[0]} | {"leaky": worst_leak(runs)}
+    return {name: runs[0][name] for name in _FACTS if name in runs[0]} | {
+        "leaky": worst_leak(runs),
+        "trained_modalities": trained_together(runs),
+    }
 
 
 def common(variants: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What all variants share; leaky is what one of them is, for example by the checkpoint that it began with."""
     shared = {name: value for name, value in variants[0].items() if name in _FACTS[2:]}
-    return shared | {"leaky": worst_leak(variants)}
+    return shared | {"leaky": worst_leak(variants), "trained_modalities": trained_together(variants)}
 
 
 def plot_rows(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:

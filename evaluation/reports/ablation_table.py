@@ -9,8 +9,10 @@ from emofusion.evaluation.scores.score_fields import SCORES
 from emofusion.evaluation.scores.significance import RESAMPLES, is_exact, smallest_p
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
-from .fold_report import fold_notes
+from .fold_report import blind_notes, fold_notes
 from .subject import tested_on
+
+_LEAKS = {True: " (LEAKY)", None: " (perhaps LEAKY)", False: ""}
 
 
 def text(record: dict[str, Any]) -> str:
@@ -45,7 +47,7 @@ def _cells(variant: dict[str, Any]) -> list[str]:
     pooled, values = variant["over_actors"], [run["macro_f1"] for run in variant["runs"]]
     deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
     return [
-        f"{variant['variant']}{' (LEAKY)' * bool(variant.get('leaky'))}",
+        f"{variant['variant']}{_LEAKS[variant.get('leaky', False)]}",
         f"{variant['parameters']:,}",
         f"{number(pooled['test_macro_f1'])}{in_brackets((pooled['test_intervals'] or {}).get('macro_f1'))}",
         f"{number(float(np.mean(values)))}{deviation}",
@@ -97,4 +99,4 @@ def _notes(record: dict[str, Any]) -> list[str]:
             f"p: two-sided, by {flips} of the actors' differences in UAR; beside it adjusted for {count} (Holm). With "
             f"{actors} actors it cannot be below {smallest_p(actors):.3g}, however large the difference."
         )
-    return notes + fold_notes(record)
+    return notes + blind_notes(record["variants"]) + fold_notes(record)

@@ -20,7 +20,7 @@ from emofusion.evaluation.scores.score_fields import TITLES
 
 from .card_tables import card_tables
 from .card_template import card_template
-from .subject import known_actors, part, split_name, tested_on
+from .subject import blind_spot, known_actors, never_met, never_trained, part, split_name, tested_on
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,16 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "few_actors": FEW_ACTORS,
         "acted": entry.acted if entry else "",
         "part": part(metrics),
+        "never_trained": never_trained(metrics) and leaky is False,
+        "blind_spot": blind_spot(metrics),
+        "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
+
+
+def _met(metrics: Mapping[str, Any]) -> list[str]:
+    """The modalities that the card may claim: those that the model reads and, as far as is known, was trained on."""
+    reads = [metrics["fusion"]] if metrics["fusion"] in ("audio", "video") else ["video", "audio"]
+    return [modality for modality in reads if modality not in never_met(metrics)]
 
 
 def _plots(metrics: Mapping[str, Any], folder: Path) -> dict[str, str]:
@@ -100,9 +109,10 @@ def license_of(checkpoint: Path) -> str:
 
 def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> ModelCardData:
     """Metadata with the test scores as model-index results."""
-    corpus, fusion = metrics["corpus"], metrics["fusion"]
+    corpus = metrics["corpus"]
     slug = re.sub(r"[^a-z0-9]+", "-", corpus.lower()).strip("-")
-    task = "audio-classification" if fusion == "audio" else "video-classification"
+    met = _met(metrics)
+    task = "audio-classification" if met == ["audio"] else "video-classification"
     warning = {True: "leaky split", None: "perhaps a leaky split"}.get(metrics.get("leaky", False), "")
     notes = [word for word in (warning, split_name(metrics)) if word]
     results = [
@@ -124,11 +134,11 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
         license=license_id,
         library_name="transformers",
         pipeline_tag=task,
-        tags=_tags(fusion, slug, bool(metrics.get("corpus_synthetic"))),
+        tags=_tags(met, slug, bool(metrics.get("corpus_synthetic"))),
         eval_results=results or None,
     )
 
 
-def _tags(fusion: str, slug: str, synthetic: bool) -> list[str]:
-    modality = {"audio": "audio", "video": "video"}.get(fusion, "audio-visual")
+def _tags(met: list[str], slug: str, synthetic: bool) -> list[str]:
+    modality = "audio-visual" if len(met) == 2 else met[0]
     return ["emotion-recognition", modality, slug, "emofusion", *(["synthetic"] if synthetic else [])]

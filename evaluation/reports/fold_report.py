@@ -1,6 +1,6 @@
 """What `--cross_validate` leaves: cross_validation.json, a table as Markdown, and plots."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from emofusion.evaluation.run_files import ACTORS_PLOT, CONFUSION_PLOT, FOLDS_FI
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
-from .subject import tested_on, worst_leak
+from .subject import blind_spot, tested_on, trained_together, worst_leak
 
 _COMMON = (
     "corpus",
@@ -32,7 +32,10 @@ _COMMON = (
 
 def common(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What all runs share, of their metrics.json; leaky they are together if one is."""
-    return {name: runs[0][name] for name in _COMMON if name in runs[0]} | {"leaky": worst_leak(runs)}
+    return {name: runs[0][name] for name in _COMMON if name in runs[0]} | {
+        "leaky": worst_leak(runs),
+        "trained_modalities": trained_together(runs),
+    }
 
 
 def text(record: dict[str, Any]) -> str:
@@ -85,7 +88,13 @@ def _notes(record: dict[str, Any]) -> list[str]:
     ]
     if len({run["seed"] for run in record["runs"]}) > 1:
         notes.append("A clip counts once for each seed.")
-    return notes + fold_notes(record)
+    return notes + blind_notes([record]) + fold_notes(record)
+
+
+def blind_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What models read that no clip of their training had, each model once."""
+    notes = {f"{record['fusion']}: {blind_spot(record)}.": None for record in records if blind_spot(record)}
+    return list(notes)
 
 
 def fold_notes(record: dict[str, Any]) -> list[str]:

@@ -6,6 +6,9 @@ from typing import Any
 UNSEEN = "unseen actors"
 SEEN = "actors SEEN in training (leaky split)"
 UNKNOWN = "actors perhaps seen in training (the checkpoint does not say)"
+NEVER = "actors (the model was NEVER TRAINED)"
+
+_CALLED = {"audio": ("sound", "heard any"), "video": ("pictures", "seen one")}
 
 
 def tested_on(metrics: Mapping[str, Any]) -> str:
@@ -13,11 +16,39 @@ def tested_on(metrics: Mapping[str, Any]) -> str:
 
     Args:
         metrics (`Mapping`): Content of metrics.json, or the record of an experiment: `leaky` (None where nobody
-            knows), `actors` or `test_by_actor`, and `test_part`.
+            knows), `trained_modalities`, `actors` or `test_by_actor`, and `test_part`.
     """
-    if not (known_actors(metrics) or metrics.get("test_by_actor")):
-        return f"pictures of the published {part(metrics)} split"
-    return {True: SEEN, False: UNSEEN, None: UNKNOWN}[metrics.get("leaky", False)]
+    leaky = metrics.get("leaky", False)
+    untrained = leaky is False and never_trained(metrics)
+    if known_actors(metrics) or metrics.get("test_by_actor"):
+        return NEVER if untrained else {True: SEEN, False: UNSEEN, None: UNKNOWN}[leaky]
+    note = " (perhaps seen in training: the checkpoint does not say)" if leaky is None else ""
+    note = " (the model was NEVER TRAINED)" if untrained else note
+    return f"pictures of the published {part(metrics)} split{note}"
+
+
+def never_trained(metrics: Mapping[str, Any]) -> bool:
+    """Whether the weights are known to be as they were drawn."""
+    return metrics.get("trained_modalities") == []
+
+
+def never_met(metrics: Mapping[str, Any]) -> list[str]:
+    """Which of `audio` and `video` the model reads and no clip of its training had; none where nobody knows."""
+    met = metrics.get("trained_modalities")
+    reads_both = metrics["fusion"] not in ("audio", "video")
+    return [modality for modality in ("audio", "video") if modality not in met] if met and reads_both else []
+
+
+def blind_spot(metrics: Mapping[str, Any]) -> str:
+    """`trained on clips without pictures: it has never seen one`; empty where training had all it reads."""
+    found = [_CALLED[modality] for modality in never_met(metrics)]
+    return "".join(f"trained on clips without {name}: it has never {met}" for name, met in found)
+
+
+def trained_together(runs: Iterable[Mapping[str, Any]]) -> list[str] | None:
+    """`trained_modalities` of several runs: what any of them had, None where nobody knows of one."""
+    found = [run.get("trained_modalities") for run in runs]
+    return None if None in found else sorted({modality for modalities in found for modality in modalities or ()})
 
 
 def worst_leak(runs: Iterable[Mapping[str, Any]]) -> bool | None:

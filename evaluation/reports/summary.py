@@ -6,7 +6,7 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
-from .subject import known_actors, pictures_of, tested_on
+from .subject import blind_spot, known_actors, pictures_of, tested_on
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -20,6 +20,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
     else:
         silent = "" if metrics["fusion"] == "video" else ", without sound"
         lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {metrics['label_set']})"]
+    lines += [f"  {note}" for note in [blind_spot(metrics)] if note]
     for name in SCORES:
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
         lines.append(

@@ -8,8 +8,10 @@ import pytest
 from huggingface_hub import ModelCard
 from jinja2 import UndefinedError
 
+from emofusion.evaluation import compare
 from emofusion.evaluation.reports import card
 from emofusion.evaluation.reports.illustrations import plots_of
+from emofusion.evaluation.reports.summary import summary
 from helpers.runs.run_records import EMOTIONS, metrics_of
 
 SCORES = {"macro-F1": "macro_f1", "UAR": "uar", "accuracy": "accuracy", "weighted F1": "weighted_f1"}
@@ -228,6 +230,47 @@ def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):
     tables = [line for line in synthetic.text.splitlines() if line.startswith(("| score", "On 60 clips"))]
     assert len(tables) >= 2
     assert all("animated corpus" in line for line in tables)
+
+
+def test_a_model_that_was_never_trained_says_so_and_not_that_actors_are_unseen(tmp_path: Path):
+    metrics = metrics_of(trained=False, trained_modalities=[])
+    text = written(metrics, tmp_path).text
+    assert text.lstrip().startswith("> **This model was never trained: its weights are as they were drawn")
+    assert "clips of actors (the model was never trained) (RAVDESS" in text
+    assert "never seen" not in text
+    assert "unseen" not in text + summary(metrics) + compare.where(metrics)
+    assert "clips of actors (the model was NEVER TRAINED) 17-20" in summary(metrics)
+    assert compare.where(metrics).startswith("never trained: RAVDESS")
+    stills = metrics_of(actors=(), trained=False, trained_modalities=[])
+    assert "pictures of the published test split (the model was NEVER TRAINED)" in summary(stills)
+
+
+def test_pictures_that_nobody_knows_whether_they_trained_the_model(tmp_path: Path):
+    metrics = metrics_of(actors=(), trained=False, leaky=None, trained_modalities=None)
+    text = written(metrics, tmp_path).text
+    assert text.lstrip().startswith("> **It is not known which pictures this checkpoint was trained on")
+    assert "published test split (perhaps seen in training: the checkpoint does not say)" in summary(metrics)
+
+
+@pytest.mark.parametrize(
+    ("met", "task", "words", "note"),
+    [
+        ("audio", "audio-classification", "from sound with", "without pictures: it has never seen one"),
+        ("video", "video-classification", "from video with", "without sound: it has never heard any"),
+    ],
+)
+def test_a_model_of_both_that_met_one_claims_that_one_alone(
+    tmp_path: Path, met: str, task: str, words: str, note: str
+):
+    metrics = metrics_of(trained_modalities=[met])
+    found = written(metrics, tmp_path)
+    assert found.data.pipeline_tag == task
+    assert met in found.data.tags
+    assert "audio-visual" not in found.data.tags
+    assert f"Emotion recognition {words} emofusion" in found.text
+    assert f"trained on clips {note}" in found.text
+    assert f"trained on clips {note}" in summary(metrics)
+    assert "Either the sound or the picture may be missing" not in found.text
 
 
 @pytest.mark.parametrize(

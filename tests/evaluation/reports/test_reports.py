@@ -121,6 +121,17 @@ def test_one_leaky_fold_is_not_called_unseen():
     assert "actors SEEN in training" in fold_report.text(record_of(runs, TABLES))
 
 
+def test_folds_say_what_no_clip_of_their_training_had():
+    deaf = [run | {"trained_modalities": ["video"]} for run in RUNS]
+    assert "gated: trained on clips without sound: it has never heard any." in fold_report.text(
+        record_of(deaf, TABLES)
+    )
+    once = [*deaf[:3], RUNS[3] | {"trained_modalities": ["audio", "video"]}]
+    assert "trained on clips without" not in fold_report.text(record_of(once, TABLES))
+    unknown = [run | {"trained_modalities": None, "leaky": None} for run in RUNS]
+    assert "perhaps seen in training" in fold_report.text(record_of(unknown, TABLES))
+
+
 def test_pictures_are_not_actors_and_count_once():
     table = TABLES[0].drop(columns=["actor", "gender"])
     runs = [run_of(0, seed, table, corpus="FER-2013") for seed in (1, 2)]

@@ -70,6 +70,7 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
         "encoder_width": 64,
         "window": "voice",
         "face_crop": "none",
+        "trained_modalities": MODALITIES.get(fusion, ["audio", "video"]),
         "seed": 42,
         "command": "accelerate launch train_hf.py recipes/gated.yaml --data_dir 'my corpus'",
         "versions": {"torch": "2.12.0", "python": "3.11.7"},
