@@ -3,6 +3,7 @@
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
+    AutoImageProcessor,
     AutoModel,
     AutoModelForAudioClassification,
     AutoModelForVideoClassification,
@@ -15,7 +16,7 @@ from .feature_extraction_emofusion import EmoFusionFeatureExtractor
 from .media_emofusion import MediaError, read_clip
 from .modeling_emofusion import EmoFusionModel, EmoFusionOutput
 from .processing_emofusion import EmoFusionProcessor
-from .video_processing_emofusion import EmoFusionVideoProcessor
+from .video_processing_emofusion import EmoFusionImageProcessor, EmoFusionVideoProcessor
 
 AutoConfig.register(EmoFusionConfig.model_type, EmoFusionConfig, exist_ok=True)
 for _auto_class in (AutoModel, AutoModelForAudioClassification, AutoModelForVideoClassification):
@@ -23,11 +24,15 @@ for _auto_class in (AutoModel, AutoModelForAudioClassification, AutoModelForVide
 AutoProcessor.register(EmoFusionConfig, EmoFusionProcessor, exist_ok=True)
 AutoFeatureExtractor.register(EmoFusionConfig, EmoFusionFeatureExtractor, exist_ok=True)
 AutoVideoProcessor.register(EmoFusionConfig, EmoFusionVideoProcessor, exist_ok=True)
+AutoImageProcessor.register(
+    EmoFusionConfig, image_processor_classes={"torchvision": EmoFusionImageProcessor}, exist_ok=True
+)
 
 __all__ = [
     "EMOTIONS",
     "EmoFusionConfig",
     "EmoFusionFeatureExtractor",
+    "EmoFusionImageProcessor",
     "EmoFusionModel",
     "EmoFusionOutput",
     "EmoFusionProcessor",

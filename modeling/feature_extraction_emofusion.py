@@ -1,16 +1,35 @@
-"""Sound to normalised log-mel spectrograms."""
+"""Sound to normalised log-mel spectrograms, from whatever form a library hands it over in."""
 
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torchaudio.transforms import MelSpectrogram
 from transformers import BatchFeature, SequenceFeatureExtractor
 
+from .media_emofusion import MediaBytes
+from .window_emofusion import check_settings, window_start
+
+try:
+    import av
+except ImportError:
+    av = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
+
 FLOOR = 1e-6
 """Added to the mel power before the logarithm: about the hiss of a quiet recording, so digital silence stays near."""
+LOUDEST = 2.0
+"""Peak up to which floats are taken for sound: a loud recording overshoots 1, samples of 16 bits go on to 32768."""
+MOST_CHANNELS = 8
+"""The shorter axis of a sound with two is that of its channels, if it is no longer than this."""
+FEW_SAMPLES = 64
+"""A sound with two axes is at least so long: 4 ms at 16 kHz."""
+_NUMBER = (int, float, np.number)
 
 
 @lru_cache(maxsize=4)
@@ -26,13 +45,14 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
 
     Args:
         feature_size (`int`): Mel bands.
-        sampling_rate (`int`): Hz; other rates are refused.
+        sampling_rate (`int`): Hz, to which sound of other rates is brought.
         padding_value (`float`): What shorter sound is padded with.
         n_fft (`int`): Samples of one spectrogram frame.
         hop_length (`int`): Samples between frames.
-        clip_duration (`float`): Seconds; shorter sound is padded at its end, longer sound is refused.
+        clip_duration (`float`): Seconds; shorter sound is padded at its end, longer sound is cut.
         mean (`float`): Mean of the log-mel power over RAVDESS speech, actors 1-12 (natural logarithm).
         std (`float`): Its standard deviation.
+        window (`str`): Which seconds of longer sound are taken: `"voice"`, `"center"` or `"start"`.
     """
 
     model_input_names = ["input_features"]
@@ -47,14 +67,18 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         clip_duration: float = 3.0,
         mean: float = -7.9,
         std: float = 4.8,
+        window: str = "voice",
         **kwargs: Any,
     ) -> None:
-        super().__init__(feature_size, sampling_rate, padding_value, **kwargs)
+        # Every clip has one length, and the model takes no attention mask.
+        super().__init__(feature_size, sampling_rate, padding_value, **{**kwargs, "return_attention_mask": False})
+        check_settings(1, clip_duration, sampling_rate, window)
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.clip_duration = clip_duration
         self.mean = mean
         self.std = std
+        self.window = window
 
     @property
     def num_samples(self) -> int:
@@ -63,16 +87,17 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
 
     def __call__(
         self,
-        raw_speech: np.ndarray | Sequence[np.ndarray],
+        raw_speech: Any,
         sampling_rate: int | None = None,
         return_tensors: str | None = "pt",
         **kwargs: Any,
     ) -> BatchFeature:
-        """Log-mel spectrograms of one or several sounds.
+        """Log-mel spectrograms of one or several sounds, of the seconds that `window` chooses.
 
         Args:
-            raw_speech: Mono sound `[samples]` in -1..1, or a list or a batch `[batch, samples]` of them.
-            sampling_rate (`int`): Hz of `raw_speech`.
+            raw_speech: Float sound `[samples]` in -1..1, or a batch `[batch, samples]`, or a list of sounds, each in
+                any form that [`as_sound`] takes.
+            sampling_rate (`int`): Hz of sounds that do not say it themselves.
             return_tensors (`str`, *optional*): `"pt"` or `"np"`.
             kwargs: Taken and ignored, as transformers' own feature extractors do.
 
@@ -80,11 +105,16 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
             `BatchFeature` with `input_features` float32 `[batch, mels, time]`.
 
         Raises:
-            ValueError: The rate is missing or another one, the sound is longer than the clip, not mono or not float.
+            ValueError: A sound that [`as_sound`] refuses, by its place; or none at all.
         """
-        check_sampling_rate(sampling_rate, self.sampling_rate)
-        sounds = [as_mono(sound, f"sound {index}") for index, sound in enumerate(as_batch(raw_speech))]
-        batch = torch.from_numpy(np.stack([self._pad(sound, index) for index, sound in enumerate(sounds)]))
+        sounds = as_sounds(raw_speech, rows_are_sounds=True)
+        if not sounds:
+            raise ValueError("nothing to process: give a sound [samples], or a list of sounds")
+        heard = [
+            as_sound(sound, f"sound {index}", sampling_rate, self.sampling_rate).samples
+            for index, sound in enumerate(sounds)
+        ]
+        batch = torch.from_numpy(np.stack([self._fit(samples) for samples in heard]))
         return BatchFeature({"input_features": self.log_mel(batch)}, tensor_type=return_tensors)
 
     def log_mel(self, waveforms: torch.Tensor) -> torch.Tensor:
@@ -92,51 +122,199 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         transform = mel_spectrogram(self.sampling_rate, self.n_fft, self.hop_length, self.feature_size)
         return ((transform(waveforms) + FLOOR).log() - self.mean) / self.std
 
-    def _pad(self, sound: np.ndarray, index: int) -> np.ndarray:
-        if len(sound) > self.num_samples:
-            raise ValueError(
-                f"sound {index}: expected at most {self.num_samples} samples ({self.clip_duration} s), found "
-                f"{len(sound)}; EmoFusionProcessor chooses the seconds that the model looks at"
-            )
-        return np.pad(sound, (0, self.num_samples - len(sound)), constant_values=self.padding_value)
+    def heard(self, samples: np.ndarray, start: float) -> np.ndarray:
+        """The samples of the window that begins at `start` seconds."""
+        first = round(start * self.sampling_rate)
+        return samples[first : first + self.num_samples]
+
+    def _fit(self, samples: np.ndarray) -> np.ndarray:
+        """Cut or pad to the length of a clip."""
+        seconds = len(samples) / self.sampling_rate
+        start = window_start(samples, self.sampling_rate, seconds, self.clip_duration, self.window)
+        samples = self.heard(samples, start)
+        return np.pad(samples, (0, self.num_samples - len(samples)), constant_values=self.padding_value)
 
 
-def check_sampling_rate(found: int | None, expected: int) -> None:
-    """Refuse sound of another rate: nothing in the samples would show it.
+class Heard(NamedTuple):
+    """A sound: float32 `[samples]`, and on whose clock it begins when (None where it has no clock)."""
+
+    samples: np.ndarray
+    begin: float | None = None
+
+
+def as_sounds(audio: Any, clips: int | None = None, rows_are_sounds: bool = False) -> list[Any]:
+    """One sound or several, as a list of sounds, each as it was given (None where there is none).
+
+    Args:
+        audio: A sound, or a list of sounds. An array `[batch, channels, samples]` is several.
+        clips (`int`, *optional*): How many pictures there are: then an array with as many rows is several sounds, too.
+        rows_are_sounds (`bool`): Whether the rows of any array with two axes are sounds, and not channels.
+    """
+    axes = len(getattr(audio, "shape", ()))
+    if axes == 3 or (axes == 2 and (rows_are_sounds or (clips != 1 and clips == len(audio)))):
+        return list(audio)
+    if isinstance(audio, np.ndarray) and audio.dtype.kind == "O":
+        return list(audio)
+    knows_itself = (
+        is_file(audio) or isinstance(audio, Mapping) or hasattr(audio, "get_all_samples") or _has_rate(audio)
+    )
+    if axes or knows_itself or not hasattr(audio, "__iter__"):
+        return [audio]
+    sounds = list(audio)
+    return [audio] if sounds and isinstance(sounds[0], _NUMBER) else sounds
+
+
+def as_sound(sound: Any, name: str, sampling_rate: Any, wanted: int) -> Heard:
+    """One sound, in the form in which a library hands it over, as mono samples of one rate.
+
+    Args:
+        sound: Float samples in -1..1, `[samples]`, `[channels, samples]` or `[samples, channels]`, as an array, a
+            tensor on any device or a list; or with their rate: `{"array", "sampling_rate"}` of `datasets`,
+            `(samples, rate)` of torchaudio, soundfile and librosa, an `AudioDecoder` or `AudioSamples` of torchcodec.
+        name (`str`): What errors call it.
+        sampling_rate (`int`): Hz, where the sound does not say it itself.
+        wanted (`int`): Hz to which it is brought.
+
+    Returns:
+        `Heard`.
 
     Raises:
-        ValueError: with both rates.
+        ValueError: The rate is missing, there are no samples, the shape is not plain, or they are not floats in -1..1.
+    """
+    values, own_rate, begin = _unpacked(sound, name)
+    rate = check_sampling_rate(sampling_rate if own_rate is None else own_rate, wanted)
+    samples = as_mono(values, name, channels_first=begin is not None)
+    return Heard(samples if rate == wanted else resample(samples, rate, wanted), begin)
+
+
+def check_sampling_rate(found: Any, wanted: int) -> int:
+    """The rate of a sound in Hz.
+
+    Raises:
+        ValueError: It is missing, for nothing in the samples would show it, or no whole number above 0.
     """
     if found is None:
-        raise ValueError(f"sampling_rate is missing: pass the rate of the sound in Hz (the model expects {expected})")
-    if found != expected:
-        raise ValueError(
-            f"sampling_rate: the model expects {expected} Hz, found {found} Hz; resample the sound first "
-            "(torchaudio.functional.resample), or pass the file's path"
-        )
+        raise ValueError(f"sampling_rate is missing: pass the rate of the sound in Hz (the model expects {wanted})")
+    try:
+        rate = 0 if isinstance(found, (bool, str)) else int(found)
+    except (TypeError, ValueError, OverflowError):
+        rate = 0
+    if rate <= 0 or rate != found:
+        raise ValueError(f"sampling_rate: expected samples per second, such as {wanted}, found {found!r}")
+    return rate
 
 
-def as_batch(raw_speech: np.ndarray | Sequence[Any]) -> list[Any]:
-    """One sound, a batch of equal lengths or a list of sounds (None where there is none), as a list."""
-    if isinstance(raw_speech, (np.ndarray, torch.Tensor)):
-        return list(raw_speech) if raw_speech.ndim > 1 else [np.asarray(raw_speech)]
-    if len(raw_speech) and raw_speech[0] is not None and np.ndim(raw_speech[0]) == 0:
-        return [np.asarray(raw_speech)]
-    return list(raw_speech)
+def as_mono(values: Any, name: str, channels_first: bool = False) -> np.ndarray:
+    """Float samples with or without channels as float32 `[samples]`; integers are refused, for they are not -1..1.
 
-
-def as_mono(sound: Any, name: str) -> np.ndarray:
-    """One sound as float32 `[samples]`; integers are refused, for their range is not -1..1.
+    Samples that are no numbers become 0, with a warning, as those of files.
 
     Raises:
         ValueError: naming the sound, with what was found.
     """
-    samples = np.asarray(sound)
-    if samples.ndim != 1:
-        raise ValueError(f"{name}: expected mono sound [samples], found shape {list(samples.shape)}")
-    if samples.dtype.kind != "f":
+    samples = as_array(values, name)
+    if samples.dtype.kind != "f" and samples.size:
         raise ValueError(f"{name}: expected float sound in -1..1, found {samples.dtype}; divide int16 by 32768")
-    return samples.astype(np.float32, copy=False)
+    channels = _channels(samples, name, channels_first)
+    whole = np.isfinite(channels)
+    if not whole.all():
+        logger.warning("%s: sound: samples that are no numbers were set to 0", name)
+        channels = np.where(whole, channels, 0.0)
+    peak = float(np.abs(channels).max())
+    if peak > LOUDEST:
+        raise ValueError(f"{name}: expected float sound in -1..1, found a peak of {peak:.6g}; divide by 32768 or such")
+    return mix_to_mono(channels.astype(np.float32))
+
+
+def as_array(values: Any, name: str) -> np.ndarray:
+    """Numbers that a library holds as an array of numpy, wherever they are and whether or not they have gradients.
+
+    Raises:
+        ValueError: They are not numbers, or do not form an array.
+    """
+    try:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().cpu()
+            return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        array = np.asarray(values.asnumpy() if hasattr(values, "asnumpy") else values)  # decord has a type of its own
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}: expected an array or a tensor, found {_kind(values)} ({error})") from error
+    if array.dtype.kind not in "fiub":
+        found = _kind(values) if array.dtype.kind == "O" else str(array.dtype)
+        raise ValueError(f"{name}: expected an array or a tensor of numbers, found {found}")
+    return array
+
+
+def mix_to_mono(channels: np.ndarray) -> np.ndarray:
+    """Sound `[channels, samples]` as mono `[samples]`, as loud as one channel."""
+    return channels.mean(axis=0)
+
+
+def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:
+    """Mono sound `[samples]` at another rate, by what resamples the sound of files."""
+    if av is None:
+        raise ImportError("PyAV is needed to resample sound and is not installed: pip install 'av>=15,<19'")
+    resampler = av.AudioResampler("fltp", "mono", rate)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), "fltp", "mono")
+    frame.sample_rate = source
+    parts = [part.to_ndarray()[0] for last in (frame, None) for part in resampler.resample(last)]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def is_file(item: Any) -> bool:
+    """Whether something is a media file: its path, its content, or opened."""
+    if isinstance(item, Mapping):
+        return item.get("array") is None and item.get("raw") is None
+    return isinstance(item, (str, os.PathLike, bytes, bytearray, memoryview, MediaBytes)) or hasattr(item, "read")
+
+
+def _kind(values: Any) -> str:
+    """What errors call something of another type."""
+    return f"{type(values).__module__}.{type(values).__qualname__}".removeprefix("builtins.")
+
+
+def _has_rate(sound: Any) -> bool:
+    """Whether samples come with their rate, as from torchaudio, soundfile or librosa, or from torchcodec."""
+    if isinstance(sound, tuple):
+        return len(sound) == 2 and isinstance(sound[1], _NUMBER) and len(getattr(sound[0], "shape", ())) > 0
+    return hasattr(sound, "sample_rate") and hasattr(sound, "data")
+
+
+def _unpacked(sound: Any, name: str) -> tuple[Any, Any, float | None]:
+    """Samples as they were given, their rate where they come with it, and when they begin where they have a clock."""
+    if isinstance(sound, Mapping):
+        values = next((sound[key] for key in ("array", "raw") if sound.get(key) is not None), None)
+        if values is None:
+            raise ValueError(f"{name}: expected 'array' and 'sampling_rate', found {', '.join(map(repr, sound))}")
+        return values, sound.get("sampling_rate"), None
+    if hasattr(sound, "get_all_samples"):
+        sound = sound.get_all_samples()
+    if _has_rate(sound):
+        if isinstance(sound, tuple):
+            return *sound, None
+        return sound.data, sound.sample_rate, float(getattr(sound, "pts_seconds", 0.0))
+    if sound is None or is_file(sound):
+        raise ValueError(f"{name}: expected samples, found {_kind(sound)}; files are read by EmoFusionProcessor")
+    return sound, None, None
+
+
+def _channels(samples: np.ndarray, name: str, channels_first: bool) -> np.ndarray:
+    """Samples as `[channels, samples]`."""
+    channels = samples[None] if samples.ndim == 1 else samples
+    if not samples.size:
+        raise ValueError(f"{name}: expected sound, found no samples (shape {list(samples.shape)})")
+    if channels.ndim == 2 and not channels_first and len(channels) > 1:
+        few, many = sorted(channels.shape)
+        plain = few <= MOST_CHANNELS and many >= FEW_SAMPLES
+        channels = channels if channels.shape[0] == few else channels.T
+    else:
+        plain = channels.ndim == 2
+    if not plain:
+        raise ValueError(
+            f"{name}: expected mono sound [samples], or [channels, samples] with at most {MOST_CHANNELS} channels, "
+            f"found shape {list(samples.shape)}; several sounds are a list"
+        )
+    return channels
 
 
 EmoFusionFeatureExtractor.register_for_auto_class()

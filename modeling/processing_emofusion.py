@@ -1,8 +1,9 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
+import io
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 from transformers import BatchFeature, ProcessorMixin
 
 from .configuration_emofusion import EmoFusionConfig
-from .faces_emofusion import FaceFinder, check_face_crop, crop_face, locate, make_face_finder
-from .feature_extraction_emofusion import EmoFusionFeatureExtractor, as_batch, as_mono, check_sampling_rate
-from .media_emofusion import EARLY_S, Clip, MediaPath, read_clip
-from .video_processing_emofusion import EmoFusionVideoProcessor, stored_size
+from .faces_emofusion import check_face_crop
+from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_file
+from .media_emofusion import Clip, MediaBytes, MediaPath, Source, read_audio, read_clip
+from .sound_emofusion import SYNC_S
+from .video_processing_emofusion import EmoFusionVideoProcessor, Picture, as_picture, as_videos, stored_size
 from .window_emofusion import frame_times, window_start
 
 logger = logging.getLogger(__name__)
@@ -35,8 +37,33 @@ class ClipArrays:
     audio: np.ndarray | None
 
 
+class NoTokenizer:
+    """Stands where `Trainer` looks for a processor's tokenizer, and says that there are no special tokens."""
+
+    eos_token_id = bos_token_id = pad_token_id = None
+
+
+class Told:
+    """A setting that is kept by parts of a processor, so that each of them chooses the same when it is used alone."""
+
+    def __init__(self, *parts: str) -> None:
+        self.parts = parts
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, processor: Any, owner: type) -> Any:
+        return self if processor is None else getattr(getattr(processor, self.parts[0]), self.name)
+
+    def __set__(self, processor: Any, value: Any) -> None:
+        for part in self.parts:
+            setattr(getattr(processor, part), self.name, value)
+
+
 class EmoFusionProcessor(ProcessorMixin):
     """Turns clips into what [`EmoFusionModel`] takes.
+
+    What is odd about a file, but usable, is one warning with its name, the first time that it is read.
 
     Args:
         feature_extractor (`EmoFusionFeatureExtractor`): Sound to log-mel.
@@ -59,6 +86,8 @@ class EmoFusionProcessor(ProcessorMixin):
         ```
     """
 
+    tokenizer = NoTokenizer()
+
     def __init__(
         self,
         feature_extractor: EmoFusionFeatureExtractor,
@@ -71,12 +100,17 @@ class EmoFusionProcessor(ProcessorMixin):
     ) -> None:
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
         check_face_crop(face_crop)
-        self.num_frames = num_frames
-        self.window = window
         self.modalities = list(modalities)
-        self.face_crop = face_crop
-        self.yunet_path = yunet_path
-        self._finder: FaceFinder | None = None
+        self._told: set[str] = set()  # files whose oddities are known
+        self.num_frames, self.window = num_frames, window
+        self.face_crop, self.yunet_path = face_crop, yunet_path
+        video_processor.clip_duration = feature_extractor.clip_duration
+        video_processor.sampling_rate = feature_extractor.sampling_rate
+
+    num_frames = Told("video_processor")
+    window = Told("feature_extractor", "video_processor")
+    face_crop = Told("video_processor")
+    yunet_path = Told("video_processor")
 
     @classmethod
     def from_config(cls, config: EmoFusionConfig) -> "EmoFusionProcessor":
@@ -102,9 +136,9 @@ class EmoFusionProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        clips: MediaPath | Sequence[MediaPath] | None = None,
-        videos: np.ndarray | Sequence[np.ndarray | None] | None = None,
-        audio: np.ndarray | Sequence[np.ndarray | None] | None = None,
+        clips: Any = None,
+        videos: Any = None,
+        audio: Any = None,
         sampling_rate: int | None = None,
         video_fps: float | None = None,
         return_tensors: str | None = "pt",
@@ -112,11 +146,13 @@ class EmoFusionProcessor(ProcessorMixin):
         """Make a batch of clips.
 
         Args:
-            clips: Path of a media file, or a list of paths. Sound and picture are read from it.
-            videos: Instead of `clips`: uint8 frames `[frames, height, width, 3]`, or a list of such arrays, where None
-                stands for a clip without a picture.
-            audio: Instead of `clips`: mono sound `[samples]` in -1..1, or a list of such arrays with None likewise.
-            sampling_rate (`int`): Hz of `audio`.
+            clips: A media file, or a list of them: paths, open files, bytes, or `{"bytes", "path"}` of `datasets`.
+                Sound and picture are read from it. Sounds that know their rate and decoders will do, too.
+            videos: Instead of `clips`: uint8 frames `[frames, height, width, 3]`, or a list of such videos, where None
+                stands for a clip without a picture. What else a video may be, [`as_picture`] says.
+            audio: Instead of `clips`: sound `[samples]` in -1..1, or a list of such sounds with None likewise. What
+                else a sound may be, [`as_sound`] says; or a file.
+            sampling_rate (`int`): Hz of the sounds in `audio` that do not say it themselves.
             video_fps (`float`): Frames a second of `videos`; without it the frames are spread evenly over the sound,
                 or, where there is none, over the seconds that the model looks at.
             return_tensors (`str`): `"pt"` or `"np"`.
@@ -128,20 +164,20 @@ class EmoFusionProcessor(ProcessorMixin):
 
         Raises:
             ValueError: nothing given, a file that cannot be read (named), a clip without what the model needs (named),
-                another sampling rate, or a wrong shape.
+                a sound without a rate, or an array that is no plain sound or video (named).
         """
         if clips is not None:
             if videos is not None or audio is not None:
-                raise ValueError("give either clips (paths), or videos and audio (arrays), not both")
-            paths = [clips] if isinstance(clips, (str, os.PathLike)) else list(clips)
-            batch = [self.read(path) for path in paths]
+                raise ValueError("give either clips (files), or videos and audio (arrays), not both")
+            items = list(clips) if hasattr(clips, "__iter__") and not is_clip(clips) else [clips]
+            batch = [self._clip(item, f"clip {index}", sampling_rate) for index, item in enumerate(items)]
         else:
             batch = self._from_arrays(videos, audio, sampling_rate, video_fps)
         if not batch:
-            raise ValueError("nothing to process: give clips (paths), or videos and/or audio (arrays)")
+            raise ValueError("nothing to process: give clips (files), or videos and/or audio (arrays)")
         return self.pack(batch, return_tensors)
 
-    def read(self, path: MediaPath, frames_per_step: int = 1) -> ClipArrays:
+    def read(self, path: Source, frames_per_step: int = 1) -> ClipArrays:
         """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames, cut to the face.
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
@@ -155,7 +191,10 @@ class EmoFusionProcessor(ProcessorMixin):
             want_video="video" in self.modalities,
             want_audio=True,  # a video-only model needs it too: the voice chooses the window
         )
-        return ClipArrays(str(path), self._on_face(str(path), clip.frames, frames_per_step), to_int16(clip.audio))
+        notes = list(clip.notes)
+        frames = self._on_face(str(path), clip.frames, notes, frames_per_step)
+        self._tell(str(path), notes)
+        return ClipArrays(str(path), frames, to_int16(clip.audio))
 
     def pack(
         self, batch: Sequence[ClipArrays], return_tensors: str | None = "pt", cropped: bool = False
@@ -189,32 +228,26 @@ class EmoFusionProcessor(ProcessorMixin):
         return ["pixel_values", "input_features", "video_mask", "audio_mask"]
 
     def to_dict(self) -> dict[str, Any]:
-        """What is saved: all but the place of a file on this machine."""
-        return {name: value for name, value in super().to_dict().items() if name != "yunet_path"}
+        """What is saved: how files are read, too, and where `AutoImageProcessor` finds its class."""
+        saved = {name: value for name, value in super().to_dict().items() if name != "yunet_path"}
+        saved |= {name: getattr(self, name) for name in ("num_frames", "window", "face_crop")}
+        image_processor = {"AutoImageProcessor": "video_processing_emofusion.EmoFusionImageProcessor"}
+        return saved | {"image_processor": {"auto_map": image_processor}}
 
-    def face_finder(self) -> FaceFinder | None:
-        """What finds the faces, opened when first needed: a model may be loaded where there is no OpenCV.
+    def _tell(self, name: str, notes: Sequence[str]) -> None:
+        """One warning of all that is odd about a clip; a file is not warned of again."""
+        if notes and name not in self._told:
+            logger.warning("%s: %s", name, "; ".join(notes))
+            if os.path.exists(name):  # else it is a number, and another clip may have it next time
+                self._told.add(name)
 
-        Raises:
-            ValueError, ImportError: As of [`make_face_finder`].
-        """
-        wanted = None if self.yunet_path is None else os.fspath(self.yunet_path)
-        if self._finder is None or (self._finder.face_crop, self._finder.yunet_path) != (self.face_crop, wanted):
-            self._finder = make_face_finder(self.face_crop, wanted)
-        return self._finder
-
-    def _on_face(self, name: str, frames: np.ndarray | None, frames_per_step: int = 1) -> np.ndarray | None:
+    def _on_face(
+        self, name: str, frames: np.ndarray | None, notes: list[str], frames_per_step: int = 1
+    ) -> np.ndarray | None:
         """The frames, cut to the face of the clip."""
-        if frames is None or self.face_crop == "none" or "video" not in self.modalities:
+        if frames is None or "video" not in self.modalities:
             return frames
-        finder = self.face_finder()
-        try:
-            box = locate(finder, frames, frames_per_step)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        if box is None:
-            logger.warning("%s: no face found in it, so the middle square of its picture is taken", name)
-        return crop_face(frames, box)
+        return self.video_processor.on_face(name, frames, notes, frames_per_step)
 
     def _check(self, clip: ClipArrays) -> None:
         has = {"video": clip.frames is not None, "audio": clip.audio is not None}
@@ -224,45 +257,110 @@ class EmoFusionProcessor(ProcessorMixin):
             only = f"; this model reads {wanted[self.modalities[0]]} alone" if len(self.modalities) == 1 else ""
             raise ValueError(f"{clip.name}: no {lacking} in it{only}")
 
+    def _clip(self, item: Any, name: str, sampling_rate: int | None) -> ClipArrays:
+        """One of `clips`: a file, or what knows by itself what it is."""
+        if is_file(item):
+            return self.read(as_source(item, name))
+        if is_clip(item):
+            is_video = hasattr(item, "get_frames_played_at")
+            picture = as_picture(item, name, None) if is_video else None
+            return self._cut(name, picture, None if is_video else self._heard(item, name, sampling_rate))
+        raise ValueError(
+            f"{name}: expected a media file (a path, an open file, bytes, or a dictionary with 'bytes' and 'path'), "
+            f"found {type(item).__name__}; arrays are given as videos= and audio="
+        )
+
     def _from_arrays(
-        self,
-        videos: np.ndarray | Sequence[np.ndarray | None] | None,
-        audio: np.ndarray | Sequence[np.ndarray | None] | None,
-        sampling_rate: int | None,
-        video_fps: float | None,
+        self, videos: Any, audio: Any, sampling_rate: int | None, video_fps: float | None
     ) -> list[ClipArrays]:
         """Choose the seconds of each clip from arrays."""
+        pictures: list[Any] = [] if videos is None else as_videos(videos)
+        sounds: list[Any] = []
         if audio is not None:
-            check_sampling_rate(sampling_rate, self.feature_extractor.sampling_rate)
-        sounds: list[np.ndarray | None] = [] if audio is None else as_sounds(audio)
-        pictures: list[np.ndarray | None] = [] if videos is None else as_videos(videos)
+            sounds = as_sounds(audio, 1 if videos is None else len(pictures))
         if videos is not None and audio is not None and len(sounds) != len(pictures):
             raise ValueError(
                 f"videos has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
             )
-        pictures = pictures or [None] * len(sounds)
-        sounds = sounds or [None] * len(pictures)
         return [
-            self._cut(f"clip {index}", picture, sound, video_fps)
-            for index, (picture, sound) in enumerate(zip(pictures, sounds, strict=True))
+            self._cut(
+                f"clip {index}",
+                None if video is None else as_picture(video, f"video {index}", video_fps),
+                None if sound is None else self._heard(sound, f"clip {index}", sampling_rate),
+            )
+            for index, (video, sound) in enumerate(
+                zip(pictures or [None] * len(sounds), sounds or [None] * len(pictures), strict=True)
+            )
         ]
 
-    def _cut(self, name: str, picture: np.ndarray | None, sound: np.ndarray | None, fps: float | None) -> ClipArrays:
+    def _heard(self, sound: Any, name: str, sampling_rate: int | None) -> Heard:
+        """One sound, as samples or as a file."""
+        rate = self.feature_extractor.sampling_rate
+        if not is_file(sound):
+            return as_sound(sound, name, sampling_rate, rate)
+        samples = read_audio(as_source(sound, name), rate)
+        if samples is None:
+            raise ValueError(f"{name}: expected sound, found a file with pictures only")
+        return Heard(samples)
+
+    def _cut(self, name: str, picture: Picture | None, sound: Heard | None) -> ClipArrays:
+        """The seconds of a clip that the model looks at."""
         rate, duration = self.feature_extractor.sampling_rate, self.feature_extractor.clip_duration
-        samples = None if sound is None else as_mono(sound, name)
+        samples, ahead = None if sound is None else sound.samples, 0.0
+        if picture is not None and picture.begin is not None and sound is not None and sound.begin is not None:
+            late = sound.begin - picture.begin  # both on the clock of their file
+            samples = np.pad(sound.samples, (round(max(late, 0.0) * rate) if late > SYNC_S else 0, 0))
+            ahead = -late if late < -SYNC_S else 0.0
         seconds = 0.0 if samples is None else len(samples) / rate
         if picture is not None:
-            fps = fps or len(picture) / (seconds or duration)
-            seconds = max(seconds, len(picture) / fps)
+            seconds = max(seconds, ahead + picture.seconds(seconds or duration))
         start = window_start(samples, rate, seconds, duration, self.window)
-        if picture is not None and fps is not None:
-            steps = np.floor((frame_times(start, duration, self.num_frames) + EARLY_S) * fps).astype(int)
-            picture = np.asarray(picture)[np.clip(steps, 0, len(picture) - 1)]
-        if samples is not None:
-            first = round(start * rate)
-            samples = samples[first : first + self.feature_extractor.num_samples]
-        picture = self._on_face(name, picture)
-        return ClipArrays(name, picture, None if samples is None or not samples.size else to_int16(samples))
+        notes: list[str] = []
+        frames = None
+        if picture is not None:
+            frames = picture.at(frame_times(start - ahead, duration, self.num_frames))
+            frames = self._on_face(name, frames, notes)
+        self._tell(name, notes)
+        samples = None if samples is None else self.feature_extractor.heard(samples, start)
+        return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples))
+
+
+def is_clip(item: Any) -> bool:
+    """Whether something is one clip by itself: a file, a sound with its rate, or a decoder."""
+    decoder = hasattr(item, "get_all_samples") or hasattr(item, "get_frames_played_at")
+    return is_file(item) or isinstance(item, Mapping) or decoder
+
+
+def as_source(item: Any, name: str) -> Source:
+    """A media file, in the form in which it is read.
+
+    Args:
+        item: A path, bytes, a file that is open in binary mode, or `{"bytes", "path"}` as `datasets` has it.
+        name (`str`): What messages call it where it has no name of its own.
+
+    Raises:
+        ValueError: A file that is open as text, or a dictionary without either.
+    """
+    if isinstance(item, Mapping):
+        path, content = item.get("path"), item.get("bytes")
+        if content is not None:
+            return MediaBytes(str(path or name), bytes(content))
+        if path is None:
+            raise ValueError(f"{name}: expected 'bytes' or 'path', found {', '.join(map(repr, item)) or 'nothing'}")
+        return path
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return MediaBytes(name, bytes(item))
+    if not hasattr(item, "read") or isinstance(item, os.PathLike):
+        return item
+    own_name = str(getattr(item, "name", name))
+    if isinstance(item, io.BufferedReader) and os.path.isfile(own_name):
+        return own_name  # a long recording need not be held in memory
+    if item.seekable():
+        item.seek(0)
+    content = item.read()
+    if not isinstance(content, bytes):
+        raise ValueError(f"{own_name}: expected a file that is open in binary mode ('rb'), found text")
+    return MediaBytes(own_name, content)
 
 
 def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -273,27 +371,18 @@ def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torc
     return spread, mask
 
 
-def as_sounds(audio: np.ndarray | Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
-    """One sound `[samples]` or several, as a list; one array of two axes could as well be stereo."""
-    if isinstance(audio, (np.ndarray, torch.Tensor)) and audio.ndim != 1:
-        raise ValueError(f"audio: expected mono sound [samples] or a list of such, found shape {list(audio.shape)}")
-    return as_batch(audio)
-
-
-def as_videos(videos: np.ndarray | Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
-    """One video `[frames, height, width, 3]` or several, as a list."""
-    several = [videos] if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 4 else list(videos)
-    for index, video in enumerate(several):
-        if video is not None and (np.ndim(video) != 4 or np.shape(video)[-1] != 3 or not len(video)):
-            raise ValueError(
-                f"video {index}: expected [frames, height, width, 3], found shape {list(np.shape(video))}"
-            )
-    return several
-
-
 def to_int16(audio: np.ndarray | None) -> np.ndarray | None:
-    """Sound -1..1 as 16-bit samples, the form in which decoded clips are stored."""
-    return None if audio is None else np.clip(np.rint(audio * 32768.0), -32768, 32767).astype(np.int16)
+    """Sound -1..1 as 16-bit samples, the form in which decoded clips are stored.
+
+    One that goes beyond is made so much quieter that it fits: cut off at the limit it would be another sound.
+    """
+    if audio is None:
+        return None
+    scaled = audio * 32768.0
+    peak = float(np.abs(scaled).max())
+    if np.rint(peak) > 32768:
+        scaled = scaled * (32767 / peak)
+    return np.rint(scaled).clip(max=32767).astype(np.int16)  # 1 itself is half a step too much
 
 
 def from_int16(audio: np.ndarray) -> np.ndarray:

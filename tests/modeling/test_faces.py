@@ -331,7 +331,7 @@ def test_processor_of_a_clip_without_a_face_warns_once_and_takes_the_middle(conf
 
 
 def test_processor_float_frames_are_refused_by_name(config):
-    with pytest.raises(ValueError, match="clip 0: expected uint8 frames"):
+    with pytest.raises(ValueError, match="video 0: expected uint8 frames"):
         EmoFusionProcessor.from_config(config)(videos=np.zeros((4, 40, 40, 3), np.float32))
 
 
