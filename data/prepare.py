@@ -6,6 +6,7 @@ python -m emofusion.data.prepare --data_dir RAVDESS --export_parquet exported --
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -19,16 +20,32 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.ravdess_takes import CHANNEL_CHOICES
 from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions
 
-from .protocols import CHOICES, LEAKY, usable_folds
+from .protocols import ACTORS, CHOICES, LEAKY, numbers, usable_folds
+
+_FOLDERS = ("contact_sheets", "export_parquet", "export_npz")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Download, decode, tell what is there, export: each as far as it is asked for."""
+    """Download, decode, tell what is there, export: each as far as it is asked for.
+
+    Raises:
+        ValueError, OSError, ImportError: What keeps it from being done, in one line; flags have their name there.
+    """
     args = _read_words(argv)
+    try:
+        _prepare(args)
+    except ValueError as error:
+        option = re.match(r"\w+", str(error))  # of the builder, which knows nothing of flags
+        if option is None or option[0] not in vars(args):
+            raise
+        raise ValueError(f"--{error}") from error
+
+
+def _prepare(args: argparse.Namespace) -> None:
     if args.download is not None:
         _download(args)
     builder = _builder(args)
-    builder.download_and_prepare()  # decodes, which takes minutes the first time
+    builder.download_and_prepare(tell=False)  # decodes, which takes minutes the first time
     rows = builder.as_dataset("all")
     _tell(args, builder.account, rows)
     _export(args, builder, rows)
@@ -40,10 +57,25 @@ def _read_words(argv: Sequence[str]) -> argparse.Namespace:
     """The flags; one that does nothing without another one is a mistake.
 
     Raises:
-        ValueError: Such a flag.
+        ValueError: Such a flag, or one with an impossible value.
     """
     args = _parser().parse_args(argv)
-    args.data_dir = args.data_dir.expanduser()
+    for name, value in vars(args).items():
+        if isinstance(value, Path):
+            setattr(args, name, value.expanduser())
+    unknown = [part for part in args.download or () if part not in PARTS]
+    if unknown:
+        raise ValueError(f"--download: unknown {unknown[0]!r}; the choices are {', '.join(PARTS)}")
+    if args.image_size < 1:
+        raise ValueError(f"--image_size {args.image_size}: expected pixels, 1 or more")
+    if args.account is not None and args.account.is_dir():
+        raise ValueError(f"--account {args.account}: a folder; name a file, such as {args.account / 'account.json'}")
+    for name in _FOLDERS:
+        folder = getattr(args, name)
+        if folder is not None and folder.is_file():
+            raise ValueError(f"--{name} {folder}: a file; name a folder, or one that is not there yet")
+    if args.yunet_path and args.face_crop != "yunet":
+        raise ValueError("--yunet_path: it does nothing without --face_crop yunet")
     if args.push_to_hub and not args.export_parquet:
         raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
     if args.public and not args.push_to_hub:
@@ -57,7 +89,7 @@ def actor_numbers(words: Sequence[str]) -> list[int]:
     """`["1-3", "7"]` to `[1, 2, 3, 7]`.
 
     Raises:
-        ValueError: A word that is neither a number nor a range.
+        ValueError: A word that is neither a number nor a range, or one with an actor who is not in RAVDESS.
     """
     found: list[int] = []
     for word in words:
@@ -67,6 +99,8 @@ def actor_numbers(words: Sequence[str]) -> list[int]:
         if dash and int(last) < int(first):
             raise ValueError(f"--actors: the range {word} runs backwards")
         found += range(int(first), int(last or first) + 1)
+    if not set(found) <= ACTORS:
+        raise ValueError(f"--actors: there is no actor {min(set(found) - ACTORS)}; RAVDESS has {numbers(ACTORS)}")
     return found
 
 
@@ -96,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
             add(f"--{option.name}", type=type(option.default), default=option.default, **option.metadata)
     add("--face_tracks", help="folder with the official OpenFace tracks, taken instead of finding faces")
     add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
-    add("--account", type=Path, default=Path("corpus_account.json"), help="where the account of what was read goes")
+    add("--account", type=Path, metavar="FILE", help="write the account of what was read, all of it, as JSON")
     add("--contact_sheets", type=Path, metavar="DIR", help="write one picture per actor with all of their clips")
     add("--export_parquet", type=Path, metavar="DIR", help="write a folder that plain load_dataset reads")
     add("--export_npz", type=Path, metavar="DIR", help="write one npz file per clip")
@@ -143,8 +177,9 @@ def _tell(args: argparse.Namespace, account: Account, rows: datasets.Dataset) ->
     """What was found, and what it is enough for."""
     _say(account.table())
     _say(_protocol_table(set(rows["actor"])))
-    account.save(args.account)
-    _say(f"saved: {args.account}")
+    if args.account:
+        account.save(args.account)
+        _say(f"account: {args.account}")
 
 
 def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.hints import folder_above, looks_like, other_corpus
 from emofusion.data.store.cores import cores
 from emofusion.data.store.progress import Bar
 
@@ -38,6 +41,7 @@ NO_EMOTIONS_BY_NUMBER = {8: "none", 9: "uncertain", 10: "no face"}
 
 SET_FOLDERS = {"train_set": "train", "val_set": "validation"}
 ANNOTATION_ENDING = "_exp.npy"
+OUTSIDE = "pictures outside train_set and val_set; those in folders SPLIT/CLASS are read with --corpus fer2013"
 
 Stamp = tuple[str, int, int]
 
@@ -64,13 +68,16 @@ class AffectNet(StillImages):
             ValueError: No set in it, or the same one twice.
         """
         place = Path(self.config.data_dir).expanduser()
-        sets = find_sets(place)
+        sets, others = find_sets(place), sorted(_others(place))
 
         def rows(account: ImageAccount) -> Iterator[Row]:
+            for folder in others:
+                account.unreadable[f"{folder.relative_to(place)}/"] = OUTSIDE
             for one in sets:
                 yield from _rows(place, one, account)
 
-        stamps = [
+        stamps: list[Any] = [*map(str, others)]
+        stamps += [
             (one.split, str(one.folder), *sorted(one.images.items()), *sorted(one.annotations.items())) for one in sets
         ]
         return Listing(place, stamps, rows)
@@ -99,8 +106,12 @@ def find_sets(place: Path) -> list[ImageSet]:
 
     Raises:
         FileNotFoundError: No such folder.
-        ValueError: None of the two in it, or one of them twice.
+        ValueError: A file, or a folder with none of the two in it, or with one of them twice.
     """
+    if place.is_file():
+        raise ValueError(
+            f"{place}: a file, expected a folder with train_set and val_set; unpack it if it is an archive"
+        )
     if not place.is_dir():
         raise FileNotFoundError(f"{place}: no such folder")
     found: dict[str, Path] = {}
@@ -109,14 +120,35 @@ def find_sets(place: Path) -> list[ImageSet]:
             folders.remove(name)
             folder = Path(path, name)
             if name in found:
-                raise ValueError(f"{place}: {name} is in it twice ({found[name]}, {folder}); name one folder")
+                raise ValueError(
+                    f"{place}: {name} is in it twice ({found[name]}, {folder}); name the folder above the one that is "
+                    f"to be read: --data_dir {found[name].parent}"
+                )
             found[name] = folder
     if not found:
         raise ValueError(
             f"{place}: no AffectNet in it, expected train_set/images/0.jpg, train_set/annotations/0_exp.npy, "
-            "and val_set likewise"
+            f"and val_set likewise{_hint(place)}"
         )
     return [_image_set(SET_FOLDERS[name], found[name]) for name in SET_FOLDERS if name in found]
+
+
+def _hint(place: Path) -> str:
+    """What to name instead of a folder without AffectNet, if that can be told."""
+    files = CorpusFiles(place)
+    packed = next((file.path for file in files if file.member and looks_like("affectnet", file)), None)
+    if packed is not None:
+        return f"; unpack {packed}: AffectNet is read from folders"
+    above = folder_above(place, SET_FOLDERS.__contains__, ("images", "annotations").__contains__)
+    return above or other_corpus(files, "affectnet")
+
+
+def _others(place: Path) -> Iterator[Path]:
+    """Folders that hold pictures outside `train_set` and `val_set`, as those of other layouts do."""
+    for path, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name not in SET_FOLDERS]
+        if any(Path(name).suffix.lower() in PICTURE_ENDINGS for name in names):
+            yield Path(path)
 
 
 def _image_set(split: str, folder: Path) -> ImageSet:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
+from emofusion.data.sources.hints import folder_above, other_corpus
 from emofusion.data.store.progress import Bar
 
 from .builders.image_account import ImageAccount
@@ -134,14 +135,30 @@ def _rows(place: Path, files: CorpusFiles, account: ImageAccount) -> Iterator[Ro
     account.unreadable |= {str(file): "not in a folder SPLIT/CLASS" for file in stray}
     if not pictures and not tables:
         found = "; ".join(f"{name}: {reason}" for name, reason in list(account.unreadable.items())[:1])
-        raise ValueError(f"{place}: no FER-2013 in it ({found or 'no picture and no table'}); {LAYOUTS}")
+        raise ValueError(
+            f"{place}: no FER-2013 in it ({found or 'no picture and no table'}); {LAYOUTS}{_hint(place, files)}"
+        )
     copies = Copies()
     if pictures:
-        account.unreadable |= {str(table): "a table beside pictures, which go first" for table in tables}
+        for table in tables:
+            account.unreadable[str(table)] = f"a table beside pictures, which go first; {_flag(files, table)} reads it"
         yield from _picture_rows(files, pictures, account, copies)
     else:
         yield from _table_rows(files, _choose_table(files, tables), account, copies)
     account.copies = copies.between_splits()
+
+
+def _hint(place: Path, files: CorpusFiles) -> str:
+    """What to name instead of a place without FER-2013, if that can be told."""
+    above = folder_above(
+        place, lambda name: _split_called(name) is not None, lambda name: name.lower() in CLASS_FOLDERS
+    )
+    return above or other_corpus(files, "fer2013")
+
+
+def _flag(files: CorpusFiles, table: CorpusFile) -> str:
+    """What names this table, or the archive that it is in, and nothing else."""
+    return f"--data_dir {files.folder / table.path}"
 
 
 @dataclass(frozen=True, order=True)
@@ -194,8 +211,12 @@ def _folders(file: CorpusFile) -> tuple[str | None, str]:
     above = (*file.path.with_suffix("").parts, *file.name.parts[:-1]) if file.member else file.path.parts[:-1]
     if len(above) < 2:
         return None, ""
-    word = above[-2].lower().replace("_", "").replace("-", "").replace(" ", "")
-    return SPLIT_FOLDERS.get(word), above[-1]
+    return _split_called(above[-2]), above[-1]
+
+
+def _split_called(folder: str) -> str | None:
+    """The split that a folder of this name holds."""
+    return SPLIT_FOLDERS.get(folder.lower().replace("_", "").replace("-", "").replace(" ", ""))
 
 
 class Copies:
@@ -272,7 +293,8 @@ def _choose_table(files: CorpusFiles, tables: list[CorpusFile]) -> CorpusFile:
         )
     if len(fitting) > 1:
         names = ", ".join(map(str, fitting))
-        raise ValueError(f"{files.folder}: several tables of pictures ({names}); name one in data_files")
+        flags = " or ".join(dict.fromkeys(_flag(files, table) for table in fitting))
+        raise ValueError(f"{files.folder}: several tables of pictures ({names}); name the one to read: {flags}")
     return fitting[0]
 
 

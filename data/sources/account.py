@@ -1,7 +1,8 @@
 """An account of what was read from a corpus folder and what was not; nothing is dropped silently."""
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -60,55 +61,62 @@ class Account:
 
     def summary(self) -> str:
         """One line for people."""
-        expected = f" of {self.expected}" if self.expected else ""
-        parts = [f"{self.takes}{expected} takes in {self.files} files"]
+        takes = f"{self.takes} of {self.expected} takes" if self.expected else _several(self.takes, "take")
+        return "; ".join([f"{takes} in {_several(self.files, 'file')}", *self.oddities()])
+
+    def oddities(self) -> list[str]:
+        """What is to be known beside the number of takes, a few words each; missing takes are told by that number."""
+        parts = []
         if self.duplicates:
-            parts.append(f"{len(self.duplicates)} duplicate files left out")
+            parts.append(f"{_several(len(self.duplicates), 'duplicate file')} left out")
         if self.dropped:
-            parts.append(f"{sum(self.dropped.values())} clips not in the label set ({_counts(self.dropped)})")
+            parts.append(
+                f"{_several(sum(self.dropped.values()), 'clip')} not in the label set ({_counts(self.dropped)})"
+            )
         for kind, groups in self.identical.items():
-            more = f" and {len(groups) - 1} more groups" if len(groups) > 1 else ""
+            more = f" and {_several(len(groups) - 1, 'more group')}" if len(groups) > 1 else ""
             parts.append(f"identical {kind} in {_names(groups[0])}{more}")
         if self.stereo:
-            parts.append(f"{len(self.stereo)} stereo clips mixed to mono")
+            parts.append(f"{_several(len(self.stereo), 'stereo clip')} mixed to mono")
         if self.faces_not_found:
-            parts.append(f"{len(self.faces_not_found)} clips without a face")
+            parts.append(f"{_several(len(self.faces_not_found), 'clip')} without a face")
         if self.notes:
-            parts.append(f"{len(self.notes)} files with something odd but usable")
+            parts.append(f"{_several(len(self.notes), 'file')} with something odd but usable")
         if self.unreadable:
             first, reason = next(iter(self.unreadable.items()))
             parts.append(f"{len(self.unreadable)} unreadable, such as {first}: {reason}")
-        return "; ".join(parts)
+        return parts
 
     def table(self, most: int = 5) -> str:
-        """All of it as text lines for people; at most `most` examples of a kind."""
-        rows: list[tuple[str, str, str]] = [
-            (
-                "media files",
-                str(self.files),
-                f"{self.other_files} more under other names, not read" * bool(self.other_files),
-            ),
-            ("takes", str(self.takes), f"{self.expected} expected" if self.expected else ""),
-            ("missing", str(len(self.missing)), missing_by_actor(self.missing)),
-            ("with picture", str(self.with_picture), _lacking(self.without_picture, most)),
-            ("with sound", str(self.with_sound), _lacking(self.without_sound, most)),
-            ("not in the label set", str(sum(self.dropped.values())), _counts(self.dropped)),
-            ("stereo, mixed to mono", str(len(self.stereo)), _names(self.stereo, most)),
-            *(
-                (f"identical {kind}", str(len(groups)), _groups(groups, most))
-                for kind, groups in (self.identical or {"clips": []}).items()
-            ),
-            *((f"face {word}", str(count), "") for word, count in sorted(self.faces.items()) if word != "not found"),
-            *(
-                [("face not found", str(len(self.faces_not_found)), _names(self.faces_not_found, most))]
-                * bool(self.faces)
-            ),
-            ("duplicate files", str(len(self.duplicates)), _reasons(self.duplicates, most)),
-            ("odd but usable", str(len(self.notes)), _reasons({k: "; ".join(v) for k, v in self.notes.items()}, most)),
-            ("unreadable", str(len(self.unreadable)), _reasons(self.unreadable, most)),
+        """All of it as text lines for people, at most `most` examples of a kind; what there is none of has no line."""
+        rows = [
+            ("media files", self.files, [_unless_none(self.other_files, "more under other names, not read")]),
+            ("takes", self.takes, [_unless_none(self.expected, "expected")]),
+            ("missing", len(self.missing), [missing_by_actor(self.missing)]),
+            ("with picture", self.with_picture, [_lacking(self.without_picture, most)]),
+            ("with sound", self.with_sound, [_lacking(self.without_sound, most)]),
+            ("not in the label set", sum(self.dropped.values()), [_counts(self.dropped)]),
+            ("stereo, mixed to mono", len(self.stereo), [_names(self.stereo, most)]),
+            *((f"identical {kind}", len(groups), [_groups(groups, most)]) for kind, groups in self.identical.items()),
+            *((f"face {word}", count, [""]) for word, count in sorted(self.faces.items()) if word != "not found"),
+            ("face not found", len(self.faces_not_found), [_names(self.faces_not_found, most)]),
+            ("duplicate files", len(self.duplicates), _by_kind(self.duplicates.items())),
+            ("odd but usable", len(self.notes), _by_kind(self._each_note())),
+            ("unreadable", len(self.unreadable), _by_kind(self.unreadable.items())),
         ]
-        wide = max(len(row[0]) for row in rows)
-        return "\n".join(f"{name:<{wide}}  {count:>6}  {what}".rstrip() for name, count, what in rows)
+        rows = [row for row in rows if row[1] or row[0] in _ALWAYS]
+        wide = max(len(name) for name, _, _ in rows)
+        lines = []
+        for name, count, said in rows:
+            first, *more = said or [""]
+            lines += [f"{name:<{wide}}  {count:>6}  {first}", *(f"{'':<{wide + 10}}{line}" for line in more)]
+        return "\n".join(map(str.rstrip, lines))
+
+    def _each_note(self) -> Iterator[tuple[str, str]]:
+        """File and note, each note of a file once, without the file's name before it."""
+        for source, notes in self.notes.items():
+            names = [f"{name}: " for name in source.split(" + ")]
+            yield from ((source, note) for note in dict.fromkeys(_without(note, names) for note in notes))
 
     def gaps(self) -> list[str]:
         """What keeps the corpus from being whole, one line each: missing, lacking a modality, unreadable."""
@@ -132,6 +140,10 @@ class Account:
         """Write all of it as JSON, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, asdict(self), indent=1)
+
+
+_ALWAYS = ("media files", "takes", "with picture", "with sound", "unreadable")
+"""Lines of the table that stand there even if they count nothing."""
 
 
 def missing_by_actor(missing: Sequence[str]) -> str:
@@ -174,3 +186,28 @@ def _lacking(clips: Sequence[str], most: int) -> str:
 
 def _reasons(reasons: dict[str, str], most: int = 5) -> str:
     return _names([f"{name}: {reason}" for name, reason in reasons.items()], most)
+
+
+def _by_kind(reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each kind of reason; two that differ in numbers alone are of a kind."""
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for name, reason in reasons:
+        kinds.setdefault(re.sub(r"[0-9]+([.-][0-9]+)*", "0", reason), []).append((name, reason))
+    lines = []
+    for found in sorted(kinds.values(), key=len, reverse=True):
+        name, reason = found[0]
+        several = "such as " if len(kinds) == 1 else f"{len(found)} files, such as "
+        lines.append(f"{several * (len(found) > 1)}{name}: {reason}")
+    return lines
+
+
+def _without(note: str, starts: Sequence[str]) -> str:
+    return note.removeprefix(next(filter(note.startswith, starts), ""))
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
+def _unless_none(count: int, words: str) -> str:
+    return f"{count} {words}" if count else ""

@@ -27,7 +27,7 @@ def find_takes(files: CorpusFiles) -> tuple[list[Take], Account]:
     for name, file in named_files(files, account, looks_like_crema_d, parse_name):
         add_file(named[name], file.name.suffix.lower(), file, account)
     if not named:
-        raise ValueError(nothing_found(files, account, "CREMA-D", "VideoFlash/1001_DFA_ANG_XX.flv"))
+        raise ValueError(nothing_found(files, account, "crema_d", "VideoFlash/1001_DFA_ANG_XX.flv"))
     takes = [_take(name, formats) for name, formats in sorted(named.items())]
     for take in takes:
         _tell_defects(take, account)

@@ -85,6 +85,11 @@ class CorpusFiles:
     def __iter__(self) -> Iterator[CorpusFile]:
         return iter(self._files)
 
+    @property
+    def place(self) -> Path:
+        """What was named: the folder, or the single file."""
+        return self._only or self.folder
+
     def media(self, file: CorpusFile) -> "Path | MediaBytes":
         """What `read_clip` takes for this file."""
         from emofusion.modeling.media_emofusion import MediaBytes

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from .account import Account
 from .files import ZIP_ENDINGS, CorpusFile, CorpusFiles
+from .hints import TITLES, other_corpus
 
 VIDEO_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".avi"}
 AUDIO_ENDINGS = {".wav", ".flac", ".m4a", ".mp3", ".ogg"}
@@ -68,11 +69,18 @@ def add_file(known: dict[Kind, list[CorpusFile]], kind: Kind, file: CorpusFile, 
 
 
 def nothing_found(files: CorpusFiles, account: Account, corpus: str, example: str) -> str:
-    """The message for a folder without a file that can be used; an example of those that cannot is named."""
+    """The message for a folder without a file that can be used; an example of those that cannot is named.
+
+    Args:
+        files (`CorpusFiles`): The files.
+        account (`Account`): Why those that have the right names cannot be used.
+        corpus (`str`): What `--corpus` calls the corpus.
+        example (`str`): A file of it.
+    """
     bad = [f"; {file}: {reason}" for file, reason in account.unreadable.items()][:1]
     return (
-        f"{files.folder}: no {corpus} file in it, expected names such as {example} "
-        f"({', '.join(sorted(MEDIA_ENDINGS))}), or zip archives of them{''.join(bad)}"
+        f"{files.place}: no {TITLES[corpus]} file in it, expected names such as {example} "
+        f"({', '.join(sorted(MEDIA_ENDINGS))}), or zip archives of them{''.join(bad)}{other_corpus(files, corpus)}"
     )
 
 

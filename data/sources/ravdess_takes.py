@@ -33,9 +33,12 @@ def find_takes(files: CorpusFiles, channel: str = "both") -> tuple[list[Take], A
         else:
             others += 1
     if not takes and others:
-        raise ValueError(f"{files.folder}: no {channel} file in it, but {others} of the other channel")
+        other = "song" if channel == "speech" else "speech"
+        raise ValueError(
+            f"{files.place}: no {channel} file in it, but {others} of the other channel; --channel {other} takes them"
+        )
     if not takes:
-        raise ValueError(nothing_found(files, account, "RAVDESS", "Actor_01/01-01-06-01-02-01-01.mp4"))
+        raise ValueError(nothing_found(files, account, "ravdess", "Actor_01/01-01-06-01-02-01-01.mp4"))
     found = [_take(fields, modalities) for fields, modalities in sorted(takes.items())]
     account.takes = len(found)
     whole = [name.take for name in all_takes() if channel in ("both", CHANNELS[name.channel])]

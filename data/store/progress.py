@@ -18,7 +18,7 @@ class Bar(tqdm):
         stream = options.get("file") or sys.stderr
         if not stream.isatty() and notebook_tqdm is std_tqdm:
             options |= {"delay": LINE_EVERY, "mininterval": LINE_EVERY, "maxinterval": 2 * LINE_EVERY, "ncols": 0}
-            self.status_printer = _line_printer  # type: ignore[method-assign]
+            self.status_printer = _line_printer
         super().__init__(*given, **options)
 
 

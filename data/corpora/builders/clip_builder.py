@@ -4,6 +4,7 @@ The builder decodes nothing itself: the decoded store lies under it, and label s
 of it.
 """
 
+import logging
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from emofusion.data.label_sets import label_set
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus, describe_files
 from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.hints import other_actors
 from emofusion.data.sources.takes import Take
 from emofusion.data.store.arrow_parts import FINDINGS, STORE_FEATURES
 from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing, remove_store
@@ -96,18 +98,26 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         """What the corpus says about itself."""
         return describe_files(self.files, self.CORPUS)
 
-    def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
-        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it."""
+    def download_and_prepare(self, *args: Any, download_mode: Any = None, tell: bool = True, **kwargs: Any) -> None:
+        """Decode what is not decoded yet; with `download_mode="force_redownload"` all of it.
+
+        What was read is logged, as a warning if anything of it is odd; whoever shows the account says `tell=False`.
+        """
         self._left = None  # whatever goes wrong below, nothing of before is handed out
         for name in ("files", "corpus"):  # the folder may have changed
             self.__dict__.pop(name, None)
         if is_anew(download_mode):
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
         takes, account = self._find()
+        if self.corpus.synthetic:
+            account.expect((), ())  # how many clips it was to have, its maker knows alone
         store = self._decode(takes)
         self._complete_account(account, store)
         self._left = store, account
-        logger.warning("%s, label set %s: %s", self.config.data_dir, self.config.label_set, account.summary())
+        if tell:
+            level = logging.WARNING if account.missing or account.oddities() else logging.INFO
+            words = self.config.data_dir, self.config.label_set, account.summary()
+            logger.log(level, "%s, label set %s: %s", *words)
 
     def _decode(self, takes: list[Take]) -> Store:
         """Decode the takes that are not decoded yet: minutes the first time, nothing afterwards."""
@@ -156,7 +166,10 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         wanted = protocols.SPLITS if needed is None else tuple(part for part in needed if part in protocols.SPLITS)
         if name == protocols.LEAKY:
             logger.warning("%s LEAKS: every actor is in training and test; its scores are inflated", name)
-        found = protocols.fold_of_present(name, k, present, wanted, self.PROTOCOLS)
+        try:
+            found = protocols.fold_of_present(name, k, present, wanted, self.PROTOCOLS)
+        except protocols.FoldRefusedError as error:
+            raise protocols.FoldRefusedError(f"{error}{other_actors(self.files.place)}") from error
         self._tell_missing(present, found)
         parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
         for row in chosen:

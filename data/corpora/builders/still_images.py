@@ -73,14 +73,18 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         """What was found and what became of it."""
         return self._opened[1]
 
-    def download_and_prepare(self, *args: Any, download_mode: Any = None, **kwargs: Any) -> None:
-        """Index what is not indexed yet; with `download_mode="force_redownload"` anew."""
+    def download_and_prepare(self, *args: Any, download_mode: Any = None, tell: bool = True, **kwargs: Any) -> None:
+        """Index what is not indexed yet; with `download_mode="force_redownload"` anew.
+
+        What was found is logged; whoever shows the account says `tell=False`.
+        """
         self._left = None  # whatever goes wrong below, nothing of before is handed out
         cache_dir = Path(self._cache_dir_root)
         rows, account, key = open_index(self._find(), self.CORPUS.name, cache_dir, anew=is_anew(download_mode))
         account.drop(kept=label_set(self.config.label_set).mapping)
         self._left = rows, account, key
-        logger.warning("%s, label set %s: %s", self.CORPUS.name, self.config.label_set, account.summary())
+        if tell:
+            logger.warning("%s, label set %s: %s", self.CORPUS.name, self.config.label_set, account.summary())
 
     def _open_all(self) -> Dataset:
         rows, chosen = self._labelled()

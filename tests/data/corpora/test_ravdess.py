@@ -237,7 +237,7 @@ def test_load_dataset_description_is_notice_and_account(corpus: Path, cache: Pat
     folder = write_corpus(tmp_path / "corpus", actors=(1,), emotions=(3,), kind="wav")
     (folder / "DEMO_CORPUS.json").write_text('{"notice": "Drawn by a test."}')
     description = load(folder, tmp_path / "cache", split="train").info.description
-    assert description.splitlines() == ["Drawn by a test.", "1 of 1440 takes in 1 files"]
+    assert description.splitlines() == ["Drawn by a test.", "1 take in 1 file"]
     assert describe_corpus(folder).synthetic
 
 

@@ -409,7 +409,7 @@ def test_fer2013_tables_that_do_not_fit_are_named(tmp_path: Path):
         load("fer2013", tmp_path / "a", tmp_path / "cache")
     for name in ("one.csv", "two.csv"):
         write_table(tmp_path / "a" / name, [(0, pixels(1), "Training")])
-    with pytest.raises(ValueError, match=r"several tables of pictures \(one\.csv, two\.csv\); name one in data_files"):
+    with pytest.raises(ValueError, match=r"several tables of pictures \(one\.csv, two\.csv\); name the one to read: "):
         load("fer2013", tmp_path / "a", tmp_path / "cache")
     with pytest.raises(ValueError, match="data_files: expected one zip or csv file, found .*one.csv, .*two.csv"):
         load("fer2013", None, tmp_path / "cache", data_files=str(tmp_path / "a" / "*o*.csv"))

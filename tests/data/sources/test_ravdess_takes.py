@@ -182,7 +182,7 @@ def test_find_takes_tells_what_is_missing_by_actor(tmp_path: Path):
     _, account = find(tmp_path, "speech")
     assert (account.expected, len(account.missing)) == (SPEECH, SPEECH - 2)
     assert "01-03-01-01-01-01" not in account.missing
-    assert "missing                  1438  actors 3-24 (60 each); actors 1-2 (59 each)" in account.table()
+    assert "missing         1438  actors 3-24 (60 each); actors 1-2 (59 each)" in account.table()
     assert account.gaps() == ["1438 of 1440 takes missing: actors 3-24 (60 each); actors 1-2 (59 each)"]
     assert find(tmp_path)[1].expected == BOTH
 
