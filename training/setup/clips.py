@@ -95,7 +95,7 @@ def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoF
         raise ArgumentError(f"--data_dir {data.data_dir}: no such folder or file")
     with arguments.training.main_process_first(desc="decoding"):
         builder = _builder(data, config, processor)
-        builder.download_and_prepare()
+        builder.download_and_prepare(tell=False)  # the account is printed whole
     return builder
 
 
