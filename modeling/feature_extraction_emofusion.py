@@ -12,6 +12,7 @@ from torchaudio.transforms import MelSpectrogram
 from transformers import BatchFeature, SequenceFeatureExtractor
 
 from .media_emofusion import MediaBytes
+from .sound_emofusion import mix_to_mono
 from .window_emofusion import check_settings, window_start
 
 try:
@@ -223,7 +224,7 @@ def as_mono(values: Any, name: str, channels_first: bool = False) -> np.ndarray:
     peak = float(np.abs(channels).max())
     if peak > LOUDEST:
         raise ValueError(f"{name}: expected float sound in -1..1, found a peak of {peak:.6g}; divide by 32768 or such")
-    return mix_to_mono(channels.astype(np.float32))
+    return mix_to_mono(channels)
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
@@ -243,11 +244,6 @@ def as_array(values: Any, name: str) -> np.ndarray:
         found = _kind(values) if array.dtype.kind == "O" else str(array.dtype)
         raise ValueError(f"{name}: expected an array or a tensor of numbers, found {found}")
     return array
-
-
-def mix_to_mono(channels: np.ndarray) -> np.ndarray:
-    """Sound `[channels, samples]` as mono `[samples]`, as loud as one channel."""
-    return channels.mean(axis=0)
 
 
 def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:

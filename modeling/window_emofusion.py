@@ -19,6 +19,42 @@ def frame_times(start: float, duration: float, num_frames: int) -> np.ndarray:
     return start + np.arange(num_frames) * duration / num_frames
 
 
+class HopEnergy:
+    """Energy of a sound in each hop, added up while the sound passes by.
+
+    A constant offset is no energy, and is only known at the end: sums and sums of squares are kept, not samples.
+
+    Args:
+        sampling_rate (`int`): Samples per second.
+    """
+
+    def __init__(self, sampling_rate: int) -> None:
+        self.hop = max(1, round(HOP_S * sampling_rate))
+        self.sampling_rate = sampling_rate
+        self.size = 0
+        self._sums: list[np.ndarray] = []  # each float64 [2, hops]: of samples, and of their squares
+        self._left = np.zeros(0, np.float32)
+
+    def add(self, samples: np.ndarray) -> None:
+        """Take the next float samples `[samples]`."""
+        self.size += samples.size
+        samples = np.concatenate([self._left, samples])
+        whole = samples.size // self.hop * self.hop
+        hops = samples[:whole].reshape(-1, self.hop).astype(np.float64)
+        self._sums.append(np.stack([hops.sum(axis=1), np.square(hops).sum(axis=1)]))
+        self._left = samples[whole:]
+
+    def of_hops(self) -> np.ndarray:
+        """float64 `[hops]`; the last one may be a part of a hop."""
+        last = self._left.astype(np.float64)
+        sums, squares = np.concatenate([*self._sums, [[last.sum()], [np.square(last).sum()]]], axis=1)
+        counts = np.full(sums.size, float(self.hop))
+        counts[-1] = last.size
+        mean = sums.sum() / max(self.size, 1)
+        energy = squares - 2 * mean * sums + mean**2 * counts
+        return energy[: energy.size if last.size else -1].clip(min=0.0)
+
+
 def window_start(
     audio: np.ndarray | None, sampling_rate: int, clip_duration: float, duration: float, window: str
 ) -> float:
@@ -39,25 +75,30 @@ def window_start(
         `float`: Seconds, never negative; the window ends inside the clip wherever it fits.
     """
     check_settings(1, duration, sampling_rate, window)
+    energy = None
+    if audio is not None and window == "voice":
+        energy = HopEnergy(sampling_rate)
+        energy.add(audio[: round(clip_duration * sampling_rate)])
+    return place_window(energy, clip_duration, duration, window)
+
+
+def place_window(energy: HopEnergy | None, clip_duration: float, duration: float, window: str) -> float:
+    """[`window_start`] for a sound of which only the energy is known."""
     spare = clip_duration - duration
     if window == "start" or not spare > 0:
         return 0.0
     spare -= math.ulp(spare) * (spare + duration > clip_duration)  # rounding: no window ends one bit after the clip
-    voice = None if window == "center" or audio is None else _voice_start(audio, sampling_rate, spare, duration)
+    voice = None if window == "center" or energy is None else _voice_start(energy, spare, duration)
     return spare / 2 if voice is None else voice
 
 
-def _voice_start(audio: np.ndarray, sampling_rate: int, spare: float, duration: float) -> float | None:
+def _voice_start(of: HopEnergy, spare: float, duration: float) -> float | None:
     """Place a window on the most sound energy: seconds in 0..`spare`, None for silence."""
-    hop = max(1, round(HOP_S * sampling_rate))
-    hop_s = hop / sampling_rate
-    samples = audio[: round((spare + duration) * sampling_rate)].astype(np.float64)
-    power = np.square(samples - samples.mean()) if samples.size else np.zeros(1)
-    energy = np.add.reduceat(power, np.arange(0, power.size, hop))
-    if power.mean() <= SILENCE:
+    energy, hop_s = of.of_hops(), of.hop / of.sampling_rate
+    if energy.sum() <= SILENCE * of.size:
         return None
     # No window need begin after the sound. The last place too: otherwise the last hop of the clip is never seen.
-    last = min(spare, audio.size / sampling_rate)
+    last = min(spare, of.size / of.sampling_rate)
     starts = np.append(np.arange(math.floor(last / hop_s) + 1) * hop_s, last).clip(max=last)
     edges = np.arange(energy.size + 1) * hop_s
     until = np.concatenate([[0.0], np.cumsum(energy)])

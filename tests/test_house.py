@@ -38,6 +38,8 @@ WINGS = (
 ENTRANCES = {"data", "data.prepare", "evaluation.compare"}
 """Modules that gather what lies in the wings of their package, and so may import all of them."""
 MOST_ENTRIES, MOST_LINES, LONGEST_FUNCTION = 13, 400, 60
+FLAT = {"modeling": 16}
+"""Folders that cannot have wings: transformers takes a model's code to the hub from one folder."""
 FILES = sorted(path for folder in PACKAGES for path in (REPOSITORY / folder).rglob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 NAMES = [path.relative_to(REPOSITORY).as_posix() for path in FILES]
@@ -127,7 +129,7 @@ def test_folder_can_be_taken_in_at_a_glance(top: str):
         for folder in folders
         if "__pycache__" not in folder.parts
     }
-    assert {name: count for name, count in sizes.items() if count > MOST_ENTRIES} == {}
+    assert {name: count for name, count in sizes.items() if count > FLAT.get(name, MOST_ENTRIES)} == {}
 
 
 @pytest.mark.parametrize("path", TESTS, ids=[path.relative_to(REPOSITORY).as_posix() for path in TESTS])

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.dynamic_module_utils import get_imports
 
+from emofusion.modeling import container_emofusion as container_module
 from emofusion.modeling import media_emofusion as media
+from emofusion.modeling import pictures_emofusion as pictures
 from emofusion.modeling.media_emofusion import MediaError, read_audio, read_clip
 from emofusion.modeling.window_emofusion import WINDOWS, frame_times, window_start
 
@@ -150,8 +152,8 @@ def reference(path: Path, times: np.ndarray) -> list[np.ndarray]:
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to frames: what decord may read is read by decord, or decord is not installed."""
     if request.param == "no decord":
-        monkeypatch.setattr(media, "decord", None)
-    elif media.decord is None:
+        monkeypatch.setattr(pictures, "decord", None)
+    elif pictures.decord is None:
         pytest.skip("decord has no wheel for this machine")
     return request.param
 
@@ -203,8 +205,8 @@ def test_read_clip_frames_are_those_shown_at_their_times(clips, name, reader):
 @pytest.mark.parametrize("name", [name for name in CLIPS if CLIPS[name][0]])
 def test_read_clip_decord_reads_what_it_can(clips, name, monkeypatch):
     called = []
-    plain = media._frames_by_pyav
-    monkeypatch.setattr(media, "_frames_by_pyav", lambda *arguments: called.append(1) or plain(*arguments))
+    plain = pictures._by_pyav
+    monkeypatch.setattr(pictures, "_by_pyav", lambda *arguments: called.append(1) or plain(*arguments))
     read_clip(clips / name)
     assert bool(called) == (name in BY_PYAV)
 
@@ -551,7 +553,7 @@ def test_read_clip_impossible_setting_raises_naming_it(setting):
 
 
 def test_read_clip_without_pyav_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(media, "av", None)
+    monkeypatch.setattr(container_module, "av", None)
     with pytest.raises(ImportError, match="pip install 'av"):
         read_clip("any.mp4")
 
