@@ -29,6 +29,8 @@ def check_combinations(values: Any, has_gpu: bool, has_bf16: bool) -> None:
         raise ValueError(f"--optim_target_modules: --optim {values.optim} has no use for it; leave it out")
     if values.ddp_backend and int(os.environ.get("WORLD_SIZE", "1")) == 1:
         raise ValueError(f"--ddp_backend {values.ddp_backend}: there is one process, and none that it talks to")
+    if "none" in values.report_to and len(values.report_to) > 1:
+        raise ValueError(f"--report_to {' '.join(values.report_to)}: name trackers, or none")
     for name in ("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"):
         if getattr(values, name) and "trackio" not in values.report_to:
             raise ValueError(f"--{name} without --report_to trackio: it would do nothing")
@@ -65,9 +67,7 @@ def _check_what_is_done(values: Any) -> None:
                 f"--lr_scheduler_type {values.lr_scheduler_type} with --eval_strategy no: it goes by validation scores"
             )
     elif values.eval_strategy == "epoch" and values.max_steps < 0 and values.eval_delay >= values.num_train_epochs:
-        raise ValueError(
-            f"--eval_delay {values.eval_delay}: training has {values.num_train_epochs} epochs; write fewer"
-        )
+        raise ValueError(f"--eval_delay {values.eval_delay:g}: training ends after epoch {values.num_train_epochs:g}")
 
 
 def _check_best(values: Any) -> None:

@@ -1,6 +1,7 @@
 """The parser of `train_hf.py`, and the command line of one run. torch is imported only where a run is parsed."""
 
 import argparse
+import itertools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,7 +13,8 @@ from emofusion.training.errors import ArgumentError
 from .arguments import DataArguments, ExperimentArguments, ModelArguments, TrainingDefaults
 from .flags import EXPERIMENT_FLAGS, name_of, run_flags
 from .recipes import check_fields, read_recipe, starts_with_recipe, words_of_recipe
-from .suggestions import did_you_mean
+from .refused_flags import REFUSED, refusal
+from .suggestions import did_you_mean, expected_one_of
 
 if TYPE_CHECKING:
     from .training_arguments import Arguments
@@ -76,7 +78,17 @@ class Parser(HfArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise in place of ending the process; the message begins with the flag, in one spelling."""
-        raise ArgumentError(re.sub(r"^argument (--\w+)(/--[\w-]+)?: ", r"\1: ", message))
+        found = re.match(r"argument --(\w+)(?:/--[\w-]+)?: (.*)", message, re.DOTALL)
+        if found is None:
+            raise ArgumentError(message)
+        name, reason = found.groups()
+        if name in REFUSED:
+            raise ArgumentError(refusal(name))
+        choice = re.match(r"invalid choice: '(.*)' \(choose from (.*)\)", reason)
+        if choice is not None:
+            word, choices = choice[1], choice[2].replace("'", "").split(", ")
+            raise ArgumentError(f"--{name} {word}: {expected_one_of(choices, word)}")
+        raise ArgumentError(f"--{name}: {reason}")
 
     def parse(self, words: list[str]) -> Any:
         """The dataclasses filled, and behind them the words that are no flags of theirs.
@@ -115,6 +127,7 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
         ArgumentError: Misspelt or impossible flag or recipe field.
     """
     from .training_arguments import Arguments, EmoFusionTrainingArguments
+    from .values import check_numbers
 
     words = list(argv)
     check_flag_names(words)
@@ -126,7 +139,12 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
     *groups, unknown = parser.parse([*recipe, *words])
     if unknown:
         raise ArgumentError(f"{unknown[0]}: it belongs to no flag; see train_hf.py --help_all")
-    return Arguments(*groups)
+    made = Arguments(*groups)
+    try:
+        check_numbers(made.data)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
+    return made
 
 
 def check_flag_names(words: Sequence[str]) -> None:
@@ -143,6 +161,7 @@ def check_flag_names(words: Sequence[str]) -> None:
             raise ArgumentError(f"{word.split('=')[0]}: no such flag{hint}")
     if starts_with_recipe(words):
         check_fields(read_recipe(words[0]), words[0])
-    for place, word in enumerate(words):
-        if place and starts_with_recipe([word]) and name_of(words[place - 1]) is None:
+    for before, word in itertools.pairwise(words):
+        is_value = before.startswith("--") and "=" not in before
+        if starts_with_recipe([word]) and not is_value and not word.startswith("--"):
             raise ArgumentError(f"{word}: the recipe must be the first argument")

@@ -49,6 +49,11 @@ REFUSED: Mapping[str, str] = MappingProxyType(
 """What is refused, without its dashes, with any value but the default."""
 
 
+def refusal(flag: str) -> str:
+    """Why a flag is refused, with its name; `flag` may have its value behind it."""
+    return f"--{flag}: refused, because {REFUSED[flag.split()[0]]}; leave it out"
+
+
 def check_refused(values: Any, defaults: Mapping[str, Any]) -> None:
     """Refuse what makes no sense.
 
@@ -59,8 +64,8 @@ def check_refused(values: Any, defaults: Mapping[str, Any]) -> None:
     Raises:
         ValueError: naming the first such flag, and why.
     """
-    for name, reason in REFUSED.items():
+    for name in REFUSED:
         value, default = getattr(values, name), defaults[name]
         asks_for_nothing = default is not True and value in (None, False, "", [])
         if value != default and not asks_for_nothing:
-            raise ValueError(f"--{name}{' false' if default is True else ''}: refused, because {reason}; leave it out")
+            raise ValueError(refusal(f"{name} false" if default is True else name))

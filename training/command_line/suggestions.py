@@ -14,3 +14,9 @@ def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
     hold = [name for name in names if len(text) > 1 and text in name]
     close = [*begin, *difflib.get_close_matches(text, names, n=1), *hold]
     return f"; did you mean {close[0]!r}?" if close else otherwise
+
+
+def expected_one_of(choices: Iterable[str], word: object) -> str:
+    """The end of a message on a word that is none of the choices."""
+    names = list(choices)
+    return f"expected one of {', '.join(names)}{did_you_mean(word, names, '')}"

@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
 from transformers.training_args import OptimizerNames, trainer_log_levels
 
 from emofusion.evaluation.scores.score_fields import Scores
 
-from .suggestions import did_you_mean
+from .suggestions import expected_one_of
 
 Rule = tuple[Callable[[float], bool], str]
 """Whether a number will do, and what to write instead of one that will not."""
@@ -94,6 +95,7 @@ CHOICES: dict[str, list[str]] = {
     "torch_compile_mode": ["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
     "dataloader_multiprocessing_context": ["fork", "spawn", "forkserver"],
     "metric_for_best_model": list(METRICS),
+    "report_to": ["none", "all", *INTEGRATION_TO_CALLBACK],
 }
 
 
@@ -108,9 +110,10 @@ def check_choices(values: Any) -> None:
     """
     for name, choices in CHOICES.items():
         value = getattr(values, name)
-        word = str(getattr(value, "value", value))
-        if value not in (None, "", []) and word not in choices:
-            raise ValueError(f"--{name} {word}: expected one of {', '.join(choices)}{did_you_mean(word, choices, '')}")
+        for word in value if isinstance(value, list) else [value]:
+            text = str(getattr(word, "value", word))
+            if word not in (None, "") and text not in choices:
+                raise ValueError(f"--{name} {text}: {expected_one_of(choices, text)}")
 
 
 def less_is_better(metric: str) -> bool:

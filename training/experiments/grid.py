@@ -18,7 +18,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import run_job, setup_errors
-from emofusion.training.setup.checks import check_flags_of_corpus
+from emofusion.training.setup.checks import check_flags_of_corpus, check_start
 from emofusion.training.setup.clips import decode_corpus
 from emofusion.training.setup.defaults import fill_in_protocol
 from emofusion.training.setup.model import make_config, make_processor
@@ -91,6 +91,7 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
     _check_flags_of_several(experiment, words, arguments)
     fill_in_protocol(arguments)
     check_flags_of_corpus(arguments)
+    check_start(arguments.model)
     with setup_errors():
         config = make_config(arguments)
         builder = decode_corpus(arguments, config, make_processor(config, arguments))

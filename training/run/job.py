@@ -19,6 +19,7 @@ from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from huggingface_hub.errors import StrictDataclassError
 from transformers import set_seed
+from transformers.trainer import OPTIMIZER_NAME
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.corpora.registry import CORPORA
@@ -39,7 +40,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, DivergedError, NoCardError, SetupError
 from emofusion.training.setup.checkpoints import checkpoint_to_resume, resumes
-from emofusion.training.setup.checks import check_flags, check_model
+from emofusion.training.setup.checks import check_flags, check_model, check_start
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
 from emofusion.training.setup.defaults import (
     fill_in_protocol,
@@ -214,6 +215,7 @@ def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
     leave_out_absent_trackers(arguments)
     check_wandb_login(arguments.training)
     fill_in_what_scoring_needs(arguments)
+    check_start(arguments.model)
     config = make_config(arguments)
     check_model(arguments, config)
     check_encoder_weights(arguments.model, config, arguments.trains)
@@ -228,6 +230,7 @@ def check_words(words: Sequence[str], place: str) -> None:
     """
     try:
         arguments = parse_arguments(words)
+        check_start(arguments.model)
         config = make_config(arguments)
         check_model(arguments, config)
         check_encoder_weights(arguments.model, config, arguments.trains)
@@ -256,8 +259,14 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     """
     checkpoint = checkpoint_to_resume(arguments.training)
     if resumes(arguments.training):
-        begun = Path(checkpoint).parent if checkpoint else Path(str(arguments.training.output_dir))
-        check_same_run(identity, begun, must_know=checkpoint is not None)
+        if checkpoint and not (Path(checkpoint) / OPTIMIZER_NAME).is_file():
+            raise ArgumentError(
+                f"--resume_from_checkpoint: {checkpoint} has no {OPTIMIZER_NAME}, because --save_only_model left it "
+                "out; start from its weights with --model_name_or_path"
+            )
+        if checkpoint:
+            check_same_run(identity, Path(checkpoint).parent, must_know=True)
+        check_same_run(identity, Path(str(arguments.training.output_dir)))
     return checkpoint
 
 

@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
+from huggingface_hub import get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+from transformers import PreTrainedConfig
+from transformers.utils import SAFE_WEIGHTS_NAME
+
 from emofusion.data.corpora.registry import CORPORA, flags_of_some
 from emofusion.data.protocols import LEAKY
-from emofusion.evaluation.run_files import IDENTITY_FILE
+from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments
-from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
 from .batches import check_batch_size
-from .checkpoints import last_complete_checkpoint
+from .checkpoints import last_complete_checkpoint, resumes
 
 
 def check_flags(arguments: Arguments) -> None:
@@ -22,6 +28,7 @@ def check_flags(arguments: Arguments) -> None:
     """
     check_flags_of_corpus(arguments)
     _check_what_is_scored(arguments)
+    _check_push(arguments.training)
     _check_output_dir(arguments)
 
 
@@ -95,19 +102,69 @@ def _check_what_is_scored(arguments: Arguments) -> None:
         )
 
 
+def _check_push(args: EmoFusionTrainingArguments) -> None:
+    """A push that fails does so after the whole training."""
+    if not args.push_to_hub:
+        return
+    if args.hub_model_id:
+        try:
+            validate_repo_id(args.hub_model_id)
+        except HFValidationError as error:
+            raise ArgumentError(f"--hub_model_id {args.hub_model_id}: not a name on the hub: {error}") from error
+    if not args.hub_token and not get_token():
+        raise ArgumentError("--push_to_hub: no login found; run `hf auth login`, or set HF_TOKEN")
+
+
 def _check_output_dir(arguments: Arguments) -> None:
     """What lies in the output folder already must not be lost."""
-    folder = arguments.training.output_dir
-    if not arguments.trains and (Path(str(folder)) / IDENTITY_FILE).is_file():
+    folder = Path(str(arguments.training.output_dir))
+    begun = (folder / IDENTITY_FILE).is_file()
+    if folder.exists() and not folder.is_dir():
+        raise ArgumentError(f"--output_dir {folder}: that is a file; name a folder")
+    if not arguments.trains:
+        if begun:
+            raise ArgumentError(
+                f"--output_dir {folder}: a model was trained there, and its scores and card would be lost; name "
+                "another folder for these"
+            )
+        return
+    if not resumes(arguments.training) and (begun or last_complete_checkpoint(str(folder))):
         raise ArgumentError(
-            f"--output_dir {folder}: a model was trained there, and its scores and card would be lost; name another "
-            "folder for these"
+            f"--output_dir {folder} already holds a run, and what it left would be lost: continue it with "
+            "--resume_from_checkpoint latest, name another folder, or delete this one"
         )
-    if arguments.trains and arguments.training.resume_from_checkpoint is None and last_complete_checkpoint(folder):
+    others = [name for name in (METRICS_FILE, SAFE_WEIGHTS_NAME) if (folder / name).is_file() and not begun]
+    if others:
         raise ArgumentError(
-            f"--output_dir {folder} already holds checkpoints of a run: continue it with --resume_from_checkpoint "
-            "latest, or name another folder"
+            f"--output_dir {folder} already holds {others[0]}, which is of no training of train_hf.py there and would "
+            "be lost; name another folder"
         )
+
+
+def check_start(model_args: ModelArguments) -> None:
+    """The checkpoint to start from, or to score, must be one.
+
+    Raises:
+        ArgumentError: There is none of that name, or it is another kind of model.
+    """
+    source = model_args.model_name_or_path
+    if source is None:
+        return
+    flag = f"--model_name_or_path {source}"
+    if not Path(source).exists():
+        try:
+            validate_repo_id(source)
+        except HFValidationError as error:
+            raise ArgumentError(f"{flag}: no such folder, and not a name on the hub") from error
+    try:
+        content, _ = PreTrainedConfig.get_config_dict(source)
+    except (OSError, ValueError) as error:
+        if Path(source).exists():
+            raise ArgumentError(f"{flag}: no config.json that can be read in it: not a checkpoint's folder") from error
+        reason = str(error).splitlines()[0]
+        raise ArgumentError(f"{flag}: no such folder, and nothing to load from the hub: {reason}") from error
+    if content.get("model_type") != EmoFusionConfig.model_type:
+        raise ArgumentError(f"{flag}: it is a model of the type {content.get('model_type')!r}, and not of this one")
 
 
 def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 
+from transformers.integrations import get_available_reporting_integrations
 from transformers.trainer_utils import IntervalStrategy
 
 from emofusion.data.corpora.registry import CORPORA
@@ -11,7 +12,7 @@ from emofusion.training.command_line.training_arguments import Arguments
 logger = logging.getLogger(__name__)
 
 # transformers' name of a tracker -> the module that must be there.
-_TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard", "mlflow": "mlflow"}
+_TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard"}
 
 
 def fill_in_protocol(arguments: Arguments) -> None:
@@ -31,6 +32,10 @@ def fill_in_what_scoring_needs(arguments: Arguments) -> None:
 def leave_out_absent_trackers(arguments: Arguments) -> None:
     """Go on without trackers that are not installed, and say so in one line."""
     for name in list(arguments.training.report_to):
-        if name in _TRACKERS and importlib.util.find_spec(_TRACKERS[name]) is None:
+        if name in _TRACKERS:
+            there, advice = importlib.util.find_spec(_TRACKERS[name]) is not None, " (pip install 'emofusion[track]')"
+        else:
+            there, advice = name in get_available_reporting_integrations(), ""
+        if not there:
             arguments.training.report_to.remove(name)
-            logger.warning("tracker %s is not installed: going on without it (pip install 'emofusion[track]')", name)
+            logger.warning("tracker %s is not installed: going on without it%s", name, advice)
