@@ -156,8 +156,10 @@ class EmoFusionConfig(PreTrainedConfig):
     def validate_ranges(self) -> None:
         """Refuse numbers that no model can be built with."""
         for name in _POSITIVE:
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be above 0, found {getattr(self, name)}")
+        if not math.isfinite(self.gate_bias):
+            raise ValueError(f"gate_bias must be a number, found {self.gate_bias}")
         if not 0 <= self.modality_dropout_p <= 0.5:
             raise ValueError(
                 f"modality_dropout_p is the share of clips that lose their sound, and as many their picture: "
@@ -306,7 +308,7 @@ def write_into(config: EmoFusionConfig, sealed: SealedSeen | None) -> None:
     """Let a config say this of its weights; None is that nobody knows."""
     seen = sealed.seen if sealed is not None else None
     config.training_actors = sorted(seen.actors) if seen is not None else None
-    config.training_actors_complete = seen is None or seen.complete
+    config.training_actors_complete = seen is not None and seen.complete
     config.trained_modalities = sorted(seen.modalities) if seen is not None else None
     config.weights_seal = dict(sealed.seal) if sealed is not None else None
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 
 import pytest
@@ -206,6 +207,12 @@ def test_value_of_a_wrong_type_is_an_error_that_names_the_field(field, value):
         ("hidden_size", 130),
         ("class_weights", [1.0] * 7),
         ("class_weights", [-1.0] + [1.0] * 7),
+        ("class_weights", [math.nan] + [1.0] * 7),
+        ("class_weights", [math.inf] + [1.0] * 7),
+        ("clip_duration", math.nan),
+        ("clip_duration", math.inf),
+        ("gate_bias", math.nan),
+        ("label_smoothing", math.nan),
         ("class_weights", [0.0] * 8),
     ],
 )

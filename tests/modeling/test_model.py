@@ -150,6 +150,38 @@ def test_class_weights_survive_saving_and_loading(fusion, tmp_path):
     assert changed.loss.class_weights.tolist() == [1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("labels", [[7, 7, 7], [-100, -100, -100], [7, -100, 7]])
+def test_loss_of_a_batch_in_which_no_clip_counts_is_0_and_has_a_gradient_of_0(fusion, label_smoothing, labels):
+    """Training goes on: in a batch of classes that have no training clips, or of clips without labels."""
+    model = trained_model(fusion, class_weights=[1.0] * 7 + [0.0], label_smoothing=label_smoothing).train()
+    loss = model(**batch_of(3) | {"labels": torch.tensor(labels)}).loss
+    loss.backward()
+    assert loss.item() == 0
+    gradients = [parameter.grad for parameter in model.head.parameters() if parameter.grad is not None]
+    assert gradients
+    assert not any(gradient.any() or gradient.isnan().any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("fusion", ["gated", "late"])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_loss_of_clips_that_count_is_the_same_beside_clips_that_do_not(fusion, label_smoothing):
+    model = trained_model(fusion, class_weights=[1.0] * 7 + [0.0], label_smoothing=label_smoothing)
+    batch = batch_of(4) | {"labels": torch.tensor([3, 7, 1, -100])}
+    alone = {name: values[[0, 2]] for name, values in batch.items()}
+    torch.testing.assert_close(model(**batch).loss, model(**alone).loss)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_loss_of_clips_without_either_modality_and_of_no_clips_is_finite(fusion):
+    model = trained_model(fusion)
+    nothing = without(without(batch_of(2, labels=True), "audio", [0, 1], math.nan), "video", [0, 1], math.nan)
+    nothing_left = {name: values[:0] for name, values in batch_of(2, labels=True).items()}
+    assert model(**nothing).loss.isfinite()
+    assert model(**nothing_left).loss == 0
+
+
 def test_loss_without_labels_is_none():
     assert new_model()(**batch_of(2)).loss is None
 
