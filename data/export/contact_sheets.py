@@ -1,8 +1,9 @@
 """Contact sheets: all clips of an actor as small pictures, so that a person can check the crops at a glance."""
 
 import functools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _FACTS = ("actor", "gender", "channel", "emotion", "intensity", "statement", "re
 
 
 def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeSettings) -> list[Path]:
-    """Write `Actor_NN.png` for each actor: the middle frame of each clip, a row or more for each emotion.
+    """Write `Actor_NN.png` for each actor: the middle frame of each clip, by emotion.
 
     Clips in which no face was found have a red border.
 
@@ -57,15 +58,20 @@ def write_contact_sheets(rows: datasets.Dataset, folder: Path, settings: DecodeS
     return paths
 
 
-def _in_rows(clips: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Rows of the grid: a new one for each emotion of speech and of song, and after `COLUMNS` clips."""
+def _in_rows(clips: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows of the grid, by emotion, speech before song; an emotion that fits behind the one before shares its row."""
     groups: dict[tuple[bool, int], list[dict[str, Any]]] = defaultdict(list)
     for clip in clips:
         groups[clip["channel"] == "song", ALL_EMOTIONS.index(clip["emotion"])].append(clip)
+    rows: list[list[dict[str, Any]]] = [[]]
     for key in sorted(groups):
         group = sorted(groups[key], key=itemgetter("intensity", "statement", "repetition"))
         for first in range(0, len(group), COLUMNS):
-            yield group[first : first + COLUMNS]
+            some = group[first : first + COLUMNS]
+            if len(rows[-1]) + len(some) > COLUMNS:
+                rows.append([])
+            rows[-1] += some
+    return rows
 
 
 def _title(clips: Sequence[dict[str, Any]]) -> str:
@@ -90,14 +96,14 @@ def _caption(clip: dict[str, Any]) -> list[str]:
 
 
 def _draw(
-    title: str, grid: Iterator[list[dict[str, Any]]], pictures: datasets.Dataset, settings: DecodeSettings
+    title: str, cells: list[list[dict[str, Any]]], pictures: datasets.Dataset, settings: DecodeSettings
 ) -> Image.Image:
-    cells = list(grid)
     step_x, step_y = THUMBNAIL + 2 * BORDER + GAP, THUMBNAIL + 2 * BORDER + 2 * LINE + GAP
-    width = max(max(len(row) for row in cells), COLUMNS) * step_x + GAP
+    heading = ImageFont.load_default(20)
+    width = GAP + max(*(len(row) * step_x for row in cells), math.ceil(heading.getlength(title)) + GAP)
     sheet = Image.new("RGB", (width, TITLE + len(cells) * step_y + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, TITLE / 2), title, INK, ImageFont.load_default(20), anchor="lm")
+    draw.text((GAP, TITLE / 2), title, INK, heading, anchor="lm")
     font = ImageFont.load_default(13)
     for row, clips in enumerate(cells):
         for column, clip in enumerate(clips):

@@ -16,7 +16,7 @@ def actors_figure(
     title: str,
     chance: float | None = None,
 ) -> Figure:
-    """UAR of every test actor as a dot, with the mean of the actors; women and men in colours and shapes of their own.
+    """UAR of every test actor as a dot, with the mean of several; women and men in colours and shapes of their own.
 
     Args:
         by_actor (`Mapping`): `test_by_actor` of metrics.json.
@@ -32,7 +32,8 @@ def actors_figure(
         colour, marker = _MARKS.get(group, (GREEN, "s"))
         places = [place for place, found in enumerate(groups) if found == group]
         axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or "actor", zorder=3)
-    axes.axhline(uar.mean(), color=GREY, label=f"mean of the actors: {uar.mean():.3f}")
+    if len(actors) > 1:
+        axes.axhline(uar.mean(), color=GREY, label=f"mean of the actors: {uar.mean():.3f}")
     if chance is not None:
         axes.axhline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")
     crowded = sum(map(len, actors)) > 9 * figure.get_figwidth()

@@ -23,13 +23,13 @@ def robustness_figure(robustness: Sequence[Mapping[str, Any]], chance: float | N
     figure = blank_figure(8, rows_height(names) + 0.2, title)
     axes = figure.subplots()
     axes.barh(range(len(names)), scores, height=0.62, color=[GREY, *map(_damage_colour, names[1:])])
-    for row, score in enumerate(scores):
-        axes.text(score + 0.01, row, f"{score:.2f}", va="center", bbox={"fc": "white", "ec": "none", "pad": 1})
+    for row, score in enumerate(scores):  # in a column of their own, where no bar and no line comes
+        axes.annotate(f"{score:.3f}", (1, row), xytext=(6, 0), textcoords="offset points", va="center")
     axes.axvline(scores[0], color="black", ls="--", lw=1, label=f"undisturbed: {scores[0]:.3f}")
     if chance is not None:
         axes.axvline(chance, color="black", ls=":", lw=1.5, label=f"chance: {chance:.3f}")
     name_rows(axes, names)
-    axes.set_xlim(0, 1.08)
+    axes.set_xlim(0, 1)
     axes.set_xticks(np.linspace(0, 1, 6))
     axes.set_xlabel("macro-F1")
     legend_below(figure, axes)

@@ -46,7 +46,10 @@ def trials_figure(values: Sequence[float | None], title: str) -> Figure:
     axes.step(range(len(found)), best, where="post", color=ORANGE, label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel("objective")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(-0.5, max(len(found), 1) - 0.5)
+    if not np.isfinite(found).any():
+        axes.set_yticks([])  # there is nothing to measure
     axes.grid(alpha=0.3)
     legend_below(figure, axes)
     return figure

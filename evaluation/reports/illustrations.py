@@ -42,7 +42,7 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         history (`Sequence[Mapping]`): Trainer's `state.log_history`; without a loss in it there are no curves.
     """
     title, scored = f"{metrics['fusion']}, {metrics['corpus']}", tested_on(metrics)
-    heading = f"{title}: macro-F1 {metrics['test_macro_f1']:.2f} on {scored}"
+    heading = f"{title}: macro-F1 {metrics['test_macro_f1']:.3f} on {scored}"
     matrix, by_actor, robustness = (
         metrics.get(name) for name in ("test_confusion_matrix", "test_by_actor", "robustness")
     )
@@ -56,5 +56,6 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         plots[ROBUSTNESS_PLOT] = drawn(robustness_figure, robustness, metrics.get("chance_macro_f1"), damaged)
     if any("loss" in entry for entry in history):
         validated = tested_on(metrics) if known_actors(metrics) else "its own part"
-        plots[CURVES_PLOT] = drawn(training_figure, history, f"{title}: training, validation on {validated}")
+        above = f"{title}: training, validation on {validated}"
+        plots[CURVES_PLOT] = drawn(training_figure, history, above, metrics.get("chance_uar"))
     return plots

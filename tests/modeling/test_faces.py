@@ -526,7 +526,7 @@ def test_sheet_has_a_red_border_where_no_face_was_found(tmp_path, face, red):
     assert colours(path).get((255, 0, 0), 0) == (136**2 - 128**2 if red else 0)
 
 
-def test_sheet_leaves_out_clips_without_picture_and_begins_a_row_for_each_emotion(tmp_path):
+def test_sheet_leaves_out_clips_without_picture_and_fills_its_rows_with_whole_emotions(tmp_path):
     unseen = row(1, 9, has_video=False) | {"frames": None}
     sheets = {
         "one": [row(1, 9)],
@@ -534,13 +534,18 @@ def test_sheet_leaves_out_clips_without_picture_and_begins_a_row_for_each_emotio
         "two": [row(1, 9), row(1, 9, emotion="sad")],
         "song": [row(1, 9), row(1, 9, channel="song")],
         "long": [row(1, 9)] * 9,
+        "whole": [row(1, 9)] * 6 + [row(1, 9, emotion="sad")] * 3,
     }
-    heights = {}
+    heights, widths = {}, {}
     for name, clips in sheets.items():
         (path,) = write_contact_sheets(datasets.Dataset.from_list(clips), tmp_path / name, SETTINGS)
         with Image.open(path) as sheet:
-            heights[name] = sheet.height
-    assert heights["one"] == heights["unseen"] < heights["two"] == heights["song"] == heights["long"]
+            heights[name], widths[name] = sheet.height, sheet.width
+    assert heights["one"] == heights["unseen"] == heights["two"] == heights["song"] < heights["long"]
+    assert heights["long"] == heights["whole"]
+    step = (widths["long"] - widths["whole"]) / 2  # 8 clips in the longest row, and 6
+    assert step == pytest.approx(128, abs=30) and widths["long"] == pytest.approx(8 * step, abs=20)
+    assert widths["two"] < widths["long"] / 2  # as wide as its clips, or its title
     assert (tmp_path / "one/Actor_01.png").read_bytes() != (tmp_path / "unseen/Actor_01.png").read_bytes()  # title
     assert write_contact_sheets(datasets.Dataset.from_list([unseen]), tmp_path / "none", SETTINGS) == []
 

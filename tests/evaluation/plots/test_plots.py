@@ -31,6 +31,7 @@ TITLES = {
 }
 HISTORY = [{"epoch": epoch, "loss": 2 / epoch} for epoch in range(1, 13)]
 VALIDATED = [*HISTORY, *({"epoch": e, "eval_loss": 2.1, "eval_macro_f1": e / 20, "eval_uar": e / 18} for e in (1, 12))]
+ONE_EPOCH = [{"epoch": 1.0, "loss": 2.2}, {"epoch": 1.0, "eval_loss": 2.1, "eval_macro_f1": 0.1, "eval_uar": 0.2}]
 VARIANT = "without modality dropout, with a simple gate and ImageNet weights in both encoders, number"
 
 
@@ -73,6 +74,7 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "confusion of 8": lambda title: confusion_figure(np.diag(range(90, 98)).tolist(), EMOTIONS, title),
     "confusion of 2": lambda title: confusion_figure([[1774, 1], [0, 0]], ["neutral", "surprised " * 3], title),
     "training": lambda title: training_figure(VALIDATED, title),
+    "training of 1 epoch": lambda title: training_figure(ONE_EPOCH, title, 0.125),
     "training alone": lambda title: training_figure(HISTORY, title),
     "1 actor": lambda title: actors_figure(actors(1), title),
     "20 actors": lambda title: actors_figure(actors(20, gender=BOTH), title, 0.125),
@@ -84,6 +86,8 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "1 variant": lambda title: variants_figure(variants(1), title),
     "12 variants": lambda title: variants_figure(variants(12), title, 0.124),
     "importance": lambda title: importance_figure({VARIANT: 0.6, "learning_rate": 0.3, "x": 0}, title),
+    "1 trial": lambda title: trials_figure([0.3], title),
+    "no trial": lambda title: trials_figure([None, None], title),
     "trials": lambda title: trials_figure([None, 0.3, math.nan, 0.5, 0.4], title),
 }
 
@@ -168,6 +172,52 @@ def test_robustness_bars_are_the_scores():
     figure = robustness_figure(table, 0.124, "title")
     assert [bar.get_width() for bar in figure.axes[0].patches] == [row["macro_f1"] for row in table]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [row["condition"] for row in table]
+
+
+def test_a_class_without_clips_has_no_row_and_nothing_is_written_as_0():
+    matrix = [[3, 1, 0, 0], [0, 0, 0, 0], [0, 2, 5, 0], [0, 0, 0, 0]]
+    axes = confusion_figure(matrix, ["neutral", "calm", "happy", "contempt"], "title").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["neutral", "happy"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["neutral", "calm", "happy"]
+    assert {text.get_position(): text.get_text() for text in axes.texts} == {
+        (0, 0): "3",
+        (1, 0): "1",
+        (1, 1): "2",
+        (2, 1): "5",
+    }
+
+
+def shown_ticks(figure: Figure, panel: int = 0) -> list[float]:
+    axes = figure.axes[panel]
+    low, high = axes.get_xlim()
+    return [tick for tick in axes.get_xticks() if low <= tick <= high]
+
+
+def test_one_epoch_and_one_trial_have_whole_ticks():
+    figure = training_figure(ONE_EPOCH, "title", 0.125)
+    assert shown_ticks(figure) == shown_ticks(figure, 1) == [0, 1]
+    assert shown_ticks(trials_figure([0.3], "title")) == [0]
+    assert heights(figure, "UAR by chance: 0.125", panel=1) == [0.125, 0.125]
+
+
+@pytest.mark.parametrize("losses", [(2.2, 2.1), (math.nan, 0.4), (math.nan, math.nan), (0.0, 0.0)])
+def test_the_highest_loss_lies_inside(losses: tuple[float, float]):
+    history = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses, start=1)]
+    low, high = training_figure(history, "title").axes[0].get_ylim()
+    highest = max((loss for loss in losses if math.isfinite(loss)), default=0.0)
+    assert low == 0 and high > 1.04 * highest and high - highest <= 1
+
+
+def test_no_number_lies_on_a_bar_or_a_line():
+    for score in (0.02, 0.11, 0.5, 1.0):
+        axes = robustness_figure([{"condition": "undisturbed", "macro_f1": score}], 0.124, "title").axes[0]
+        (number,) = axes.texts
+        assert number.get_text() == f"{score:.3f}"
+        assert number.xy[0] == axes.get_xlim()[1] == 1 and number.get_position()[0] > 0
+
+
+def test_the_mean_of_one_actor_is_no_line():
+    assert len(actors_figure(actors(1), "title").axes[0].get_lines()) == 1
 
 
 def test_gate_lines_go_from_undisturbed_to_the_worst():
