@@ -149,10 +149,14 @@ def as_sounds(audio: Any, clips: int | None = None, rows_are_sounds: bool = Fals
     Args:
         audio: A sound, or a list of sounds. An array `[batch, channels, samples]` is several.
         clips (`int`, *optional*): How many pictures there are: then an array with as many rows is several sounds, too.
-        rows_are_sounds (`bool`): Whether the rows of any array with two axes are sounds, and not channels.
+        rows_are_sounds (`bool`): Whether the rows of any array with two axes are sounds, and not channels; those of
+            `[samples, channels]` are not.
     """
     axes = len(getattr(audio, "shape", ()))
-    if axes == 3 or (axes == 2 and (rows_are_sounds or (clips != 1 and clips == len(audio)))):
+    rows_are_sounds = (
+        rows_are_sounds and axes == 2 and not (audio.shape[1] <= MOST_CHANNELS < FEW_SAMPLES <= len(audio))
+    )
+    if axes == 3 or rows_are_sounds or (axes == 2 and clips != 1 and clips == len(audio)):
         return list(audio)
     if isinstance(audio, np.ndarray) and audio.dtype.kind == "O":
         return list(audio)
