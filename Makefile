@@ -1,7 +1,7 @@
 # make demo and make test are all that a bare machine with Python >= 3.11 needs.
 PYTHON ?= python3
 BIN := .venv/bin
-LAUNCH := $(BIN)/accelerate launch --config_file recipes/accelerate/single.yaml train_hf.py
+LAUNCH := $(BIN)/accelerate launch --quiet --config_file recipes/accelerate/single.yaml train_hf.py
 DEMO := recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --resume_from_checkpoint latest
 
 .PHONY: help setup demo test lint docs clean

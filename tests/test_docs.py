@@ -92,7 +92,7 @@ def known_flags() -> set[str]:
 
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (prepare, demo_corpus)]
     ours = {*make_parser()._option_string_actions, *re.findall(r"--\w+", "".join(sources)), "--help", "--help_all"}
-    return ours | {"--config_file", "--num_cpu_threads_per_process", "--strict"}  # accelerate, mkdocs
+    return ours | {"--config_file", "--num_cpu_threads_per_process", "--quiet", "--strict"}  # accelerate, mkdocs
 
 
 @every_page

@@ -122,6 +122,7 @@ def without_launcher(words: list[str]) -> list[str]:
     """`accelerate launch [its flags] train_hf.py ...` as `python train_hf.py ...`; its flags are looked at."""
     if words[:2] != ["accelerate", "launch"]:
         return words
+    words = [word for word in words if word != "--quiet"]
     start = words.index("train_hf.py")
     flags = dict(zip(words[2:start:2], words[3:start:2], strict=True))
     assert set(flags) <= {"--config_file", "--num_cpu_threads_per_process"}, flags

@@ -19,19 +19,19 @@ from .suggestions import did_you_mean, expected_one_of
 if TYPE_CHECKING:
     from .training_arguments import Arguments
 
-USAGE = """accelerate launch train_hf.py [recipes/X.yaml] --data_dir DIR [--output_dir OUT] [--any_flag value]
+USAGE = """accelerate launch --quiet train_hf.py [recipes/X.yaml] --data_dir DIR [--output_dir OUT] [--any_flag value]
 
 on a laptop, on the synthetic demo corpus:
   python -m emofusion.data.demo_corpus runs/demo_corpus
   python train_hf.py recipes/demo.yaml --data_dir runs/demo_corpus --output_dir runs/demo
-on one GPU, mixed precision:
-  accelerate launch train_hf.py recipes/gated.yaml --data_dir RAVDESS --output_dir runs/gated --bf16
+on one GPU, mixed precision (--quiet is accelerate's, and spares you its traceback where a flag is refused):
+  accelerate launch --quiet train_hf.py recipes/gated.yaml --data_dir RAVDESS --output_dir runs/gated --bf16
 score a checkpoint without training:
   python train_hf.py --model_name_or_path runs/gated --do_predict --data_dir RAVDESS --output_dir runs/gated_scores
 every fold of a protocol; variants side by side; the best settings (repeat a command to go on where it was stopped):
-  accelerate launch train_hf.py recipes/gated.yaml --protocol msaf6 --cross_validate --data_dir RAVDESS ...
-  accelerate launch train_hf.py recipes/gated.yaml --ablation recipes/ablations/fusions.yaml --data_dir RAVDESS ...
-  accelerate launch train_hf.py recipes/gated.yaml --search recipes/search/gated.yaml --data_dir RAVDESS ...
+  accelerate launch --quiet train_hf.py recipes/gated.yaml --protocol msaf6 --cross_validate --data_dir DIR ...
+  accelerate launch --quiet train_hf.py recipes/gated.yaml --ablation recipes/ablations/fusions.yaml ...
+  accelerate launch --quiet train_hf.py recipes/gated.yaml --search recipes/search/gated.yaml --data_dir DIR ...
 """
 
 MORE_FLAGS = """\
