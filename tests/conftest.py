@@ -19,6 +19,7 @@ from helpers import REPOSITORY
 SLOWEST_FIRST = [
     "test_train_hf.py",
     "test_search.py",
+    "test_changed_weights.py",
     "test_experiments.py",
     "test_transformers_common.py",
     "test_docs.py",
