@@ -118,6 +118,10 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         batch = torch.from_numpy(np.stack([self._fit(samples) for samples in heard]))
         return BatchFeature({"input_features": self.log_mel(batch)}, tensor_type=return_tensors)
 
+    def to_dict(self) -> dict[str, Any]:
+        """What is saved; transformers would leave out the window, because others keep an array under this name."""
+        return {**super().to_dict(), "window": self.window}
+
     def log_mel(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Normalised log-mels float32 `[batch, mels, time]` of float32 sound `[batch, num_samples]`."""
         transform = mel_spectrogram(self.sampling_rate, self.n_fft, self.hop_length, self.feature_size)
