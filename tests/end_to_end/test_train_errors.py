@@ -91,6 +91,60 @@ def test_train_into_a_folder_with_checkpoints_is_refused(tmp_path: Path, corpus:
     assert "--resume_from_checkpoint latest" in message
 
 
+@pytest.mark.parametrize("left", ["run.json", "metrics.json", "model.safetensors"])
+def test_train_over_what_a_folder_holds_is_refused(tmp_path: Path, corpus: Path, left: str):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / left).write_text("{}")
+    message = message_of("--data_dir", corpus, "--output_dir", tmp_path / "out")
+    assert f"--output_dir {tmp_path / 'out'} already holds" in message
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [left]
+
+
+def test_train_into_a_file_is_refused(tmp_path: Path, corpus: Path):
+    (tmp_path / "out").write_text("mine")
+    assert "that is a file" in message_of("--data_dir", corpus, "--output_dir", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("./nowhere", "no such folder, and not a name on the hub"),
+        ("runs/nowhere", "no such folder, and nothing to load from the hub: "),
+        ("empty", "expected a model of the type emofusion, found an unknown kind: no config.json is there"),
+        ("broken", "no config.json that can be read in it"),
+        ("bert", "expected a model of the type emofusion, found bert"),
+    ],
+)
+def test_checkpoint_that_is_none_is_named(
+    tmp_path: Path, corpus: Path, source: str, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name, content in (("empty", None), ("broken", "{"), ("bert", '{"model_type": "bert"}')):
+        (tmp_path / name).mkdir()
+        if content is not None:
+            (tmp_path / name / "config.json").write_text(content)
+    source = str(tmp_path / source) if (tmp_path / source).exists() else source
+    message = message_of("--model_name_or_path", source, "--data_dir", corpus, "--output_dir", tmp_path / "out")
+    assert message.startswith(f"error: --model_name_or_path {source}: {said}")
+    assert "\n" not in message
+
+
+def test_push_without_a_login_or_to_no_name_is_refused(tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("emofusion.training.setup.checks.get_token", lambda: None)
+    words = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--push_to_hub"]
+    assert message_of(*words).startswith("error: --push_to_hub: no login found")
+    assert message_of(*words, "--hub_model_id", "a/b/c").startswith("error: --hub_model_id a/b/c: not a name")
+
+
+def test_resume_from_weights_alone_is_refused(tmp_path: Path, corpus: Path):
+    checkpoint = tmp_path / "out" / "checkpoint-3"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").write_text("{}")
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    message = message_of(tiny_recipe(tmp_path), *places, "--resume_from_checkpoint", "latest")
+    assert "has no optimizer.pt, because --save_only_model left it out" in message
+
+
 def test_predict_without_a_checkpoint_is_refused(tmp_path: Path, corpus: Path):
     message = message_of("--data_dir", corpus, "--output_dir", tmp_path / "out", "--do_predict")
     assert "--model_name_or_path" in message
@@ -155,8 +209,9 @@ def test_predict_without_test_actors_says_so(tmp_path: Path, corpus: Path, tiny_
 
 
 def test_push_of_a_checkpoint_that_was_trained_on_the_test_actors_is_refused(
-    tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig
+    tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setenv("HF_TOKEN", "hf_any")
     checkpoint = checkpoint_of(tiny_config, tmp_path / "model", actors=(16, 17))
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     words = ["--model_name_or_path", checkpoint, "--do_predict", *places, "--push_to_hub"]
@@ -168,7 +223,8 @@ def test_push_of_a_checkpoint_that_was_trained_on_the_test_actors_is_refused(
 def test_resume_with_another_setting_names_it(tmp_path: Path, corpus: Path):
     checkpoint = tmp_path / "out" / "checkpoint-3"
     checkpoint.mkdir(parents=True)
-    (checkpoint / "trainer_state.json").write_text("{}")
+    for name in ("trainer_state.json", "optimizer.pt"):
+        (checkpoint / name).write_text("{}")
     (tmp_path / "out" / "run.json").write_text('{"fusion": "audio"}')
     places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
     message = message_of(tiny_recipe(tmp_path), *places, "--resume_from_checkpoint", "latest")

@@ -163,8 +163,9 @@ def check_start(model_args: ModelArguments) -> None:
             raise ArgumentError(f"{flag}: no config.json that can be read in it: not a checkpoint's folder") from error
         reason = str(error).splitlines()[0]
         raise ArgumentError(f"{flag}: no such folder, and nothing to load from the hub: {reason}") from error
-    if content.get("model_type") != EmoFusionConfig.model_type:
-        raise ArgumentError(f"{flag}: it is a model of the type {content.get('model_type')!r}, and not of this one")
+    kind = content.get("model_type", "an unknown kind: no config.json is there")
+    if kind != EmoFusionConfig.model_type:
+        raise ArgumentError(f"{flag}: expected a model of the type {EmoFusionConfig.model_type}, found {kind}")
 
 
 def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
