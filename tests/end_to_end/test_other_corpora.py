@@ -259,7 +259,7 @@ def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
         ("crema_d", ["--protocol", "msaf6"], "CREMA-D has no such protocol; the choices are all_test, holdout"),
         ("ravdess", ["--protocol", "all_test"], "--protocol all_test: RAVDESS has no such protocol"),
         ("crema_d", ["--protocol", "all_test"], "--protocol all_test: it has no training actors; train by holdout"),
-        ("fer2013", ["--fold", "1"], "--fold 1: the folds of published splits of FER-2013 are 0 to 0"),
+        ("fer2013", ["--fold", "1"], "--fold 1: published splits of FER-2013 has one fold, which is 0"),
         ("fer2013", [], "no picture of its split validation in it, only of train, test; --eval_strategy no does"),
         ("fer2013", ["--fusion", "audio"], "a model with fusion='audio' reads sound alone"),
         ("fer2013", ["--strict"], "--strict: FER-2013 has no use for it"),
