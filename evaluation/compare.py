@@ -13,21 +13,25 @@ from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports.subject import known_actors, never_trained, pictures_of
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
-from emofusion.evaluation.tables import markdown_table, number
+from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 
 def table(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    """A Markdown table of runs by folder; the corpus stands in every line, chance in the last of each corpus."""
+    """A Markdown table of runs by folder; the corpus stands in every line, chance in the last of each corpus.
+
+    Scores have their 95 % interval behind them, over what their metrics.json says: actors, or clips.
+    """
     rows = [[folder, metrics["fusion"], where(metrics), *_scores(metrics, "test")] for folder, metrics in runs.items()]
     settings = {where(metrics): metrics for metrics in runs.values()}
     rows += [["-", "chance (guessing)", setting, *_scores(metrics, "chance")] for setting, metrics in settings.items()]
     return markdown_table(
-        ["run", "model", "corpus, split, test actors", *(TITLES[name] for name in SCORES)], rows, left=3
+        ["run", "model", "corpus, split, test actors", *(f"{TITLES[name]}, 95 %" for name in SCORES)], rows, left=3
     )
 
 
 def _scores(metrics: Mapping[str, Any], of: str) -> list[str]:
-    return [number(metrics[f"{of}_{name}"]) for name in SCORES]
+    bounds = (metrics.get("test_intervals") or {}) if of == "test" else {}
+    return [f"{number(metrics[f'{of}_{name}'])}{in_brackets(bounds.get(name))}" for name in SCORES]
 
 
 def where(metrics: Mapping[str, Any]) -> str:

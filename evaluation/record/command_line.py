@@ -16,6 +16,33 @@ def command_line(argv: Sequence[str]) -> str:
     return shlex.join(["accelerate", "launch", Path(argv[0]).name, *words])
 
 
+def for_others(command: str, here: Path) -> str:
+    """The command without places of this machine: paths as they are told from `here`, others as `<data_dir>`.
+
+    Args:
+        command (`str`): What `command_line` made.
+        here (`Path`): Folder in which it was run.
+    """
+    words = shlex.split(command)
+    return " ".join(_for_others(before, word, here) for before, word in zip(["", *words], words, strict=False))
+
+
+def told_from(here: Path, path: str) -> str:
+    """A path from `here`, as `runs/gated`; one that is relative stays, and one that lies elsewhere is empty text."""
+    if not Path(path).is_absolute():
+        return path
+    return Path(path).relative_to(here).as_posix() if Path(path).is_relative_to(here) else ""
+
+
+def _for_others(before: str, word: str, here: Path) -> str:
+    flag, equals, value = word.partition("=") if word.startswith("--") else (before, "", word)
+    near = told_from(here, value)
+    if near:
+        return shlex.quote(f"{flag}={near}" if equals else near)
+    named = f"<{flag.lstrip('-')}>" if flag.startswith("--") else f"<{Path(value).name}>"
+    return f"{flag}={named}" if equals else named if value else shlex.quote(word)
+
+
 def _last_of_each_flag(words: Sequence[str]) -> list[str]:
     """The words without flags that a later one of the same name overrides, as those of one run of several are."""
     groups: list[list[str]] = []

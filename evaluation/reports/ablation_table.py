@@ -9,7 +9,7 @@ from emofusion.evaluation.scores.score_fields import SCORES
 from emofusion.evaluation.scores.significance import RESAMPLES, is_exact, smallest_p
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
-from .fold_report import blind_notes, fold_notes
+from .fold_report import FEWEST, blind_notes, fold_notes
 from .subject import tested_on
 
 _LEAKS = {True: " (LEAKY)", None: " (perhaps LEAKY)", False: ""}
@@ -45,7 +45,7 @@ def _damage(record: dict[str, Any]) -> str:
 
 def _cells(variant: dict[str, Any]) -> list[str]:
     pooled, values = variant["over_actors"], [run["macro_f1"] for run in variant["runs"]]
-    deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) >= FEWEST else ""
     return [
         f"{variant['variant']}{_LEAKS[variant.get('leaky', False)]}",
         f"{variant['parameters']:,}",

@@ -13,6 +13,7 @@ from yaml import YAMLError
 from emofusion.data.corpora.registry import entry_called
 from emofusion.data.whole_files import write_whole
 from emofusion.evaluation.field_notes import with_missing
+from emofusion.evaluation.record.command_line import for_others, told_from
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.run_files import ACTORS_PLOT, CARD_FILE, CONFUSION_PLOT, CURVES_PLOT, ROBUSTNESS_PLOT
 from emofusion.evaluation.scores.fairness import fairness
@@ -67,13 +68,13 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
     subject, entry = f"{metrics['corpus']}, {tested_on(metrics)}", entry_called(metrics["corpus"])
     leaky = metrics.get("leaky", False)  # null says here that nobody knows
     return {
-        "metrics": with_missing(RunRecord, metrics) | {"leaky": leaky},
+        "metrics": _for_others(with_missing(RunRecord, metrics) | {"leaky": leaky}),
         "actors": known_actors(metrics),
         "subject": subject,
         "split": split_name(metrics, quote="`"),
         "tables": card_tables(metrics, subject),
         "conditions": [row["condition"] for row in metrics.get("robustness") or []],
-        "gaps": fairness(metrics),
+        "gaps": gaps_between_people(fairness(metrics)),
         "few_actors": FEW_ACTORS,
         "acted": entry.acted if entry else "",
         "part": part(metrics),
@@ -81,6 +82,42 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "blind_spot": blind_spot(metrics),
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
+
+
+def _for_others(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics without places of this machine: a card is for people who have others."""
+    found = dict(metrics)
+    if metrics.get("command"):
+        found["command"] = for_others(metrics["command"], Path.cwd())
+    if metrics.get("load_from"):
+        found["load_from"] = (
+            told_from(Path.cwd(), metrics["load_from"]) or f"path/to/{Path(metrics['load_from']).name}"
+        )
+    return found
+
+
+def gaps_between_people(gaps: Mapping[str, float]) -> str:
+    """What the test says of whether the model does equally well for everyone; empty where nothing was compared.
+
+    Args:
+        gaps (`Mapping`): What `fairness` found.
+    """
+    between = {"gender_gap": "between genders", "actor_gap": "between the best and the worst actor"}
+    shown = {words: f"{gaps[name]:.3f}" for name, words in between.items() if name in gaps}
+    if not shown:
+        return ""
+    unequal = [f"by {gap} {words}" for words, gap in shown.items() if gap != "0.000"]
+    equal = [words for words, gap in shown.items() if gap == "0.000"]
+    if not unequal:
+        start = "Whether it does equally well for everyone is not known. On this test UAR did not differ "
+        start += " and ".join(equal)
+    else:
+        also = f", and not {equal[0]}" if equal else ""
+        start = f"It does not do equally well for everyone. On this test UAR differed {' and '.join(unequal)}{also}"
+    return (
+        f"{start}; the groups are small, so gaps between other people may be larger or smaller. Age, skin colour and "
+        "origin were not compared."
+    )
 
 
 def _met(metrics: Mapping[str, Any]) -> list[str]:
@@ -96,14 +133,21 @@ def _plots(metrics: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def license_of(checkpoint: Path) -> str:
-    """Licence of weights, as the card beside them says; `"other"` where there is none, or where it says none."""
-    path = checkpoint / CARD_FILE
-    if not path.is_file():
+    """Licence of weights, as their card says; `"other"` where there is none, or where it says none.
+
+    Args:
+        checkpoint (`Path`): Their folder, or a checkpoint in the folder of a run; where there is no such folder, the
+            name of a repository on the hub.
+    """
+    above = [checkpoint.parent] if checkpoint.name.startswith("checkpoint-") else []
+    cards = [place / CARD_FILE for place in (checkpoint, *above) if (place / CARD_FILE).is_file()]
+    if not cards and checkpoint.exists():
         return "other"
+    card = cards[0] if cards else checkpoint.as_posix()
     try:
-        return ModelCard.load(path).data.license or "other"
-    except (OSError, ValueError, YAMLError) as error:  # of a card that somebody else wrote
-        logger.warning("%s cannot be read, so the licence of the weights is not known: %s", path, error)
+        return ModelCard.load(card).data.license or "other"
+    except (OSError, ValueError, YAMLError) as error:  # of a card that somebody else wrote, or a hub out of reach
+        logger.warning("%s: no card that can be read, so the licence of the weights is not known: %s", card, error)
         return "other"
 
 
@@ -124,7 +168,7 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
             dataset_split=part(metrics),
             metric_type=name,
             metric_name=title,
-            metric_value=metrics[f"test_{name}"],
+            metric_value=round(metrics[f"test_{name}"], 4),
         )
         for name, title in TITLES.items()
         if f"test_{name}" in metrics

@@ -19,7 +19,7 @@ def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
     return {
         "scores": scores_table(metrics, subject),
         "merged_calm": _merged_calm(metrics.get("test_merged_calm"), subject),
-        "classes": _groups(metrics.get("test_per_class"), "class", ("precision", "recall", "f1", "clips")),
+        "classes": _groups(_measured(metrics.get("test_per_class")), "class", ("precision", "recall", "f1", "clips")),
         "genders": _groups(metrics.get("test_by_gender"), "gender", ("uar", "accuracy", "clips")),
         "actors": _groups(metrics.get("test_by_actor"), "actor", ("gender", "uar", "accuracy", "clips")),
         "robustness": robustness_markdown(metrics.get("robustness") or []),
@@ -55,7 +55,13 @@ def _groups(groups: Mapping[str, Mapping[str, Any]] | None, what: str, columns: 
     there = [column for column in columns if any(column in group for group in (groups or {}).values())]
     header = [what, *({"uar": "UAR", "f1": "F1"}.get(name, name) for name in there)]
     rows = [[str(name), *(_cell(group.get(column)) for column in there)] for name, group in (groups or {}).items()]
-    return markdown_table(header, rows)
+    return markdown_table(header, rows, left=2 if "gender" in there else 1)
+
+
+def _measured(classes: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+    """Scores by class; a class without clips has none, its precision (0 by definition) neither."""
+    unknown = {"precision": None}
+    return {name: group if group.get("clips") else {**group, **unknown} for name, group in (classes or {}).items()}
 
 
 def _cell(value: Any) -> str:
@@ -68,7 +74,7 @@ def _splits(metrics: Mapping[str, Any]) -> str:
         [name, *([", ".join(map(str, actors.get(name, []))) or "-"] if actors else []), str(count)]
         for name, count in (metrics.get("clips") or {}).items()
     ]
-    return markdown_table(["split", *(["actors"] if actors else []), "clips"], rows)
+    return markdown_table(["split", *(["actors"] if actors else []), "clips"], rows, left=2 if actors else 1)
 
 
 def robustness_markdown(rows: Sequence[Mapping[str, Any]]) -> str:

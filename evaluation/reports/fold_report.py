@@ -16,6 +16,9 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 from .subject import blind_spot, tested_on, trained_together, worst_leak
 
+FEWEST = 3
+"""So many runs have a deviation; of two it would be their difference, told as if it were more."""
+
 _COMMON = (
     "corpus",
     "corpus_synthetic",
@@ -64,8 +67,8 @@ def _over_folds(record: dict[str, Any]) -> list[str]:
     cells = []
     for name in TITLES:
         score = record["over_folds"][name]
-        deviation = "" if score["deviation"] is None else f" ± {score['deviation']:.3f}"
-        cells.append(f"{number(score['mean'])}{deviation}{in_brackets(score['interval'])}")
+        spread = f" ± {score['deviation']:.3f}{in_brackets(score['interval'])}" if score["folds"] >= FEWEST else ""
+        cells.append(f"{number(score['mean'])}{spread}")
     return cells
 
 
@@ -82,10 +85,16 @@ def title(record: dict[str, Any]) -> str:
 
 def _notes(record: dict[str, Any]) -> list[str]:
     units = f"{record['over_actors']['test_intervals_units']} {record['over_actors']['test_intervals_over']}"
-    notes = [
-        "± is the standard deviation over folds. Intervals are 95 %: of the mean, Student's t over folds (which share "
-        f"training actors, so it is too narrow); of all test clips, by bootstrap over {units}."
-    ]
+    if record["over_folds"]["macro_f1"]["folds"] >= FEWEST:
+        notes = [
+            "± is the standard deviation over folds. Intervals are 95 %: of the mean, Student's t over folds (which "
+            f"share training actors, so it is too narrow); of all test clips, by bootstrap over {units}."
+        ]
+    else:
+        notes = [
+            f"Fewer than {FEWEST} folds do not say how far folds differ, so their mean has neither ± nor interval. "
+            f"Intervals of all test clips are 95 %, by bootstrap over {units}."
+        ]
     if len({run["seed"] for run in record["runs"]}) > 1:
         notes.append("A clip counts once for each seed.")
     return notes + blind_notes([record]) + fold_notes(record)

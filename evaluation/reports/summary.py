@@ -10,7 +10,7 @@ from .subject import blind_spot, known_actors, pictures_of, tested_on
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """The scores for people, with chance beside each and the corpus named."""
+    """The scores for people, with chance beside each; the first line names the corpus for all of them."""
     if known_actors(metrics):
         lines = [
             f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
@@ -23,9 +23,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
     lines += [f"  {note}" for note in [blind_spot(metrics)] if note]
     for name in SCORES:
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
-        lines.append(
-            f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f}; {metrics['corpus']})"
-        )
+        lines.append(f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f})")
     return "\n".join(lines)
 
 

@@ -90,7 +90,7 @@ def test_run_of_the_wheel_alone_leaves_scores_predictions_and_card(environment: 
     metrics = json.loads((empty / "out" / "metrics.json").read_text(encoding="utf-8"))
     card = ModelCard.load(empty / "out" / "README.md")
     assert {result.metric_type: result.metric_value for result in card.data.eval_results} == {
-        name: metrics[f"test_{name}"] for name in ("macro_f1", "weighted_f1", "uar", "accuracy")
+        name: round(metrics[f"test_{name}"], 4) for name in ("macro_f1", "weighted_f1", "uar", "accuracy")
     }
     assert (empty / "out" / "predictions.parquet").is_file()
     assert (empty / "out" / "model.safetensors").is_file()

@@ -30,6 +30,16 @@ def test_compare_prints_corpus_and_chance_beside_each_score(tmp_path: Path, caps
     assert f"{metrics['chance_macro_f1']:.3f}" in lines[2]
 
 
+def test_compare_prints_the_interval_of_each_score():
+    metrics = metrics_of()
+    run, chance = (line.split(" | ") for line in compare.table({"run": metrics}).splitlines()[2:])
+    low, high = metrics["test_intervals"]["macro_f1"]
+    assert run[3] == f"{metrics['test_macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+    assert chance[3] == f"{metrics['chance_macro_f1']:.3f}"
+    alone = compare.table({"run": metrics_of(actors=(17,))}).splitlines()[2].split(" | ")
+    assert " to " not in alone[3]
+
+
 def test_compare_without_scores_names_the_file(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"metrics\.json"):
         compare.main([str(tmp_path)])

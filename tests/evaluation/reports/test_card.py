@@ -150,7 +150,10 @@ def test_groups(run: tuple[dict, ModelCard, Path], first: str, field: str, colum
     rows = table_of(found.text, first)
     assert list(rows) == list(metrics.get(field, {}))
     for group, row in rows.items():
-        assert row == {first: group} | {title: shown(metrics[field][group][name]) for title, name in columns.items()}
+        scores = metrics[field][group]
+        if first == "class" and not scores["clips"]:
+            scores = scores | {"precision": None}  # 0 by definition, of clips that are not there
+        assert row == {first: group} | {title: shown(scores[name]) for title, name in columns.items()}
 
 
 def test_damaged_input(run: tuple[dict, ModelCard, Path]):
@@ -189,7 +192,7 @@ def test_results_of_the_metadata(run: tuple[dict, ModelCard, Path]):
     metrics, found, _ = run
     results = found.data.eval_results
     assert {result.metric_type: result.metric_value for result in results} == {
-        name: metrics[f"test_{name}"] for name in SCORES.values() if f"test_{name}" in metrics
+        name: round(metrics[f"test_{name}"], 4) for name in SCORES.values() if f"test_{name}" in metrics
     }
     for result in results:
         assert result.dataset_name.startswith(metrics["corpus"])
@@ -298,6 +301,44 @@ def test_gaps_between_people_are_those_of_the_tables(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("gaps", "words"),
+    [
+        (
+            {"gender_gap": 0.0, "actor_gap": 0.0004},
+            "is not known. On this test UAR did not differ between genders and ",
+        ),
+        (
+            {"gender_gap": 0.0, "actor_gap": 0.25},
+            "by 0.250 between the best and the worst actor, and not between genders;",
+        ),
+        (
+            {"gender_gap": 0.1},
+            "It does not do equally well for everyone. On this test UAR differed by 0.100 between genders;",
+        ),
+    ],
+)
+def test_a_gap_of_nothing_is_no_gap(gaps: dict[str, float], words: str):
+    said = card.gaps_between_people(gaps)
+    assert words in said and "0.000" not in said
+    assert ("does not do equally well" in said) == any(gap >= 0.0005 for gap in gaps.values())
+    assert card.gaps_between_people({}) == ""
+
+
+def test_a_card_tells_no_place_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    command = (
+        f"accelerate launch train_hf.py {tmp_path}/recipes/a.yaml --data_dir /home/me/ravdess --output_dir runs/a"
+    )
+    metrics = metrics_of(command=command, load_from=f"{tmp_path}/runs/a")
+    text = written(metrics, tmp_path / "near").text
+    assert "train_hf.py recipes/a.yaml --data_dir <data_dir> --output_dir runs/a\n" in text
+    assert 'AutoModel.from_pretrained("runs/a", ' in text
+    far = written(metrics | {"load_from": "/home/me/runs/b"}, tmp_path / "far").text
+    assert 'from_pretrained("path/to/b", ' in far
+    assert "/home/me" not in text + far and str(tmp_path) not in text + far
+
+
+@pytest.mark.parametrize(
     ("license_id", "words"),
     [
         ("cc-by-nc-sa-4.0", "CC BY-NC-SA 4.0: no commercial use"),
@@ -338,3 +379,7 @@ def test_licence_of_a_checkpoint_whose_card_says_none_is_other(tmp_path: Path, t
 def test_licence_of_a_checkpoint_is_what_its_card_says(tmp_path: Path):
     written(RUNS["bare"], tmp_path, "odbl")
     assert card.license_of(tmp_path) == "odbl"
+    (tmp_path / "checkpoint-8").mkdir()
+    assert card.license_of(tmp_path / "checkpoint-8") == "odbl"  # of the run that it belongs to
+    (tmp_path / "other").mkdir()
+    assert card.license_of(tmp_path / "other") == "other"
