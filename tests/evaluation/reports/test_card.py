@@ -333,9 +333,9 @@ def test_a_card_tells_no_place_of_this_machine(tmp_path: Path, monkeypatch: pyte
     text = written(metrics, tmp_path / "near").text
     assert "train_hf.py recipes/a.yaml --data_dir <data_dir> --output_dir runs/a\n" in text
     assert 'AutoModel.from_pretrained("runs/a", ' in text
+    assert "/home/me" not in text and str(tmp_path) not in text
     far = written(metrics | {"load_from": "/home/me/runs/b"}, tmp_path / "far").text
-    assert 'from_pretrained("path/to/b", ' in far
-    assert "/home/me" not in text + far and str(tmp_path) not in text + far
+    assert 'from_pretrained("/home/me/runs/b", ' in far  # what is to run must lead there
 
 
 @pytest.mark.parametrize(
@@ -352,6 +352,12 @@ def test_licence_of_the_clips_goes_on(tmp_path: Path, license_id: str, words: st
     assert [line for line in found.text.splitlines() if line.startswith("- The training data")] == [
         line for line in found.text.splitlines() if words and words in line
     ]
+
+
+@pytest.mark.parametrize("name", ["fused", "audio", "video"])
+def test_stock_pipelines_are_said_to_read_one_modality_of_a_model_of_both(tmp_path: Path, name: str):
+    text = written(RUNS[name], tmp_path).text
+    assert ("from the picture alone" in text and "from the sound alone" in text) == (name == "fused")
 
 
 def test_plots_of_an_earlier_run_are_not_shown(tmp_path: Path):
