@@ -85,14 +85,13 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _for_others(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics without places of this machine: a card is for people who have others."""
+    """The metrics without places of this machine where that can be: a card is for people who have others."""
     found = dict(metrics)
     if metrics.get("command"):
         found["command"] = for_others(metrics["command"], Path.cwd())
     if metrics.get("load_from"):
-        found["load_from"] = (
-            told_from(Path.cwd(), metrics["load_from"]) or f"path/to/{Path(metrics['load_from']).name}"
-        )
+        # One that lies elsewhere stays: the code of the card is to run, and a pushed card names the repository.
+        found["load_from"] = told_from(Path.cwd(), metrics["load_from"]) or metrics["load_from"]
     return found
 
 
