@@ -61,10 +61,6 @@ class Display:
         shown = shown[:, ::-1] if self.mirrored else shown
         return shown[::-1] if self.upside_down else shown
 
-    def fits(self, height: int, width: int) -> bool:
-        """Whether anything is left of a stored picture of this size."""
-        return self.crop.top + self.crop.bottom < height and self.crop.left + self.crop.right < width
-
 
 def _stretch(picture: np.ndarray, pixel_aspect: Fraction) -> np.ndarray:
     """Bring a picture to square pixels; the longer side of a pixel decides, so that nothing is lost."""
@@ -80,11 +76,9 @@ def display_of(path: Source, stream: Any, frame: Any, notes: list[str]) -> Displ
     """What a video stream, and its first decoded frame, say of how they are to be shown."""
     crop = container_crop(path, stream)
     transposed, mirrored, upside_down = turns(_matrix(frame))
-    display = Display(crop, _pixel_aspect(stream, notes), transposed, mirrored, upside_down)
-    if not display.fits(frame.height, frame.width):
-        notes.append("picture: its file says to cut everything off, which is not done")
-        display = Display(Crop(), display.pixel_aspect, transposed, mirrored, upside_down)
-    return display
+    if crop.top + crop.bottom >= frame.height or crop.left + crop.right >= frame.width:  # nothing would be left
+        crop = Crop()
+    return Display(crop, _pixel_aspect(stream, notes), transposed, mirrored, upside_down)
 
 
 def _pixel_aspect(stream: Any, notes: list[str]) -> Fraction:

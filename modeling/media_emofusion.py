@@ -27,6 +27,7 @@ from .sound_emofusion import SYNC_S, Sound, SoundTrack
 from .window_emofusion import check_settings, frame_times, place_window
 
 MICROSECONDS = 1_000_000  # FFmpeg's unit of the duration in a header
+LOUD = 1.5  # times full scale; lossy codecs and resampling go a little beyond it with any loud sound
 SHORT_S = 0.25  # picture and sound may end this far apart, or before the announced end, without a note
 LONGEST_PAUSE_S = 3600.0  # longer ones come from a broken clock, unless the header or the picture is as long
 
@@ -103,6 +104,8 @@ def read_clip(
     if want_audio and scan.sound is not None:
         audio = scan.sound.part(round(start * sampling_rate), round(duration * sampling_rate))
         audio = audio if audio.size else None
+        if audio is not None and np.abs(audio).max() > LOUD:
+            notes.append(f"sound: {np.abs(audio).max():.1f} times as loud as fits, it is turned down")
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:
         wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
@@ -166,6 +169,7 @@ class _Pass:
     pictures: Pictures | None
     sound: SoundTrack | None
     sound_index: int | None  # of its track
+    begin: float  # seconds on the clock of the file
     announced: float  # seconds that the header says, of all
     announced_sound: float  # and of the sound
 
@@ -185,7 +189,8 @@ def _scan(path: Source, sampling_rate: int, notes: list[str], broken: Collection
         found = "; ".join(dict.fromkeys(notes)) or "neither"
         raise MediaError(f"{path}: expected picture or sound, found {found}. Name another file.")
     length = max(read.pictures.end if read.pictures else 0.0, sound.seconds if sound is not None else 0.0)
-    if read.announced > length + SHORT_S:
+    # Some headers announce when the last packet ends, on a clock that need not begin at 0.
+    if read.announced > length + read.begin + SHORT_S:
         notes.append(f"file: cut short, it announces {read.announced:.2f} s and holds {length:.2f} s")
     channels = read.sound.channels if read.sound is not None and sound is not None else 0
     return _Scan(read.pictures, sound, channels, length, notes)
@@ -210,6 +215,7 @@ def _pass_over(path: Source, notes: list[str], without: Collection[int]) -> _Pas
             pictures.pictures() if pictures is not None else None,
             sound,
             audio.index if audio else None,
+            max(container.start_time or 0, 0) / MICROSECONDS,
             (container.duration or 0) / MICROSECONDS,
             float(audio.duration * audio.time_base) if audio and audio.duration else 0.0,
         )
