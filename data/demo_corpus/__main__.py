@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     try:
         make_demo_corpus(options.pop("out"), **options)
-    except ValueError as error:
-        parser.error(str(error))
+    except (ValueError, OSError) as error:
+        option = str(error).partition(":")[0]
+        parser.exit(2, f"error: {'--' if option in options else ''}{error}\n")
 
 
 if __name__ == "__main__":
