@@ -325,9 +325,10 @@ def _hash(weights: Weights, seen: Seen, dtype: torch.dtype) -> str:
 
 
 def _loses_nothing(weights: Weights, dtype: torch.dtype) -> bool:
-    """Whether the weights can be told in this precision as they are; those that lie nowhere cannot."""
+    """Whether the weights can be told in this precision as they are; quantised ones and absent ones cannot."""
     return all(
         isinstance(tensor, torch.Tensor)
+        and type(tensor.detach()) is torch.Tensor
         and not tensor.is_meta
         and (
             not tensor.is_floating_point()

@@ -83,11 +83,15 @@ def _start_weights(model_args: ModelArguments) -> list[str]:
 def _digest(source: str) -> str | None:
     """Hash of weights on this machine; None for a name on a hub, and for ImageNet's, which never change."""
     path = Path(source).expanduser()
-    file = path / SAFE_WEIGHTS_NAME if path.is_dir() else path
-    if not file.is_file():
-        return None
-    with file.open("rb") as weights:
-        return hashlib.file_digest(weights, "sha256").hexdigest()[:16]
+    whole = path / SAFE_WEIGHTS_NAME if path.is_dir() else path
+    files = [whole] if whole.is_file() else sorted(path.glob("*.safetensors"))  # or in several parts
+    digests = []
+    for file in files:
+        with file.open("rb") as weights:
+            digests.append(hashlib.file_digest(weights, "sha256").hexdigest())
+    if len(digests) < 2:
+        return digests[0][:16] if digests else None
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
 def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = False) -> None:
