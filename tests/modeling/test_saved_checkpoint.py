@@ -1,4 +1,4 @@
-"""Checkpoints: those of an earlier version mean the same, and what one says of its training is bound to its weights."""
+"""Checkpoints: an old one means what it meant, and what one says of its training is bound to its weights."""
 
 import copy
 import json
