@@ -218,19 +218,22 @@ def test_flags_of_a_single_run_are_refused(words: list[str], tmp_path: Path, fla
 WITHOUT_CHECKPOINTS = ["--save_strategy=no", "--load_best_model_at_end=False"]
 
 
-def test_scores_of_an_earlier_run_are_gone_when_another_is_killed(
+def test_run_is_not_trained_over_and_old_scores_do_not_outlive_their_weights(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     run = [*words, *WITHOUT_CHECKPOINTS, f"--output_dir={tmp_path}"]
-    run_job(run)
-    assert (tmp_path / "metrics.json").is_file()
+    metrics = run_job(run)
+    with pytest.raises(SetupError, match="already holds a run, and what it left would be lost"):
+        run_job([*run, "--learning_rate=0.5"])
+    assert read_metrics(tmp_path) == metrics
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(EmoFusionTrainer, "train", killed)
+    (tmp_path / "metrics.json").write_text("{")  # so the run is not finished, and its training is repeated
     with pytest.raises(KeyboardInterrupt):
-        run_job([*run, "--learning_rate=0.5"])
+        run_job(run, resume=True)
     assert not (tmp_path / "metrics.json").exists()
 
 
