@@ -27,7 +27,7 @@ from .faces import Faces
 from .progress import Bar
 from .settings import DecodeSettings
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 """Raised whenever the same files and settings would be decoded to something else."""
 
 

@@ -52,3 +52,14 @@ def test_window_coverage_prints_a_line_for_each_window(
     coverage.main()
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [line.split(" | ")[:2] for line in lines] == [[f"| {name}", "2"] for name in coverage.WINDOWS]
+
+
+def test_long_sound_prints_a_line_for_each_length(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    long_sound = script("long_sound")
+    monkeypatch.setattr("sys.argv", ["long_sound.py", "--hours", "0.02"])
+    monkeypatch.setattr(long_sound, "SHORT_S", 6.0)
+    monkeypatch.setattr(long_sound, "in_its_own_process", lambda work, path: work(path))
+    long_sound.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == ["| 0.00167 h", "| 0.02 h"]
+    assert [float(line.split(" | ")[3].split()[0]) for line in lines] == pytest.approx([3.0, 48.0], abs=0.1)
