@@ -30,7 +30,7 @@ SLOWEST_FIRST = [
     "test_hub_server.py",
     "test_store.py",
     "test_shapes.py",
-    "test_media.py",
+    "test_read_clip.py",
     "test_model.py",
     "test_tracking.py",
     "test_ravdess.py",

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from emofusion.data import prepare
-from helpers.corpus_files import make_frames, write_corpus, write_media
+from helpers.corpora.ravdess_files import make_frames, write_corpus, write_media
 from helpers.servers.file_server import FileServer
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from helpers import REPOSITORY
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 
 
 def script(name: str) -> ModuleType:

@@ -21,8 +21,8 @@ from emofusion.modeling.processing_emofusion import ClipArrays
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
 from emofusion.training.run.job import Run, make_ready, run_job, setup_errors
-from helpers.crema_d_files import write_crema_d
-from helpers.picture_files import write_affectnet, write_tree, zip_tree
+from helpers.corpora.crema_d_files import write_crema_d
+from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture
 

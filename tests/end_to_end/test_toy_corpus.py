@@ -19,7 +19,7 @@ from helpers.runs.forked import train_hf
 @pytest.fixture(scope="module")
 def toy_corpus(tmp_path_factory: pytest.TempPathFactory):
     """Its folder; it is known for as long as this module's tests run."""
-    toy = importlib.import_module("helpers.toy_corpus")
+    toy = importlib.import_module("helpers.corpora.toy_corpus")
     register(toy.ENTRY)
     yield toy.write_toy_corpus(tmp_path_factory.mktemp("toy"))
     CORPORA.pop("toy")

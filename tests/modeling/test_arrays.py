@@ -14,7 +14,7 @@ from PIL import Image
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, MediaError, read_clip
 from emofusion.modeling.media_emofusion import read_audio
-from helpers.corpus_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
+from helpers.corpora.ravdess_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
 
 SECONDS = 4.6
 FRAMES = make_frames(SECONDS)

@@ -29,7 +29,7 @@ from emofusion.modeling.faces_emofusion import (
     locate,
     make_face_finder,
 )
-from helpers.corpus_files import FPS, write_media
+from helpers.corpora.ravdess_files import FPS, write_media
 
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 EYES, MOUTH, CHIN = slice(36, 48), slice(48, 68), slice(6, 11)

@@ -12,7 +12,7 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionFeatureExtractor, EmoFu
 from emofusion.modeling.media_emofusion import read_audio
 from emofusion.modeling.processing_emofusion import from_int16, to_int16
 from emofusion.modeling.window_emofusion import window_start
-from helpers.corpus_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
+from helpers.corpora.ravdess_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
 
 KEYS = ["pixel_values", "video_mask", "input_features", "audio_mask"]
 

@@ -17,7 +17,15 @@ from emofusion.data import Account, DecodeSettings, FoldRefusedError, describe_c
 from emofusion.data.store.decode import shrink
 from emofusion.modeling import read_clip
 from emofusion.modeling.processing_emofusion import to_int16
-from helpers.corpus_files import RATE, make_frames, make_sound, write_corpus, write_media, write_named, write_sound
+from helpers.corpora.ravdess_files import (
+    RATE,
+    make_frames,
+    make_sound,
+    write_corpus,
+    write_media,
+    write_named,
+    write_sound,
+)
 
 TINY = DecodeSettings(num_frames=2, frame_size=16)
 COLUMNS = ["frames", "audio", "label", "emotion", "actor", "gender", "intensity", "statement", "repetition", "channel"]

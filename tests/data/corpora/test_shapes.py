@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import emofusion.data
 from emofusion.data import FoldRefusedError
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}
 

@@ -20,7 +20,7 @@ from emofusion.data.corpora.affectnet import read_number
 from emofusion.data.corpora.fer2013 import CLASS_FOLDERS, CSV_EMOTIONS, FER2013, parse_row
 from emofusion.data.inputs.clip_inputs import Augmentation
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from helpers.picture_files import write_affectnet, write_picture, write_tree, zip_tree
+from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree, zip_tree
 
 SEVEN = ["neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 # data/FER2013.md of the test data

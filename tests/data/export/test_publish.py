@@ -28,7 +28,7 @@ from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.arrow_parts import STORE_FEATURES
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.modeling import EMOTIONS, EmoFusionFeatureExtractor
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.runs.forked import PROCESSES
 from helpers.servers.hub_server import HubServer
 

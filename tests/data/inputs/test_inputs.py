@@ -18,7 +18,7 @@ from emofusion.data import ClipCollator, ClipInputs, EpochClock
 from emofusion.data.inputs.clip_inputs import Augmentation
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 
 SIZES = {"num_frames": 4, "image_size": 32, "num_mel_bins": 16}
 KINDS = {"01-01-03-01-01-01-01": "mp4", "01-01-04-01-01-01-01": "silent.mp4", "03-01-05-01-01-01-01": "wav"}

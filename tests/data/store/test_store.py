@@ -12,7 +12,7 @@ from emofusion.data import DecodeSettings
 from emofusion.data.store import arrow_parts
 from emofusion.data.store import decode as decoder
 from emofusion.data.store.clip_store import store_folder
-from helpers.corpus_files import make_sound, write_corpus, write_named, write_sound
+from helpers.corpora.ravdess_files import make_sound, write_corpus, write_named, write_sound
 from helpers.runs.forked import PROCESSES
 
 OPTIONS = {"num_frames": 2, "frame_size": 16}

@@ -12,7 +12,7 @@ import pytest
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data.store import decode as decoder
-from helpers.corpus_files import write_corpus
+from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.forked import PROCESSES
 
 CLIPS, KILLS = 60, 10

@@ -8,7 +8,7 @@ import pytest
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import DecodeSettings, StoredClips
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 
 SETTINGS = DecodeSettings(num_frames=2, frame_size=16)
 

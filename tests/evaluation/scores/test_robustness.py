@@ -24,7 +24,7 @@ from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.run.trainer import EmoFusionTrainer
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.tiny_models import new_model, one_thread, trained_model  # noqa: F401
 
 NAMED = {condition.name: condition for condition in CONDITIONS}

@@ -19,7 +19,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.refused_flags import REFUSED
 from emofusion.training.errors import ArgumentError
 from helpers import REPOSITORY
-from helpers.corpus_files import write_corpus
+from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.forked import ForkedRun
 
 PLACES = ["--data_dir=corpus", "--output_dir=out", "--use_cpu"]

@@ -15,7 +15,7 @@ from emofusion.training.experiments.cross_validation import cross_validate
 from emofusion.training.run.job import run_job
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers import REPOSITORY
-from helpers.corpus_files import write_corpus, write_named
+from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.runs.forked import ForkedRun
 from helpers.tiny_models import one_thread  # noqa: F401
 

@@ -11,7 +11,7 @@ from emofusion.evaluation.reports import card
 from emofusion.training.errors import NoCardError
 from emofusion.training.run import job
 from emofusion.training.run.job import run_job
-from helpers.corpus_files import write_corpus
+from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=1"]

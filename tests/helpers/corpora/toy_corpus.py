@@ -13,7 +13,7 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.named_files import named_files, new_account, nothing_found
 from emofusion.data.sources.takes import Take
-from helpers.corpus_files import make_frames, make_sound, write_media
+from helpers.corpora.ravdess_files import make_frames, make_sound, write_media
 
 TOY = Corpus("Toy Corpus", "cc0-1.0", synthetic=False, notice="Toy Corpus, nobody 2026, CC0.")
 ACTORS = {"ann": 1, "bob": 2, "cem": 3, "dee": 4}

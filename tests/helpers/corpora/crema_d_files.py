@@ -4,7 +4,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from helpers.corpus_files import make_frames, make_sound, write_media, write_sound
+from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
 
 FLV_RATE = 22_050
 

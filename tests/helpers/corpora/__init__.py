@@ -1,0 +1,1 @@
+"""Small corpora of the kinds that are read, written in seconds."""
