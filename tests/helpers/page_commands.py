@@ -25,9 +25,9 @@ from emofusion.data.download import transfer
 from emofusion.evaluation import compare
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
-from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 from helpers.corpora.crema_d_files import write_crema_d
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
+from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 
 RAVDESS = (
     "RAVDESS",

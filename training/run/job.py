@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
             push(run)
         return finished
     if run.is_main:
-        say(run.clips.account.table())
+        (say if within is None else say_once)(run.clips.account.table())
     trained: TrainingFields = train(run) if run.trains else {}
     known = run.record([SCRIPT, *words])
     predictions, outcome = score(run, known["labels"])
@@ -371,6 +372,12 @@ def _finished(run: Run) -> RunRecord | None:
     if run.is_main:
         complete_run(metrics, run.clips.account, run.folder, license_id=_license(run), model_name=run.model_name)
     return metrics
+
+
+@cache
+def say_once(text: str) -> None:
+    """Tell people what the runs of an experiment have in common, the first time."""
+    say(text)
 
 
 def say(text: str) -> None:

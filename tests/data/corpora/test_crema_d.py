@@ -31,8 +31,8 @@ from emofusion.data.sources.crema_d_names import (
 from emofusion.data.sources.crema_d_takes import find_takes
 from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.takes import Take
-from helpers.corpora.ravdess_files import RATE, make_frames, make_sound, write_corpus, write_media
 from helpers.corpora.crema_d_files import write_crema_d
+from helpers.corpora.ravdess_files import RATE, make_frames, make_sound, write_corpus, write_media
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:88205410d875\nsize 199310\n"
 

@@ -10,8 +10,8 @@ import pytest
 import emofusion.data  # noqa: F401  registers the builders
 from emofusion.data.corpora.builders.split_builder import SplitBuilder
 from emofusion.data.protocols import FoldRefusedError
-from helpers.corpora.ravdess_files import write_corpus
 from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree
+from helpers.corpora.ravdess_files import write_corpus
 
 FER_TREE = ["train/angry/1.png", "test/happy/2.png"]
 FER_ROW = f"0,{' '.join(['7'] * 48 * 48)},Training\n"
