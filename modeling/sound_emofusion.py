@@ -287,13 +287,16 @@ class Sound:
     def part(self, first: int, count: int) -> np.ndarray:
         """Samples `[up to count]` from the `first` on; a copy."""
         end = min(first + count, self.size)
-        parts, at = [np.zeros(0, np.float32)], 0
+        part, at = np.zeros(max(end - first, 0), np.float32), 0
         for chunk in self.chunks():
-            parts.append(chunk[max(first - at, 0) : max(end - at, 0)])
+            inside = chunk[max(first - at, 0) : max(end - at, 0)]
+            if inside.size:  # copied: a view would keep what it was cut from
+                place = max(at - first, 0)
+                part[place : place + inside.size] = inside
             at += chunk.size
             if at >= end:
                 break
-        return np.concatenate(parts)
+        return part
 
     def energy(self, seconds: float) -> HopEnergy:
         """Of what lies before `seconds`, for the choice of a window."""

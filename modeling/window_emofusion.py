@@ -42,7 +42,7 @@ class HopEnergy:
         whole = samples.size // self.hop * self.hop
         hops = samples[:whole].reshape(-1, self.hop).astype(np.float64)
         self._sums.append(np.stack([hops.sum(axis=1), np.square(hops).sum(axis=1)]))
-        self._left = samples[whole:]
+        self._left = samples[whole:].copy()
 
     def of_hops(self) -> np.ndarray:
         """float64 `[hops]`; the last one may be a part of a hop."""
