@@ -12,13 +12,8 @@ from torchaudio.transforms import MelSpectrogram
 from transformers import BatchFeature, SequenceFeatureExtractor
 
 from .media_emofusion import MediaBytes
-from .sound_emofusion import mix_to_mono
+from .sound_emofusion import mix_to_mono, resample
 from .window_emofusion import check_settings, window_start
-
-try:
-    import av
-except ImportError:
-    av = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -252,17 +247,6 @@ def as_array(values: Any, name: str) -> np.ndarray:
         found = _kind(values) if array.dtype.kind == "O" else str(array.dtype)
         raise ValueError(f"{name}: expected an array or a tensor of numbers, found {found}")
     return array
-
-
-def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:
-    """Mono sound `[samples]` at another rate, by what resamples the sound of files."""
-    if av is None:
-        raise ImportError("PyAV is needed to resample sound and is not installed: pip install 'av>=15,<19'")
-    resampler = av.AudioResampler("fltp", "mono", rate)
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), "fltp", "mono")
-    frame.sample_rate = source
-    parts = [part.to_ndarray()[0] for last in (frame, None) for part in resampler.resample(last)]
-    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def is_file(item: Any) -> bool:

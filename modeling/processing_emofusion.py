@@ -177,7 +177,7 @@ class EmoFusionProcessor(ProcessorMixin):
             raise ValueError("nothing to process: give clips (files), or videos and/or audio (arrays)")
         return self.pack(batch, return_tensors)
 
-    def read(self, path: Source, frames_per_step: int = 1) -> ClipArrays:
+    def read(self, path: Source, frames_per_step: int = 1, with_picture: bool = True) -> ClipArrays:
         """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames, cut to the face.
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
@@ -188,7 +188,7 @@ class EmoFusionProcessor(ProcessorMixin):
             duration=self.feature_extractor.clip_duration,
             sampling_rate=self.feature_extractor.sampling_rate,
             window=self.window,
-            want_video="video" in self.modalities,
+            want_video=with_picture and "video" in self.modalities,
             want_audio=True,  # a video-only model needs it too: the voice chooses the window
         )
         notes = list(clip.notes)
@@ -283,7 +283,9 @@ class EmoFusionProcessor(ProcessorMixin):
                 f"videos has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
             )
         return [
-            self._cut(
+            self.read(as_source(sound, f"clip {index}"), with_picture=False)
+            if video is None and is_file(sound)
+            else self._cut(
                 f"clip {index}",
                 None if video is None else as_picture(video, f"video {index}", video_fps),
                 None if sound is None else self._heard(sound, f"clip {index}", sampling_rate),

@@ -80,6 +80,17 @@ def mix_to_mono(channels: np.ndarray) -> np.ndarray:
     return _mix(channels, mono_weights(Moments.of(channels).covariance()))
 
 
+def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:
+    """Mono float32 `[samples]` at another rate, as the sound of a file is resampled."""
+    if av is None:
+        raise ImportError("PyAV is needed to resample sound and is not installed: pip install 'av>=15,<19'")
+    failed: list[Any] = []
+    parts = [np.zeros(0, np.float32), *_resampled([samples], source, rate, failed)]
+    if failed:
+        raise ValueError(f"sampling_rate={source}: sound of this rate cannot be brought to {rate} Hz")
+    return np.concatenate(parts)
+
+
 def _mix(channels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     used = channels[weights > 0]
     return used.mean(axis=0) if len(used) > 1 else used[0]
@@ -351,7 +362,7 @@ def _resampled(blocks: Iterable[np.ndarray], source: int, rate: int, failed: lis
     resampler = av.AudioResampler("fltp", "mono", rate)
     try:
         for block in blocks:
-            frame = av.AudioFrame.from_ndarray(block[None], "fltp", "mono")
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), "fltp", "mono")
             frame.sample_rate = source
             yield from (part.to_ndarray()[0] for part in resampler.resample(frame))
         yield from (part.to_ndarray()[0] for part in resampler.resample(None))

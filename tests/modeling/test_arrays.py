@@ -446,3 +446,11 @@ def test_sound_of_a_file_is_that_of_its_array(processor: EmoFusionProcessor, fil
     sound = read_audio(files["wav"], RATE)
     assert sound is not None
     assert_same(processor(files["wav"]), processor(audio=sound, sampling_rate=RATE))
+
+
+def test_sound_given_as_a_file_has_its_oddities_told(processor: EmoFusionProcessor, tmp_path: Path, caplog):
+    path = write_sound(tmp_path / "silent.wav", 0 * SOUND)
+    processor(audio=path)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: sound: digital silence from beginning to end"
+    ]
