@@ -4,6 +4,7 @@ This file travels to the hub: it imports none of ours.
 """
 
 import math
+from array import array
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class HopEnergy:
         self.hop = max(1, round(HOP_S * sampling_rate))
         self.sampling_rate = sampling_rate
         self.size = 0
-        self._sums: list[np.ndarray] = []  # each float64 [2, hops]: of samples, and of their squares
+        self._sums, self._squares = array("d"), array("d")  # two that grow: many small ones would fragment memory
         self._left = np.zeros(0, np.float32)
 
     def add(self, samples: np.ndarray) -> None:
@@ -41,13 +42,15 @@ class HopEnergy:
         samples = np.concatenate([self._left, samples])
         whole = samples.size // self.hop * self.hop
         hops = samples[:whole].reshape(-1, self.hop).astype(np.float64)
-        self._sums.append(np.stack([hops.sum(axis=1), np.square(hops).sum(axis=1)]))
+        self._sums.frombytes(hops.sum(axis=1).tobytes())
+        self._squares.frombytes(np.square(hops).sum(axis=1).tobytes())
         self._left = samples[whole:].copy()
 
     def of_hops(self) -> np.ndarray:
         """float64 `[hops]`; the last one may be a part of a hop."""
         last = self._left.astype(np.float64)
-        sums, squares = np.concatenate([*self._sums, [[last.sum()], [np.square(last).sum()]]], axis=1)
+        sums = np.append(np.frombuffer(self._sums), last.sum())
+        squares = np.append(np.frombuffer(self._squares), np.square(last).sum())
         counts = np.full(sums.size, float(self.hop))
         counts[-1] = last.size
         mean = sums.sum() / max(self.size, 1)
