@@ -14,6 +14,18 @@ from transformers import PreTrainedConfig
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """The eight RAVDESS emotions in code order: code 01 has id 0."""
 
+_EMOTIONS7 = tuple(name for name in EMOTIONS if name != "calm")
+CLASSES_OF = {
+    "emotions8": EMOTIONS,
+    "emotions4": ("neutral", "happy", "sad", "angry"),
+    "emotions4_calm": ("neutral", "happy", "sad", "angry"),
+    "groups4": ("neutral", "happy", "negative", "surprised"),
+    "emotions7": _EMOTIONS7,
+    "emotions7_calm": _EMOTIONS7,
+    "affectnet8": (*_EMOTIONS7, "contempt"),
+}
+"""The classes of each label set, by which a config tells whether its `label_set` is still the name of its classes."""
+
 # What transformers itself hands to a config beside its fields.
 _KNOWN_KEYWORDS = {
     "attn_implementation",
@@ -50,7 +62,8 @@ class EmoFusionConfig(PreTrainedConfig):
         num_attention_heads (`int`): Heads of the cross-modal attention.
         label_smoothing (`float`): Label smoothing of the model's own loss, 0..1.
         class_weights (`list[float]`, *optional*): Weight of each class in the model's own loss.
-        label_set (`str`, *optional*): Name of the label set that `id2label` came from; nothing computes with it.
+        label_set (`str`, *optional*): Name of the label set that `id2label` came from; dropped where a config is made,
+            loaded or saved with other classes than those of this name.
         training_actors (`list[int]`, *optional*): Actors that the weights were trained on or chosen by, in this run
             and those before; a score on one of them is a leak. None where nobody knows. Training writes it, as the
             three below, and loading a model checks it against the weights: see [`Seen`].
@@ -117,6 +130,17 @@ class EmoFusionConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         # Derived, never taken over: an override of id2label alone would leave the file's label2id behind.
         self.label2id = {name: int(index) for index, name in (self.id2label or {}).items()}
+        self.label_set = self._true_label_set()
+
+    def _true_label_set(self) -> str | None:
+        """The name of the label set, where the classes are its own; a name of somebody's own cannot be checked."""
+        names = {int(index): name for index, name in (self.id2label or {}).items()}
+        expected = CLASSES_OF.get(self.label_set or "")
+        return self.label_set if expected is None or names == dict(enumerate(expected)) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is saved; the classes may have got other names since the label set was named."""
+        return {**super().to_dict(), "label_set": self._true_label_set()}
 
     def _refuse_unknown(self, kwargs: dict[str, Any]) -> None:
         """Transformers turns any unknown keyword into an attribute; a misspelt field must not go unnoticed."""
@@ -275,10 +299,12 @@ class SealedSeen:
 
         Of weights in half precision the seal is a new one: they may be rounded again.
         """
+        if not can_be_checked(weights):
+            return None
         for name, dtype in PRECISIONS.items():
             fits = _loses_nothing(weights, dtype) and _hash(weights, self.seen, dtype) == self.seal.get(name)
             if fits:
-                return self if name == "float32" and len(self.seal) == len(PRECISIONS) else seal(weights, self.seen)
+                return self if name == "float32" else seal(weights, self.seen)
         return None
 
 
@@ -287,9 +313,17 @@ def seal(weights: Weights, seen: Seen) -> SealedSeen:
     return SealedSeen(seen, {name: _hash(weights, seen, dtype) for name, dtype in PRECISIONS.items()})
 
 
-def new_weights(weights: Weights) -> SealedSeen:
-    """The statement on weights that were just drawn, in the one precision that they are in."""
-    return SealedSeen(NEVER_TRAINED, {"float32": _hash(weights, NEVER_TRAINED, torch.float32)})
+def new_weights(weights: Weights) -> SealedSeen | None:
+    """The statement on weights that were just drawn; None where nothing was, as on the device `meta`."""
+    return seal(weights, NEVER_TRAINED) if can_be_checked(weights) else None
+
+
+def can_be_checked(weights: Weights) -> bool:
+    """Whether all weights are there as plain numbers; those that are quantised, or offloaded to a disk, are not."""
+    return all(
+        isinstance(tensor, torch.Tensor) and type(tensor.detach()) is torch.Tensor and not tensor.is_meta
+        for tensor in weights.values()
+    )
 
 
 def written_in(config: EmoFusionConfig) -> SealedSeen | None:
@@ -313,6 +347,21 @@ def write_into(config: EmoFusionConfig, sealed: SealedSeen | None) -> None:
     config.weights_seal = dict(sealed.seal) if sealed is not None else None
 
 
+def why_unknown(
+    config: EmoFusionConfig, claimed: SealedSeen | None, sealed: SealedSeen | None, weights: Weights
+) -> str:
+    """Why nobody knows what the weights of a checkpoint have seen."""
+    if sealed is not None:
+        return "its training began with weights that do not say"
+    if claimed is not None and not can_be_checked(weights):
+        return "its weights cannot be checked in this form (offloaded, or quantised); load them whole to know"
+    if claimed is not None:
+        return "its weights changed after the training that its config.json speaks of"
+    if config.training_actors is not None:
+        return "its config.json names actors, but not for which weights (weights_seal); train it again to know"
+    return "it does not say"
+
+
 def _hash(weights: Weights, seen: Seen, dtype: torch.dtype) -> str:
     content = hashlib.sha256(repr((sorted(seen.actors), sorted(seen.modalities), seen.complete)).encode())
     for name in sorted(weights):
@@ -325,16 +374,11 @@ def _hash(weights: Weights, seen: Seen, dtype: torch.dtype) -> str:
 
 
 def _loses_nothing(weights: Weights, dtype: torch.dtype) -> bool:
-    """Whether the weights can be told in this precision as they are; quantised ones and absent ones cannot."""
+    """Whether the weights are in this precision, or as they would be if they came from it."""
     return all(
-        isinstance(tensor, torch.Tensor)
-        and type(tensor.detach()) is torch.Tensor
-        and not tensor.is_meta
-        and (
-            not tensor.is_floating_point()
-            or tensor.dtype == dtype
-            or torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
-        )
+        not tensor.is_floating_point()
+        or tensor.dtype == dtype
+        or torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
         for tensor in weights.values()
     )
 

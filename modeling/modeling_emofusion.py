@@ -19,6 +19,7 @@ from .configuration_emofusion import (
     Seen,
     new_weights,
     seal,
+    why_unknown,
     write_into,
     written_in,
 )
@@ -132,9 +133,10 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         claimed = written_in(model.config) if check_seen else None
-        model._sealed = claimed.of(model.state_dict()) if claimed is not None else None
+        weights = model.state_dict()
+        model._sealed = claimed.of(weights) if claimed is not None else None
         if check_seen and not model.seen.complete:
-            why = _why_unknown(model.config, claimed, model._sealed)
+            why = why_unknown(model.config, claimed, model._sealed, weights)
             logger.warning_once(f"{pretrained_model_name_or_path}: nobody knows on whom it was trained: {why}")
         write_into(model.config, model._sealed)
         return loaded
@@ -363,17 +365,6 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         there = mask.view(-1, *(1,) * (tensor.ndim - 1))
         tokens = encoder(torch.where(there, tensor, 0.0).to(self.dtype))
         return torch.where(mask[:, None, None], tokens, 0.0)
-
-
-def _why_unknown(config: EmoFusionConfig, claimed: SealedSeen | None, sealed: SealedSeen | None) -> str:
-    """Why nobody knows what the weights of a checkpoint have seen."""
-    if sealed is not None:
-        return "its training began with weights that do not say"
-    if claimed is not None:
-        return "its weights changed after the training that its config.json speaks of"
-    if config.training_actors is not None:
-        return "its config.json names actors, but not for which weights (weights_seal); train it again to know"
-    return "it does not say"
 
 
 def drop_modalities(audio_mask: torch.Tensor, video_mask: torch.Tensor, p: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import accelerate
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModel, AutoModelForVideoClassification, Trainer, TrainingArguments
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
@@ -233,6 +235,16 @@ def test_actors_without_a_seal_are_not_believed(checkpoint: Path, tmp_path: Path
     assert "not for which weights (weights_seal); train it again to know" in told()[0]
 
 
+def test_weights_that_are_not_in_memory_cannot_be_checked(checkpoint: Path, tmp_path: Path, told):
+    """That is no change, and a copy that is loaded whole is known."""
+    assert_unknown(EmoFusionModel.from_pretrained(checkpoint, device_map={"": "disk"}, offload_folder=tmp_path))
+    assert told() == [
+        f"{checkpoint}: nobody knows on whom it was trained: its weights cannot be checked in this form "
+        "(offloaded, or quantised); load them whole to know"
+    ]
+    assert_known(EmoFusionModel.from_pretrained(checkpoint))
+
+
 def test_weights_to_start_from_are_taken_without_a_word(checkpoint: Path, told):
     assert_unknown(EmoFusionModel.from_pretrained(checkpoint, check_seen=False))
     assert told() == []
@@ -251,6 +263,22 @@ def test_a_new_model_was_never_trained_until_its_weights_change(tmp_path: Path, 
     model.head.classifier.bias.data += 1
     model.save_pretrained(tmp_path / "changed")
     assert_unknown(EmoFusionModel.from_pretrained(tmp_path / "changed"))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_a_new_model_in_half_precision_was_never_trained(half: torch.dtype, tmp_path: Path, told):
+    new_model().to(half).save_pretrained(tmp_path)
+    for dtype in (torch.float32, half):
+        assert EmoFusionModel.from_pretrained(tmp_path, dtype=dtype).seen == NEVER_TRAINED
+    assert told() == []
+
+
+@pytest.mark.parametrize("empty", [accelerate.init_empty_weights, lambda: torch.device("meta"), FakeTensorMode])
+def test_a_model_without_weights_says_nothing_of_them(empty: Callable):
+    with empty():
+        model = new_model()
+    assert model.seen == NOBODY_KNOWS
+    assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
 
 
 def test_a_new_model_of_a_trained_ones_config_has_seen_nobody(checkpoint: Path, tmp_path: Path):
@@ -301,3 +329,24 @@ def test_a_name_of_classes_goes_with_them(checkpoint: Path):
     assert EmoFusionConfig.from_pretrained(checkpoint, id2label=german).label_set is None
     same = EmoFusionConfig.from_pretrained(checkpoint).id2label
     assert EmoFusionConfig.from_pretrained(checkpoint, id2label=same, num_labels=8).label_set == "emotions8"
+
+
+def by_renaming_before_saving(checkpoint: Path, folder: Path) -> None:
+    model = EmoFusionModel.from_pretrained(checkpoint)
+    model.config.id2label = {index: f"c{index}" for index in range(8)}
+    model.save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["label_set"] is None
+
+
+def by_renaming_in_the_file(checkpoint: Path, folder: Path) -> None:
+    shutil.copytree(checkpoint, folder)
+    content = json.loads((folder / "config.json").read_text())
+    content["id2label"] |= {"0": "happy", "2": "neutral"}  # the same names in another order
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("rename", [by_renaming_before_saving, by_renaming_in_the_file])
+def test_a_label_set_is_not_claimed_of_classes_with_other_names(rename: Callable, checkpoint: Path, tmp_path: Path):
+    assert EmoFusionModel.from_pretrained(checkpoint).config.label_set == "emotions8"
+    rename(checkpoint, tmp_path / "renamed")
+    assert EmoFusionModel.from_pretrained(tmp_path / "renamed").config.label_set is None

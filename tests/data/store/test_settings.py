@@ -8,6 +8,7 @@ import pytest
 from emofusion.data import label_sets
 from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions, check_options, options_for
 from emofusion.modeling import EMOTIONS, EmoFusionConfig, EmoFusionProcessor
+from emofusion.modeling.configuration_emofusion import CLASSES_OF
 from emofusion.modeling.faces_emofusion import FACE_CROPS
 from emofusion.modeling.window_emofusion import WINDOWS
 
@@ -27,8 +28,9 @@ def test_choices_are_those_of_the_model(name: str, known: tuple[str, ...]):
     assert choices == known == of_config
 
 
-def test_emotions_are_those_of_the_model():
+def test_emotions_and_label_sets_are_those_of_the_model():
     assert label_sets.EMOTIONS == EMOTIONS
+    assert {name: tuple(known.labels) for name, known in label_sets.LABEL_SETS.items()} == CLASSES_OF
 
 
 @pytest.mark.parametrize(
