@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import GradientAccumulationPlugin
 from transformers import Trainer, TrainingArguments
 from transformers.optimization import get_scheduler
 from transformers.trainer_pt_utils import AcceleratorConfig
 
 from .suggestions import did_you_mean
+from .values import less_is_better
 
 _PROCESSES = "with several processes, clips would be scored twice or never"
 _REFUSED_OF_ACCELERATOR = {
@@ -19,6 +21,8 @@ _REFUSED_OF_ACCELERATOR = {
     "dispatch_batches": (True, _PROCESSES),
     "split_batches": (True, f"--per_device_train_batch_size says how large a batch is, and {_PROCESSES}"),
 }
+GO_BY_SCORES = ("reduce_lr_on_plateau", "greedy")
+"""Courses of the learning rate that go by what validation measures."""
 
 
 def check_json(values: Any) -> None:
@@ -36,13 +40,27 @@ def check_json(values: Any) -> None:
         if not Path(config).is_file():
             raise ValueError(f"--accelerator_config {config}: no such file")
         config = Path(config).read_text(encoding="utf-8")
-    known = [item.name for item in fields(AcceleratorConfig)]
-    for name, value in _mapping(config, "accelerator_config").items():
-        if name not in known:
-            raise ValueError(f"--accelerator_config: no setting {name!r}{did_you_mean(name, known, '')}")
+    config = _mapping(config, "accelerator_config")
+    _check_settings(config, AcceleratorConfig, "--accelerator_config")
+    for name, value in config.items():
         bad, reason = _REFUSED_OF_ACCELERATOR.get(name, (None, ""))
         if bad is not None and value is bad:
             raise ValueError(f"--accelerator_config: {name} {str(value).lower()} is refused, because {reason}")
+    accumulation = "accelerator_config: gradient_accumulation_kwargs"
+    settings = _mapping(config.get("gradient_accumulation_kwargs"), accumulation)
+    _check_settings(settings, GradientAccumulationPlugin, f"--{accumulation}")
+    if "num_steps" in settings:
+        raise ValueError(f"--{accumulation}: num_steps is refused, because --gradient_accumulation_steps says it")
+
+
+def _check_settings(settings: dict[str, Any], kind: type, place: str) -> None:
+    """A dataclass takes no others than its fields, and whatever they are given."""
+    known = {item.name: item.default for item in fields(kind)}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"{place}: no setting {name!r}{did_you_mean(name, list(known), '')}")
+        if isinstance(known[name], bool) and not isinstance(value, bool):
+            raise ValueError(f"{place}: {name} {value!r}: expected true or false")
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
@@ -80,6 +98,27 @@ def check_torch_compile(values: Any) -> None:
             importlib.import_module("torch._inductor.cpp_builder").get_cpp_compiler()
         except RuntimeError as error:
             raise ValueError("--torch_compile: no C++ compiler on this machine; install one, such as g++") from error
+
+
+def point_schedule(args: TrainingArguments) -> None:
+    """Tell a course that goes by what validation measures whether more of it is better; untold, it goes by less.
+
+    Args:
+        args (`TrainingArguments`): Complete; `lr_scheduler_kwargs` gets the `mode`.
+
+    Raises:
+        ValueError: The `mode` that was given says otherwise.
+    """
+    if args.lr_scheduler_type not in GO_BY_SCORES:
+        return
+    metric, settings = str(args.metric_for_best_model), args.lr_scheduler_kwargs or {}
+    mode, better = ("min", "less") if less_is_better(metric) else ("max", "more")
+    if settings.get("mode", mode) != mode:
+        raise ValueError(
+            f"--lr_scheduler_kwargs: mode {settings['mode']!r} with --metric_for_best_model {metric}: {better} of it "
+            "is better; leave it out"
+        )
+    args.lr_scheduler_kwargs = {**settings, "mode": mode}
 
 
 def check_optimizer(args: TrainingArguments) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers.utils import is_torch_tf32_available
 
+from .built_flags import GO_BY_SCORES
 from .values import LOSS, less_is_better
 
 _NEEDS_TARGETS = ("galore", "apollo")
@@ -62,12 +63,15 @@ def _check_what_is_done(values: Any) -> None:
         for name in ("eval_on_start", "early_stopping_patience"):
             if getattr(values, name):
                 raise ValueError(f"--{name} with --eval_strategy no: nothing is validated then")
-        if values.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
+        if values.lr_scheduler_type in GO_BY_SCORES:
             raise ValueError(
                 f"--lr_scheduler_type {values.lr_scheduler_type} with --eval_strategy no: it goes by validation scores"
             )
     elif values.eval_strategy == "epoch" and values.max_steps < 0 and values.eval_delay >= values.num_train_epochs:
         raise ValueError(f"--eval_delay {values.eval_delay:g}: training ends after epoch {values.num_train_epochs:g}")
+    elif values.eval_strategy == "steps" and 0 < values.max_steps < values.eval_delay:
+        raise ValueError(f"--eval_delay {values.eval_delay:g}: training ends after step {values.max_steps}")
+    # How many steps an epoch has is not known yet; training ends with a warning where nothing was validated.
 
 
 def _check_best(values: Any) -> None:

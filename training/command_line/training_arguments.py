@@ -8,7 +8,7 @@ from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
 from .arguments import DataArguments, ModelArguments, TrainingDefaults
-from .built_flags import check_json, check_optimizer, check_torch_compile
+from .built_flags import check_json, check_optimizer, check_torch_compile, point_schedule
 from .combinations import check_combinations
 from .refused_flags import check_refused
 from .values import check_choices, check_numbers
@@ -40,6 +40,7 @@ class EmoFusionTrainingArguments(TrainingDefaults, TrainingArguments):
         if not has_gpu:
             self.dataloader_pin_memory = False  # it speeds up copies to a GPU; without one torch warns
         super().__post_init__()
+        point_schedule(self)
         check_optimizer(self)
 
 

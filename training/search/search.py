@@ -74,7 +74,7 @@ class Trials:
             run = _ready_trial([*self.words, *words_of(params)])
         except (ArgumentError, SetupError) as error:
             raise SetupError(f"trial {trial.number} ({', '.join(words_of(params))}): {error}") from error
-        for name in params:
+        for name in (*params, "lr_scheduler_kwargs"):  # which a drawn lr_scheduler_type decides as well
             if hasattr(run.arguments.training, name):
                 setattr(self.trainer.args, name, getattr(run.arguments.training, name))
         self.trainer.args.run_name = (

@@ -12,8 +12,6 @@ import pandas as pd
 import pytest
 import torch
 from transformers import TrainingArguments
-from transformers.trainer_utils import SchedulerType
-from transformers.training_args import OptimizerNames
 
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.refused_flags import REFUSED
@@ -212,41 +210,6 @@ def test_flags_work(run: str, places: list[str], tmp_path: Path):
     )
 
 
-HERE = {"adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop"}
-"""Optimizers that are torch's and transformers' own."""
-
-
-@pytest.mark.parametrize("name", [choice.value for choice in OptimizerNames])
-def test_optimizer_works_or_is_refused_with_what_to_install(name: str):
-    if name in HERE:
-        parse_arguments([*PLACES, f"--optim={name}"])
-        return
-    try:
-        parse_arguments([*PLACES, f"--optim={name}"])
-    except ArgumentError as error:
-        assert str(error).startswith(f"--optim {name}: ")
-        assert "\n" not in str(error)
-    # Otherwise what it needs is installed here.
-
-
-KWARGS = {
-    "cosine_with_min_lr": {"min_lr_rate": 0.1},
-    "cosine_warmup_with_min_lr": {"min_lr_rate": 0.1},
-    "warmup_stable_decay": {"num_decay_steps": 10},
-}
-"""Courses of the learning rate that need a setting more."""
-
-
-@pytest.mark.parametrize("name", [choice.value for choice in SchedulerType])
-def test_schedule_works_with_what_it_needs_and_is_refused_without(name: str):
-    words = [*PLACES, f"--lr_scheduler_type={name}"]
-    if name in KWARGS:
-        with pytest.raises(ArgumentError, match=f"^--lr_scheduler_type {name} with --lr_scheduler_kwargs"):
-            parse_arguments(words)
-        words.append(f"--lr_scheduler_kwargs={json.dumps(KWARGS[name])}")
-    assert parse_arguments(words)[2].lr_scheduler_type == name
-
-
 @pytest.mark.parametrize(
     ("metric", "more"), [("macro_f1", True), ("eval_uar", True), ("loss", False), ("eval_loss", False)]
 )
@@ -294,6 +257,22 @@ def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
         (["--accelerator_config=no.json"], "--accelerator_config no.json: no such file"),
         (['--accelerator_config={"even_batch": true}'], "no setting 'even_batch'; did you mean 'even_batches'?"),
         (['--accelerator_config={"even_batches": false}'], "--accelerator_config: even_batches false is refused"),
+        (
+            ['--accelerator_config={"non_blocking": "yes"}'],
+            "--accelerator_config: non_blocking 'yes': expected true or",
+        ),
+        (
+            ['--accelerator_config={"gradient_accumulation_kwargs": {"sync_each": true}}'],
+            "--accelerator_config: gradient_accumulation_kwargs: no setting 'sync_each'",
+        ),
+        (
+            ['--accelerator_config={"gradient_accumulation_kwargs": {"num_steps": 4}}'],
+            "--accelerator_config: gradient_accumulation_kwargs: num_steps is refused, because --gradient_acc",
+        ),
+        (
+            ['--accelerator_config={"gradient_accumulation_kwargs": 4}'],
+            "--accelerator_config: gradient_accumulation_kwargs 4: expected JSON",
+        ),
         (['--accelerator_config={"split_batches": true}'], "--accelerator_config: split_batches true is refused"),
     ],
 )
@@ -320,6 +299,14 @@ def test_impossible_value_is_named(words: list[str], message: str):
         (["--eval_strategy=no", "--early_stopping_patience=2"], "--early_stopping_patience with --eval_strategy no"),
         (["--eval_strategy=no", "--eval_on_start"], "--eval_on_start with --eval_strategy no"),
         (["--eval_delay=20"], "--eval_delay 20: training ends after epoch 20"),
+        (
+            ["--eval_delay=3", "--max_steps=2", "--eval_strategy=steps", "--save_strategy=steps"],
+            "--eval_delay 3: training ends after step 2",
+        ),
+        (
+            ["--lr_scheduler_type=greedy", '--lr_scheduler_kwargs={"mode": "min"}'],
+            "--lr_scheduler_kwargs: mode 'min' with --metric_for_best_model macro_f1: more of it is better",
+        ),
         (["--greater_is_better=false"], "--greater_is_better false with --metric_for_best_model macro_f1: more of it"),
         (["--metric_for_best_model=loss", "--greater_is_better=true"], "--greater_is_better true .*: less of it"),
         (["--prediction_loss_only"], "--prediction_loss_only: validation knows no macro_f1 then"),
