@@ -40,6 +40,7 @@ from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, DivergedError, NoCardError, SetupError
+from emofusion.training.setup.batches import check_drop_last
 from emofusion.training.setup.checkpoints import checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model, check_start
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
@@ -191,6 +192,8 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     config = complete_and_check(arguments)
     processor = make_processor(config, arguments)
     clips = load_clips(arguments, config, processor)
+    if arguments.trains:
+        check_drop_last(arguments.training, len(clips.splits["train"]))
     identity = identity_of(config, arguments, clips)
     checkpoint = _checkpoint_of_same_run(arguments, identity)
     before = seen_before(arguments, checkpoint)
@@ -281,7 +284,8 @@ def train(run: Run) -> TrainingFields:
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
     loss = result.training_loss if run.checkpoint is None else None  # Trainer counts the steps of this call alone
-    return training_fields(trainer.state, run.arguments.training.metric_for_best_model, loss)
+    args = run.arguments.training
+    return training_fields(trainer.state, args.metric_for_best_model if args.load_best_model_at_end else None, loss)
 
 
 def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:
@@ -301,7 +305,7 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]
     robustness = robustness_table(
         lambda damaged: _predict_quietly(run.trainer, damaged),
         rows,
-        run.trainer.processor,
+        run.trainer.processing_class,
         run.config.modalities,
         undisturbed=prediction,
     )

@@ -1,5 +1,6 @@
 """What a training shows on the screen: one bar, and a readable line for each validation."""
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.utils import logging as transformers_logging
 
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
+
+logger = logging.getLogger(__name__)
 
 
 class Progress(TrainerCallback):
@@ -68,11 +71,19 @@ class Progress(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """End the bar, and say which checkpoint is kept."""
+        """End the bar, and say which checkpoint is kept, or why none was chosen."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
-        if state.is_world_process_zero and args.load_best_model_at_end and state.best_metric is not None:
+        if not state.is_world_process_zero:
+            return
+        if args.eval_strategy != "no" and state.best_metric is None:
+            logger.warning(
+                "--eval_delay %g: training ended before anything was validated, so no checkpoint was chosen; the "
+                "weights are those of the last step",
+                args.eval_delay,
+            )
+        elif args.load_best_model_at_end and state.best_metric is not None:
             name = str(args.metric_for_best_model)
             _say(f"kept: step {state.best_global_step}, validation {TITLES.get(name, name)} {state.best_metric:.3f}")
 

@@ -32,8 +32,6 @@ class EmoFusionTrainer(ClipLoops, LossOverClips):
 
     Args:
         args: As Trainer's.
-        processor (`EmoFusionProcessor`): Saved with every checkpoint. Not Trainer's `processing_class`: of a processor
-            it demands a tokenizer.
         seen (`tuple[Seen, Seen]`): What the weights have seen before training, and after a step of it.
         kwargs: As Trainer's, and `least_clips`.
     """
@@ -41,12 +39,10 @@ class EmoFusionTrainer(ClipLoops, LossOverClips):
     def __init__(
         self,
         *args: Any,
-        processor: EmoFusionProcessor,
         seen: tuple[Seen, Seen] = (NOBODY_KNOWS, NOBODY_KNOWS),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.processor = processor
         self._seen_before, self._seen_after = seen
 
     @property
@@ -58,7 +54,6 @@ class EmoFusionTrainer(ClipLoops, LossOverClips):
         self.accelerator.unwrap_model(self.model).seal_seen(self.seen, state_dict)
         with no_bars_of_transformers():
             super()._save(output_dir, state_dict)
-            self.processor.save_pretrained(output_dir or self.args.output_dir)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Trainer's own optimizer, its parameter groups split by branch where a branch has a rate of its own."""
@@ -123,7 +118,7 @@ def make_trainer(
     trainer = EmoFusionTrainer(
         model=model,
         args=arguments.training,
-        processor=processor,
+        processing_class=processor,
         seen=seen,
         least_clips=least_clips(arguments, model.config),
         train_dataset=inputs["train"] if arguments.trains else None,

@@ -6,6 +6,8 @@ where the last stage of the encoder is 1 x 1.
 
 import math
 
+from transformers import TrainingArguments
+
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.training_arguments import Arguments
@@ -40,6 +42,24 @@ def check_batch_size(arguments: Arguments, config: EmoFusionConfig) -> None:
                 f"--{flag} 1: BatchNorm cannot learn from a single frame of {config.image_size} pixels; write 2 or "
                 f"more, or an --image_size above {SHRINKS}"
             )
+
+
+def check_drop_last(args: TrainingArguments, clips: int) -> None:
+    """Refuse to leave out the last batch of an epoch where it is the only one.
+
+    Args:
+        args (`TrainingArguments`): The run's.
+        clips (`int`): Of the training split.
+
+    Raises:
+        ArgumentError: naming the flag.
+    """
+    batch_size = args.train_batch_size * args.world_size
+    if args.dataloader_drop_last and clips < batch_size:
+        raise ArgumentError(
+            f"--dataloader_drop_last: the {clips} training clips are fewer than a batch of {batch_size}, so none is "
+            "left to learn from; leave it out, or write a smaller --per_device_train_batch_size"
+        )
 
 
 def clips_of_an_epoch(clips: int, batch_size: int, least: int, devices: int = 1) -> int:

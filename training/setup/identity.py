@@ -36,6 +36,8 @@ _TRAINING = (
     "dataloader_drop_last",
     "auto_find_batch_size",
     "weight_decay",
+    "train_sampling_strategy",
+    "accelerator_config",
     "lr_scheduler_type",
     "lr_scheduler_kwargs",
     "warmup_steps",
@@ -72,7 +74,7 @@ def identity_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> 
         "content of the corpus": clips.fingerprint,
         "content of the start weights": [_digest(source) for source in _start_weights(arguments.model)],
     }
-    return json.loads(json.dumps(settings))  # as it is read back: names in place of enum members
+    return json.loads(json.dumps(settings, default=vars))  # as it is read back: names in place of enum members
 
 
 def _start_weights(model_args: ModelArguments) -> list[str]:

@@ -78,6 +78,7 @@ def test_types_in_words(hint: type, words: str):
         ("macro_f1", 0.5, 1.5, {"epochs": 2.0, "train_loss": 1.5, "validation_macro_f1": 0.5}),
         ("eval_uar", 0.5, None, {"epochs": 2.0, "validation_uar": 0.5}),
         (None, None, None, {"epochs": 2.0}),
+        (None, 0.5, None, {"epochs": 2.0}),
     ],
 )
 def test_training_says_what_there_is(chosen_by: str | None, best: float | None, loss: float | None, expected: dict):

@@ -62,7 +62,7 @@ def trainer_of(model: EmoFusionModel, folder: Path) -> EmoFusionTrainer:
         output_dir=str(folder), eval_strategy="no", use_cpu=True, per_device_eval_batch_size=3, disable_tqdm=True
     )
     processor = EmoFusionProcessor.from_config(model.config)
-    return EmoFusionTrainer(model=model, args=args, processor=processor, data_collator=ClipCollator())
+    return EmoFusionTrainer(model=model, args=args, processing_class=processor, data_collator=ClipCollator())
 
 
 def counted(
@@ -83,11 +83,11 @@ def test_table_of_a_real_trainer_has_a_row_for_each_condition(
     corpus: Path, cache: Path, tmp_path: Path, fusion: str, conditions: int
 ):
     trainer = trainer_of(trained_model(fusion), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
+    rows = rows_of(corpus, cache, trainer.processing_class)
     if fusion == "audio":
         rows = rows.remove_columns("frames")  # as training does
     predict, given = counted(trainer.predict)
-    table = robustness_table(predict, rows, trainer.processor, trainer.model.config.modalities)
+    table = robustness_table(predict, rows, trainer.processing_class, trainer.model.config.modalities)
     assert len(table) == len(given) == conditions
     assert table[0]["condition"] == ("audio and video" if fusion in ("gated", "concat") else "undisturbed")
     assert [row["condition"] for row in table[1:]] == [
@@ -110,10 +110,11 @@ def test_table_means_the_gate_which_is_one_for_sound_alone_and_zero_for_pictures
     corpus: Path, cache: Path, tmp_path: Path
 ):
     trainer = trainer_of(trained_model(), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
+    rows = rows_of(corpus, cache, trainer.processing_class)
     predict, given = counted(trainer.predict)
     gates = {
-        row["condition"]: row["gate"] for row in robustness_table(predict, rows, trainer.processor, ("audio", "video"))
+        row["condition"]: row["gate"]
+        for row in robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
     }
     assert gates["audio and video"] == pytest.approx(given[0].predictions[1].mean(), abs=1e-6)
     assert 0 < gates["audio and video"] < 1
@@ -123,9 +124,9 @@ def test_table_means_the_gate_which_is_one_for_sound_alone_and_zero_for_pictures
 
 def test_every_condition_reaches_the_model(corpus: Path, cache: Path, tmp_path: Path):
     trainer = trainer_of(trained_model("concat"), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
+    rows = rows_of(corpus, cache, trainer.processing_class)
     predict, given = counted(trainer.predict)
-    robustness_table(predict, rows, trainer.processor, ("audio", "video"))
+    robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
     logits = [logits_of(prediction.predictions) for prediction in given]
     for first in range(len(logits)):
         for second in range(first):
@@ -134,27 +135,27 @@ def test_every_condition_reaches_the_model(corpus: Path, cache: Path, tmp_path: 
 
 def test_table_takes_the_undisturbed_prediction_that_is_known(corpus: Path, cache: Path, tmp_path: Path):
     trainer = trainer_of(trained_model(), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
-    known = trainer.predict(rows.with_transform(ClipInputs(trainer.processor)))
+    rows = rows_of(corpus, cache, trainer.processing_class)
+    known = trainer.predict(rows.with_transform(ClipInputs(trainer.processing_class)))
     predict, given = counted(trainer.predict)
     modalities = trainer.model.config.modalities
-    table = robustness_table(predict, rows, trainer.processor, modalities, undisturbed=known)
+    table = robustness_table(predict, rows, trainer.processing_class, modalities, undisturbed=known)
     assert len(given) == len(table) - 1
-    assert table == robustness_table(trainer.predict, rows, trainer.processor, modalities)
+    assert table == robustness_table(trainer.predict, rows, trainer.processing_class, modalities)
 
 
 def test_table_refuses_a_known_prediction_of_other_rows(corpus: Path, cache: Path, tmp_path: Path):
     trainer = trainer_of(trained_model(), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
-    known = trainer.predict(rows.select(range(3)).with_transform(ClipInputs(trainer.processor)))
+    rows = rows_of(corpus, cache, trainer.processing_class)
+    known = trainer.predict(rows.select(range(3)).with_transform(ClipInputs(trainer.processing_class)))
     with pytest.raises(ValueError, match=r"^undisturbed: expected a prediction of the 8 rows given, found one of 3$"):
-        robustness_table(trainer.predict, rows, trainer.processor, ("audio", "video"), undisturbed=known)
+        robustness_table(trainer.predict, rows, trainer.processing_class, ("audio", "video"), undisturbed=known)
 
 
 def test_table_of_a_corpus_without_sound_says_nothing_of_sound(silent: Path, cache: Path, tmp_path: Path):
     trainer = trainer_of(trained_model(), tmp_path)
-    rows = rows_of(silent, cache, trainer.processor)
-    table = robustness_table(trainer.predict, rows, trainer.processor, trainer.model.config.modalities)
+    rows = rows_of(silent, cache, trainer.processing_class)
+    table = robustness_table(trainer.predict, rows, trainer.processing_class, trainer.model.config.modalities)
     assert [row["condition"] for row in table] == ["undisturbed", "black frames 50 %", "black frames 100 %"]
 
 
@@ -163,9 +164,9 @@ def test_table_of_clips_some_of_which_lack_a_modality(corpus: Path, cache: Path,
     for emotion, kind in (("04", "silent.mp4"), ("05", "wav")):
         write_named(folder, f"{'03' if kind == 'wav' else '01'}-01-{emotion}-01-01-01-02", kind)
     trainer = trainer_of(trained_model(), tmp_path / "out")
-    rows = rows_of(folder, cache, trainer.processor)
+    rows = rows_of(folder, cache, trainer.processing_class)
     predict, given = counted(trainer.predict)
-    table = robustness_table(predict, rows, trainer.processor, ("audio", "video"))
+    table = robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
     clips = {row["condition"]: row["clips"] for row in table}
     assert list(clips) == ["undisturbed", *list(NAMED)[1:]]
     both = len(rows) - 2  # one clip is silent, one has no picture
@@ -204,21 +205,21 @@ def test_missing_modality_equals_the_clip_file_without_it(
         frame_size=37,
         window="start",
     )
-    predicted = trainer.predict(rows.with_transform(Degraded(ClipInputs(trainer.processor), NAMED[condition])))
+    predicted = trainer.predict(rows.with_transform(Degraded(ClipInputs(trainer.processing_class), NAMED[condition])))
     files = [without_stream(corpus / source, gone, tmp_path / Path(source).name) for source in rows["source"]]
-    inputs = trainer.processor(files)
+    inputs = trainer.processing_class(files)
     assert f"{gone}_mask" not in inputs
     with torch.no_grad():
         expected = model(**inputs).logits.numpy()
     np.testing.assert_allclose(logits_of(predicted.predictions), expected, atol=1e-5)
-    plain = logits_of(trainer.predict(rows.with_transform(ClipInputs(trainer.processor))).predictions)
+    plain = logits_of(trainer.predict(rows.with_transform(ClipInputs(trainer.processing_class))).predictions)
     assert np.abs(plain - expected).max() > 1e-3
 
 
 def test_table_of_data_loading_workers_is_that_of_one_process(corpus: Path, cache: Path, tmp_path: Path):
     trainer = trainer_of(new_model(), tmp_path)
-    rows = rows_of(corpus, cache, trainer.processor)
-    noisy = rows.with_transform(Degraded(ClipInputs(trainer.processor), NAMED["noise 0 dB"]))
+    rows = rows_of(corpus, cache, trainer.processing_class)
+    noisy = rows.with_transform(Degraded(ClipInputs(trainer.processing_class), NAMED["noise 0 dB"]))
     alone = logits_of(trainer.predict(noisy).predictions)
     trainer.args.dataloader_num_workers = 2
     assert np.array_equal(logits_of(trainer.predict(noisy).predictions), alone)

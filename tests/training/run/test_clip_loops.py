@@ -36,7 +36,7 @@ def trainer_of(
     return EmoFusionTrainer(
         model=model,
         args=args,
-        processor=EmoFusionProcessor.from_config(model.config),
+        processing_class=EmoFusionProcessor.from_config(model.config),
         data_collator=ClipCollator(),
         train_dataset=clips(train),
         least_clips=least,

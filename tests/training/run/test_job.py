@@ -8,9 +8,10 @@ import pytest
 
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports import card
-from emofusion.training.errors import NoCardError
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.errors import NoCardError, SetupError
 from emofusion.training.run import job
-from emofusion.training.run.job import run_job
+from emofusion.training.run.job import make_ready, run_job
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_models import one_thread  # noqa: F401
 
@@ -84,3 +85,37 @@ def test_model_without_a_card_is_not_pushed(tmp_path: Path):
     (tmp_path / "README.md").write_text("card")
     job.push(stand_in(tmp_path, pushed))
     assert len(pushed) == 1
+
+
+def test_batch_that_is_left_out_must_not_be_the_only_one(words: list[str], tmp_path: Path):
+    flags = ["--dataloader_drop_last", "--per_device_train_batch_size=16", "--max_steps=2"]
+    with pytest.raises(
+        SetupError, match=r"^--dataloader_drop_last: the \d training clips are fewer than a batch of 16"
+    ):
+        run_job([*words, *flags, f"--output_dir={tmp_path}"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "warned"),
+    [
+        (["--eval_strategy=steps", "--save_strategy=steps", "--eval_delay=100"], True),
+        (["--load_best_model_at_end=false"], False),
+    ],
+)
+def test_checkpoint_that_nobody_chose_is_not_called_the_best(
+    words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture, flags: list[str], warned: bool
+):
+    metrics = run_job([*words, *flags, f"--output_dir={tmp_path}"])
+    assert ("--eval_delay 100: training ended before anything was validated" in caplog.text) == warned
+    assert "validation_macro_f1" not in metrics
+    assert "was kept" not in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "flag", ["--train_sampling_strategy=sequential", '--accelerator_config={"use_seedable_sampler": false}']
+)
+def test_order_of_clips_makes_another_run(words: list[str], tmp_path: Path, flag: str):
+    run = [*words, f"--output_dir={tmp_path}"]
+    identities = [make_ready(parse_arguments([*run, *more])).identity for more in ([], [], [flag])]
+    assert identities[0] == identities[1] != identities[2]

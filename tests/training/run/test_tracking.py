@@ -73,7 +73,7 @@ def new_trainer(folder: Path, tracker: str, **options: object) -> tuple[EmoFusio
     trainer = EmoFusionTrainer(
         model=model,
         args=args,
-        processor=EmoFusionProcessor.from_config(model.config),
+        processing_class=EmoFusionProcessor.from_config(model.config),
         train_dataset=Clips(),
         eval_dataset=Clips(),
         data_collator=ClipCollator(),

@@ -17,7 +17,7 @@ from helpers.tiny_models import batch_of, new_model
 def trainer_of(model: EmoFusionModel, folder: Path, **options: float) -> EmoFusionTrainer:
     args = EmoFusionTrainingArguments(output_dir=str(folder), eval_strategy="no", use_cpu=True, **options)
     processor = EmoFusionProcessor.from_config(model.config)
-    return EmoFusionTrainer(model=model, args=args, processor=processor, data_collator=ClipCollator())
+    return EmoFusionTrainer(model=model, args=args, processing_class=processor, data_collator=ClipCollator())
 
 
 def test_optimizer_gives_each_branch_its_rate(tiny_model: EmoFusionModel, tmp_path: Path):

@@ -7,7 +7,7 @@ from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
-from emofusion.training.setup.batches import check_batch_size, clips_of_an_epoch, least_clips
+from emofusion.training.setup.batches import check_batch_size, check_drop_last, clips_of_an_epoch, least_clips
 
 
 def arguments(model: ModelArguments | None = None, data: DataArguments | None = None, batch: int = 4) -> Arguments:
@@ -92,3 +92,14 @@ def test_batches_of_one_small_picture_are_refused(batch: int, data: DataArgument
         check_batch_size(arguments(data=data, batch=batch), small)
     large = EmoFusionConfig(encoder_width=4, image_size=64, num_frames=1, fusion="video")
     check_batch_size(arguments(data=data, batch=batch), large)
+
+
+def test_only_batch_is_not_left_out():
+    training = arguments(batch=4).training
+    check_drop_last(training, clips=3)
+    training.dataloader_drop_last = True
+    check_drop_last(training, clips=4)
+    with pytest.raises(
+        ArgumentError, match="^--dataloader_drop_last: the 3 training clips are fewer than a batch of 4"
+    ):
+        check_drop_last(training, clips=3)
