@@ -78,10 +78,22 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "few_actors": FEW_ACTORS,
         "acted": entry.acted if entry else "",
         "part": part(metrics),
+        "chosen": _chosen(metrics),
         "never_trained": never_trained(metrics) and leaky is False,
         "blind_spot": blind_spot(metrics),
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
+
+
+def _chosen(metrics: Mapping[str, Any]) -> str:
+    """By what validation chose the checkpoint, and how that one did; empty where it chose none."""
+    measures = {name: f"best {title}" for name, title in TITLES.items()} | {"loss": "lowest loss"}
+    values = {words: metrics.get(f"validation_{name}") for name, words in measures.items()}
+    people = "actors" if known_actors(metrics) else "pictures"
+    chosen = [
+        f"{words} on the validation {people} ({value:.3f})" for words, value in values.items() if value is not None
+    ]
+    return chosen[0] if chosen else ""
 
 
 def _for_others(metrics: dict[str, Any]) -> dict[str, Any]:

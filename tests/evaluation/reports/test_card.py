@@ -360,6 +360,12 @@ def test_stock_pipelines_are_said_to_read_one_modality_of_a_model_of_both(tmp_pa
     assert ("from the picture alone" in text and "from the sound alone" in text) == (name == "fused")
 
 
+def test_card_says_by_what_the_checkpoint_was_chosen(tmp_path: Path):
+    assert "with the best macro-F1 on the validation actors (0.524) was kept" in written(RUNS["fused"], tmp_path).text
+    by_loss = RUNS["fused"] | {"validation_macro_f1": None, "validation_loss": 1.25}
+    assert "with the lowest loss on the validation actors (1.250) was kept" in written(by_loss, tmp_path).text
+
+
 def test_plots_of_an_earlier_run_are_not_shown(tmp_path: Path):
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots" / "actors.png").touch()
