@@ -116,8 +116,6 @@ def decode_packet(packet: Any, failed: list[Any]) -> list[Any]:
         return []
 
 
-LEAP_BACK_S = 0.25  # packets may be stored a little out of order, and codecs overlap
-
 __all__ = [
     "KIND_WORDS",
     "Kind",

@@ -14,7 +14,13 @@ try:
     import av
 except ImportError:
     av = None  # type: ignore[assignment]
+try:
+    from PIL import Image
+except ImportError:
+    Image = None  # type: ignore[assignment]
 
+UNSEEN_ASPECT = 0.02  # pixels that are so little from square are not worth a word
+SAME_ASPECT = 0.001  # FFmpeg rounds
 WIDEST_PIXEL = 8  # times as wide as high, or as high as wide: beyond is damage, as no format has such pixels
 
 
@@ -75,31 +81,66 @@ def _stretch(picture: np.ndarray, pixel_aspect: Fraction) -> np.ndarray:
 def display_of(path: Source, stream: Any, frame: Any, notes: list[str]) -> Display:
     """What a video stream, and its first decoded frame, say of how they are to be shown."""
     crop = container_crop(path, stream)
-    transposed, mirrored, upside_down = turns(_matrix(frame))
+    transposed, mirrored, upside_down = turns(_matrix(path, frame))
     if crop.top + crop.bottom >= frame.height or crop.left + crop.right >= frame.width:  # nothing would be left
         crop = Crop()
-    return Display(crop, _pixel_aspect(stream, notes), transposed, mirrored, upside_down)
+    aspect = _pixel_aspect(stream, notes, _aspect_of_cut(crop, frame))
+    return Display(crop, aspect, transposed, mirrored, upside_down)
 
 
-def _pixel_aspect(stream: Any, notes: list[str]) -> Fraction:
+def _aspect_of_cut(crop: Crop, frame: Any) -> Fraction:
+    """The pixel aspect that FFmpeg makes up where a track has the size of what is left and says nothing of pixels."""
+    width, height = frame.width - crop.left - crop.right, frame.height - crop.top - crop.bottom
+    return Fraction(width * frame.height, height * frame.width)
+
+
+def _pixel_aspect(stream: Any, notes: list[str], of_cut: Fraction) -> Fraction:
     """Width of a pixel, divided by its height: what the container says, else the codec."""
     aspect = stream.sample_aspect_ratio
-    if not aspect or aspect <= 0 or aspect == 1:
+    if not aspect or aspect <= 0 or aspect == 1 or abs(aspect - of_cut) < SAME_ASPECT:
         return Fraction(1)
     if not Fraction(1, WIDEST_PIXEL) <= aspect <= WIDEST_PIXEL:
         notes.append(f"picture: pixels of {aspect} are taken for square ones")
         return Fraction(1)
-    notes.append(f"picture: its pixels are not square ({aspect.numerator}:{aspect.denominator}), it is stretched")
+    if not 1 / (1 + UNSEEN_ASPECT) <= aspect <= 1 + UNSEEN_ASPECT:
+        notes.append(f"picture: stored in pixels of {aspect.numerator}:{aspect.denominator}, shown in square ones")
     return Fraction(aspect)
 
 
-def _matrix(frame: Any) -> tuple[int, int, int, int]:
+def _matrix(path: Source, frame: Any) -> tuple[int, int, int, int]:
     """a, b, c and d of the display matrix: stored (x, y) is shown at (a x + c y, b x + d y)."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
-            return a, b, c, d
+    try:
+        for data in frame.side_data:
+            if data.type.name == "DISPLAYMATRIX":
+                a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+                return a, b, c, d
+    except ValueError:  # PyAV hands out nothing of a frame with a kind of data that it does not know, such as Exif's
+        return _exif_matrix(path) or _QUARTERS[round(frame.rotation / 90) % 4]
     return 1, 0, 0, 1
+
+
+_QUARTERS = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
+"""Matrices of 0, 1, 2 and 3 quarter turns against the clock."""
+_ORIENTATION = 0x0112
+_EXIF_MATRICES = {
+    1: (1, 0, 0, 1),
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
+
+
+def _exif_matrix(path: Source) -> tuple[int, int, int, int] | None:
+    """The matrix by the Exif data of a photograph; None for other files."""
+    try:
+        with open_bytes(path) as file, Image.open(file) as picture:
+            return _EXIF_MATRICES.get(picture.getexif().get(_ORIENTATION, 1))
+    except (AttributeError, OSError, SyntaxError, ValueError):  # the first: without Pillow
+        return None
 
 
 def turns(matrix: tuple[int, int, int, int]) -> tuple[bool, bool, bool]:

@@ -91,15 +91,16 @@ def read_clip(
     while True:
         scan = _scan(path, sampling_rate, notes, broken)
         paired = sound_path is not None and _borrow_sound(scan, sound_path, sampling_rate)
-        energy = scan.sound.energy(scan.length) if scan.sound is not None and window == "voice" else None
-        start = place_window(energy, scan.length, duration, window)
-        if not want_video or scan.pictures is None:
-            frames = None
+        start = _window_start(scan, duration, window)
+        frames = None
+        if scan.pictures is None or (scan.pictures.decodes and not want_video):
             break
-        frames = fetch(path, scan.pictures, frame_times(start, duration, num_frames), notes)
+        wanted = frame_times(start, duration, num_frames) if want_video else scan.pictures.times[:1]
+        frames = fetch(path, scan.pictures, wanted, notes)
         if frames is not None:
             break
         broken.add(scan.pictures.index)
+    frames = frames if want_video else None
     audio = None
     if want_audio and scan.sound is not None:
         audio = scan.sound.part(round(start * sampling_rate), round(duration * sampling_rate))
@@ -108,10 +109,28 @@ def read_clip(
             notes.append(f"sound: {np.abs(audio).max():.1f} times as loud as fits, it is turned down")
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:
-        wanted = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
+        asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
         what = "; ".join(found) or f"only {'sound' if want_video else 'picture'}"
-        raise MediaError(f"{path}: expected {wanted}, found {what}. Name another file, or record it again.")
+        raise MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
     return Clip(frames, audio, start, scan.length, scan.channels, paired, found)
+
+
+def _window_start(scan: "_Scan", duration: float, window: str) -> float:
+    """Where the window begins; one that follows the voice stays where there is picture, too."""
+    if scan.sound is None or window != "voice":
+        return place_window(None, scan.length, duration, window)
+    begin, end = _with_both(scan, duration)
+    return begin + place_window(scan.sound.energy(begin, end), end - begin, duration, window)
+
+
+def _with_both(scan: "_Scan", duration: float) -> tuple[float, float]:
+    """From where to where a window may lie: all of the file, but for where picture or sound is away for longer."""
+    if scan.pictures is None or scan.sound is None:
+        return 0.0, scan.length
+    begin, end = max(scan.pictures.times[0], scan.sound.begin), min(scan.pictures.end, scan.sound.seconds)
+    begin, end = min(begin, end - duration), max(end, begin + duration)  # where both are short, around what they share
+    begin, end = max(float(begin), 0.0), min(float(end), scan.length)
+    return (begin if begin > SHORT_S else 0.0), (end if scan.length - end > SHORT_S else scan.length)
 
 
 def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
@@ -121,9 +140,14 @@ def read_audio(path: Source, sampling_rate: int = 16000) -> np.ndarray | None:
         `np.ndarray`, *optional*: float32 [samples] mono, beginning with zeros where the sound sets in after the
         picture; None where the file has pictures only.
     """
+    return read_sound(path, sampling_rate)[0]
+
+
+def read_sound(path: Source, sampling_rate: int = 16000) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """[`read_audio`], and what was odd about the file, but usable."""
     check_settings(1, 1.0, sampling_rate, "start")
-    sound, _ = _read_sound(path, sampling_rate)
-    return None if sound is None else sound.part(0, sound.size)
+    sound, _, notes = _whole_sound(path, sampling_rate)
+    return None if sound is None else sound.part(0, sound.size), tuple(dict.fromkeys(notes))
 
 
 def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
@@ -132,7 +156,8 @@ def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
         return False
     borrowed = False
     try:
-        sound, channels = _read_sound(path, sampling_rate)
+        sound, channels, notes = _whole_sound(path, sampling_rate)
+        scan.notes += [f"{path}: {note}" for note in dict.fromkeys(notes)]
         if sound is not None:
             scan.sound, scan.channels, borrowed = sound, channels, True
     except MediaError as error:
@@ -141,14 +166,14 @@ def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
     return borrowed
 
 
-def _read_sound(path: Source, sampling_rate: int) -> tuple[Sound | None, int]:
-    """The whole sound, None without, and the channels that it had."""
+def _whole_sound(path: Source, sampling_rate: int) -> tuple[Sound | None, int, list[str]]:
+    """The whole sound, None without; the channels that it had; and what was odd about its file."""
     notes: list[str] = []
     scan = _scan(path, sampling_rate, notes)
     if scan.sound is None and any(note.startswith("sound:") for note in notes):
-        found = "; ".join(notes)
+        found = "; ".join(dict.fromkeys(notes))
         raise MediaError(f"{path}: expected sound, found {found}. Name another file, or record it again.")
-    return scan.sound, scan.channels
+    return scan.sound, scan.channels, notes
 
 
 @dataclass
@@ -169,9 +194,9 @@ class _Pass:
     pictures: Pictures | None
     sound: SoundTrack | None
     sound_index: int | None  # of its track
-    begin: float  # seconds on the clock of the file
-    announced: float  # seconds that the header says, of all
-    announced_sound: float  # and of the sound
+    announced: float  # seconds that the header says, of these two
+    longest: float  # of all that is in the file
+    announced_sound: float  # of the sound
 
 
 def _scan(path: Source, sampling_rate: int, notes: list[str], broken: Collection[int] = ()) -> _Scan:
@@ -189,8 +214,7 @@ def _scan(path: Source, sampling_rate: int, notes: list[str], broken: Collection
         found = "; ".join(dict.fromkeys(notes)) or "neither"
         raise MediaError(f"{path}: expected picture or sound, found {found}. Name another file.")
     length = max(read.pictures.end if read.pictures else 0.0, sound.seconds if sound is not None else 0.0)
-    # Some headers announce when the last packet ends, on a clock that need not begin at 0.
-    if read.announced > length + read.begin + SHORT_S:
+    if read.announced > length + SHORT_S:
         notes.append(f"file: cut short, it announces {read.announced:.2f} s and holds {length:.2f} s")
     channels = read.sound.channels if read.sound is not None and sound is not None else 0
     return _Scan(read.pictures, sound, channels, length, notes)
@@ -215,10 +239,19 @@ def _pass_over(path: Source, notes: list[str], without: Collection[int]) -> _Pas
             pictures.pictures() if pictures is not None else None,
             sound,
             audio.index if audio else None,
-            max(container.start_time or 0, 0) / MICROSECONDS,
+            _announced(container, [track for track in (video, audio) if track]),
             (container.duration or 0) / MICROSECONDS,
             float(audio.duration * audio.time_base) if audio and audio.duration else 0.0,
         )
+
+
+def _announced(container: Any, tracks: list[Any]) -> float:
+    """Seconds that the header says of the tracks that are read; 0 where it does not say, or speaks of others, too."""
+    said = [float(track.duration * track.time_base) for track in tracks if track.duration]
+    if said or len(container.streams) > len(tracks):
+        return max(said, default=0.0)
+    # Some headers announce when the last packet ends, on a clock that need not begin at 0.
+    return ((container.duration or 0) - max(container.start_time or 0, 0)) / MICROSECONDS
 
 
 def _frames_of(path: Source, index: int) -> Iterator[Any]:
@@ -242,8 +275,8 @@ def _on_one_time_line(path: Source, read: _Pass, rate: int, notes: list[str]) ->
     odd = _broken_clock(read, late)
     if odd is not None and pictures is not None:
         raise MediaError(
-            f"{path}: expected picture and sound of the same moments, found that the clock of its {odd}. Record it "
-            "again, or name a file with sound or picture alone."
+            f"{path}: expected picture and sound of the same moments, found that the clock of its {odd}. Write it "
+            "anew (ffmpeg -i FILE NEW.mp4), or name a file with sound or picture alone."
         )
     if odd is not None:
         notes.append(f"sound: the clock of its {odd}; what follows is joined without a pause")
@@ -265,7 +298,7 @@ def _broken_clock(read: _Pass, late: float) -> str | None:
         return f"picture leaps back from {_span(pictures.leap)}"
     if clock.leap is not None:
         return f"sound leaps back from {_span(clock.leap)}"
-    longest = max(read.announced, pictures.end if pictures is not None else 0.0, LONGEST_PAUSE_S)
+    longest = max(read.longest, pictures.end if pictures is not None else 0.0, LONGEST_PAUSE_S)
     leaps = [(before.end, after.begin) for before, after in zip(clock.runs, clock.runs[1:], strict=False)]
     far = [leap for leap in leaps if leap[1] - leap[0] > longest]
     if far:
@@ -279,4 +312,14 @@ def _span(leap: tuple[float, float]) -> str:
     return f"{leap[0]:.2f} to {leap[1]:.2f} s"
 
 
-__all__ = ["EARLY_S", "Clip", "MediaBytes", "MediaError", "MediaPath", "Source", "read_audio", "read_clip"]
+__all__ = [
+    "EARLY_S",
+    "Clip",
+    "MediaBytes",
+    "MediaError",
+    "MediaPath",
+    "Source",
+    "read_audio",
+    "read_clip",
+    "read_sound",
+]

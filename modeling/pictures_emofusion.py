@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .container_emofusion import LEAP_BACK_S, Source, decode_packet, open_container, packets_of, place
+from .container_emofusion import Source, decode_packet, open_container, packets_of, place
 from .display_emofusion import Display, display_of
+from .sound_emofusion import LEAP_BACK_S
 
 try:
     import av
@@ -39,6 +40,7 @@ class Pictures:
         size (`tuple[int, int]`): Stored height and width.
         display (`Display`): How they are shown.
         leap (`tuple[float, float]`, *optional*): Where the clock of the track leaps back: from, to.
+        decodes (`bool`): Whether one picture has decoded; else nobody knows yet.
     """
 
     index: int
@@ -50,6 +52,7 @@ class Pictures:
     size: tuple[int, int]
     display: Display
     leap: tuple[float, float] | None
+    decodes: bool
 
     def delay(self, seconds: float) -> None:
         """Show all of them later."""
@@ -71,6 +74,7 @@ class PictureTrack:
     leap: tuple[float, float] | None = None
     display: Display | None = None
     _shown: "array[int]" = field(default_factory=lambda: array("q"))  # ticks; few bytes, for recordings of a day
+    _stored: "array[int]" = field(default_factory=lambda: array("q"))
     _keys: "array[int]" = field(default_factory=lambda: array("b"))
     _discarded: int = 0
     _last: float | None = None
@@ -86,6 +90,7 @@ class PictureTrack:
             self._discarded += 1
         else:
             self._shown.append(NO_TIME if packet.pts is None else packet.pts)
+            self._stored.append(NO_TIME if packet.dts is None else packet.dts)
             self._keys.append(packet.is_keyframe)
 
     def _watch(self, ticks: int | None) -> None:
@@ -110,13 +115,16 @@ class PictureTrack:
     def pictures(self) -> Pictures | None:
         """All pictures in the order in which they are shown; None without any."""
         if not self._shown:
+            self.notes.append("picture: there is nothing in its track")
             return None
         stream, display = self.stream, self.display or Display()
         ticks, keys = np.array(self._shown), np.array(self._keys)
         # FFmpeg guesses the times of AVI.
         timed = stream.container.format.name != "avi" and (ticks != NO_TIME).all() and self.leap is None
         spacing = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
-        times = np.sort(ticks) * float(stream.time_base) if timed else np.arange(len(ticks)) * spacing
+        times = np.arange(len(ticks)) * spacing
+        if timed or self._numbered():
+            times = np.sort(ticks if timed else np.array(self._stored)) * float(stream.time_base)
         gaps, zero = np.diff(times), float(times[0])
         end = float(times[-1] - zero + (np.median(gaps) if gaps.size else spacing))
         # decord aborts the process over an absurd frame count in the header, and where pictures stored after a
@@ -127,7 +135,13 @@ class PictureTrack:
         chosen = stream.container.streams.best("video")
         plain = plain and display.only_turns and chosen is not None and chosen.index == stream.index
         size = (stream.height, stream.width)
-        return Pictures(stream.index, times - zero, end, zero, bool(timed), bool(plain), size, display, self.leap)
+        decodes = self.display is not None
+        times -= zero
+        return Pictures(stream.index, times, end, zero, bool(timed), bool(plain), size, display, self.leap, decodes)
+
+    def _numbered(self) -> bool:
+        """Whether packets carry the number of their picture, which leaves out those that were lost: as in AVI."""
+        return self.stream.container.format.name == "avi" and NO_TIME not in self._stored and self.leap is None
 
 
 def fetch(path: Source, pictures: Pictures, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:
@@ -172,7 +186,9 @@ def _by_pyav(path: Source, pictures: Pictures, wanted: np.ndarray, notes: list[s
             shown = frame
         if shown is not None:
             chosen += [_as_shown(shown, pictures)] * (wanted.size - len(chosen))
-    if failed:
+    if failed and not chosen:
+        notes.append(f"picture: {len(failed)} of {pictures.times.size} frames do not decode")
+    elif failed:
         notes.append(f"picture: {len(failed)} of {pictures.times.size} frames do not decode, those before are shown")
     return np.stack(chosen) if chosen else None
 

@@ -4,6 +4,7 @@ A sound is measured while it is decoded, because only then is it known which cha
 long one is decoded again for whatever is asked of it, so that memory does not grow with the recording.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .container_emofusion import LEAP_BACK_S
+from .mono_emofusion import Moments, mix, mono_weights
 from .window_emofusion import HopEnergy
 
 try:
@@ -21,63 +22,10 @@ except ImportError:
 
 SYNC_S = 0.016  # one hop of the spectrogram: smaller offsets and gaps cannot be noticed, and containers round times
 
-DEAD = 0.01  # a channel with less than this share of the loudest one's power (-20 dB) carries no sound
-CANCELLED = 0.25  # where the mean of channels has less than this share of it (-6 dB), they cancel each other
+LEAP_BACK_S = 0.25  # packets may be stored a little out of order
 
 KEEP_BYTES = 64 * 2**20  # of decoded sound; 3 minutes of stereo at 48 kHz
 BLOCK = 2**16  # samples that are handled at a time
-
-
-@dataclass
-class Moments:
-    """Sums over all samples of sounds with as many channels."""
-
-    count: int
-    sums: np.ndarray  # float64 [channels]
-    products: np.ndarray  # float64 [channels, channels]
-
-    @classmethod
-    def of(cls, channels: np.ndarray) -> "Moments":
-        """Of one piece, `[channels, samples]`."""
-        exact = channels.astype(np.float64)
-        return cls(channels.shape[1], exact.sum(axis=1), exact @ exact.T)
-
-    def add(self, other: "Moments") -> None:
-        """Join those of another piece."""
-        self.count += other.count
-        self.sums = self.sums + other.sums
-        self.products = self.products + other.products
-
-    def covariance(self) -> np.ndarray:
-        """float64 `[channels, channels]`: a constant offset is no sound."""
-        mean = self.sums / max(self.count, 1)
-        return self.products / max(self.count, 1) - np.outer(mean, mean)
-
-
-def mono_weights(covariance: np.ndarray) -> np.ndarray:
-    """By how much each channel enters the mono sound, so that this is about as loud as one channel.
-
-    The mean of the channels that carry sound; the loudest channel alone where that mean is much quieter, because
-    channels cancel each other, or because many carry different things.
-
-    Args:
-        covariance (`np.ndarray`): float64 `[channels, channels]`.
-
-    Returns:
-        `np.ndarray`: float32 `[channels]`, with the sum 1.
-    """
-    power = covariance.diagonal().clip(min=0.0)
-    live = power >= DEAD * power.max()
-    weights = live / live.sum()
-    if weights @ covariance @ weights < CANCELLED * power.max():
-        weights = np.eye(len(power))[power.argmax()]
-    return weights.astype(np.float32)
-
-
-def mix_to_mono(channels: np.ndarray) -> np.ndarray:
-    """Sound float `[channels, samples]` to mono float32 `[samples]`, as the sound of a file is mixed."""
-    channels = np.asarray(channels, np.float32)
-    return _mix(channels, mono_weights(Moments.of(channels).covariance()))
 
 
 def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:
@@ -89,11 +37,6 @@ def resample(samples: np.ndarray, source: int, rate: int) -> np.ndarray:
     if failed:
         raise ValueError(f"sampling_rate={source}: sound of this rate cannot be brought to {rate} Hz")
     return np.concatenate(parts)
-
-
-def _mix(channels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    used = channels[weights > 0]
-    return used.mean(axis=0) if len(used) > 1 else used[0]
 
 
 @dataclass(frozen=True)
@@ -124,16 +67,18 @@ class Clock:
 
     runs: list[Run] = field(default_factory=list)
     leap: tuple[float, float] | None = None  # the first one backwards: from, to
+    _latest: float = -math.inf  # time of a frame
 
     def run_of(self, frame: Any) -> int:
-        """The run that the next frame belongs to."""
+        """The run that the next frame belongs to: a new one after a pause, or where its clock runs slower than it."""
         if not self.runs:
             self.runs.append(Run(frame.time or 0.0))
-        expected = self.runs[-1].end
-        if frame.time is not None and frame.time > expected + SYNC_S:
-            self.runs.append(Run(frame.time))
-        elif frame.time is not None and frame.time < expected - LEAP_BACK_S:
-            self.leap = self.leap or (expected, frame.time)
+        elif frame.time is not None and frame.time < self._latest - LEAP_BACK_S:
+            self.leap = self.leap or (self._latest, frame.time)
+        elif frame.time is not None and frame.time > self._latest:  # else its clock stands still
+            if abs(frame.time - self.runs[-1].end) > SYNC_S:
+                self.runs.append(Run(frame.time))
+        self._latest = self._latest if frame.time is None else frame.time
         self.runs[-1].seconds += frame.samples / frame.sample_rate
         return len(self.runs) - 1
 
@@ -244,9 +189,9 @@ class SoundTrack:
         sound: Sound
         if self._kept is not None and seconds * rate * 4 <= KEEP_BYTES:
             samples = np.concatenate([np.zeros(0, np.float32), *mixer.mono(self._kept, self.failed)])
-            sound = Sound(rate, samples.size, self._silent, lambda: iter([samples]))
+            sound = Sound(rate, samples.size, starts[0], self._silent, lambda: iter([samples]))
         else:
-            sound = Sound(rate, round(seconds * rate), self._silent, lambda: mixer.mono(self._pieces(), []))
+            sound = Sound(rate, round(seconds * rate), starts[0], self._silent, lambda: mixer.mono(self._pieces(), []))
         end = round(starts[0] * rate) + announced * rate
         if announced and 0 < sound.size - end <= 2048 / self._source_rate * rate:  # 2048: two AAC frames
             sound.size = round(end)  # off goes what filled the encoder's last block
@@ -281,12 +226,14 @@ class Sound:
     Attributes:
         rate (`int`): Samples per second.
         size (`int`): Samples from time 0 to its end.
+        begin (`float`): Seconds at which it sets in; zeros come before.
         silent (`bool`): Whether every sample is 0.
         chunks (`Callable`): All samples in order, in pieces; decodes a long sound anew.
     """
 
     rate: int
     size: int
+    begin: float
     silent: bool
     chunks: Callable[[], Iterator[np.ndarray]]
 
@@ -309,13 +256,13 @@ class Sound:
                 break
         return part
 
-    def energy(self, seconds: float) -> HopEnergy:
-        """Of what lies before `seconds`, for the choice of a window."""
-        left = min(round(seconds * self.rate), self.size)
+    def energy(self, begin: float, end: float) -> HopEnergy:
+        """Of what lies between two times in seconds, for the choice of a window."""
+        first, last, at = round(begin * self.rate), min(round(end * self.rate), self.size), 0
         energy = HopEnergy(self.rate)
         for chunk in self.chunks():
-            energy.add(chunk[:left])
-            left -= min(chunk.size, left)
+            energy.add(chunk[max(first - at, 0) : max(last - at, 0)])
+            at += chunk.size
         return energy
 
 
@@ -338,9 +285,12 @@ class _Mixer:
             for first in range(0, missing, BLOCK):
                 yield np.zeros(min(BLOCK, missing - first), np.float32)
             written += max(missing, 0)
+            stored_already = max(-missing, 0)
             for samples in _resampled(_blocks(group, self.weights[count]), rate, self.rate, failed):
-                written += samples.size
-                yield samples
+                new = samples[stored_already:]
+                stored_already -= samples.size - new.size
+                written += new.size
+                yield new
 
 
 def _blocks(pieces: Iterable[Piece], weights: np.ndarray) -> Iterator[np.ndarray]:
@@ -348,7 +298,7 @@ def _blocks(pieces: Iterable[Piece], weights: np.ndarray) -> Iterator[np.ndarray
     block: list[np.ndarray] = []
     size = 0
     for piece in pieces:
-        block.append(_mix(piece.channels, weights))
+        block.append(mix(piece.channels, weights))
         size += block[-1].size
         if size >= BLOCK:
             yield np.concatenate(block)

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 SOUND_RATE, FPS = 48_000, 25
+ENCODER = {"libx264": {"qp": "4", "preset": "ultrafast"}, "mpeg4": {"qmin": "1", "qmax": "2"}}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Drawing:
         sound_late (`float`): Seconds by which the sound sets in after the picture.
         clock (`float`): What the clock shows at the beginning.
         pause (`tuple[float, float]`, *optional*): From which second the sound pauses, and for how many.
+        speed (`float`): Seconds that pass by the stamps of the sound for a second of its samples.
     """
 
     seconds: float = 4.0
@@ -41,6 +43,7 @@ class Drawing:
     sound_late: float = 0.0
     clock: float = 0.0
     pause: tuple[float, float] | None = None
+    speed: float = 1.0
 
     def picture(self, number: int) -> np.ndarray:
         """uint8 `[height, width, 3]`, stored."""
@@ -66,11 +69,15 @@ def write_drawing(
     sound_codec: str = "pcm_s16le",
     picture: bool = True,
     sound: bool = True,
+    lost: tuple[float, float] = (0.0, 0.0),
 ) -> Path:
-    """Write a drawing as a file of the kind that its name says; `options` are those of FFmpeg's muxer."""
+    """Write a drawing as a file of the kind that its name says.
+
+    `options` are those of FFmpeg's muxer; pictures between the seconds `lost` are left out.
+    """
     late = max(drawing.sound_late, 0.0), max(-drawing.sound_late, 0.0)  # sound, picture
     with av.open(str(path), "w", options=options or {}) as container:
-        video = container.add_stream(codec, rate=FPS, options={"qp": "4", "preset": "ultrafast"}) if picture else None
+        video = container.add_stream(codec, rate=FPS, options=ENCODER[codec]) if picture else None
         if video is not None:
             video.height, video.width = drawing.size
             video.pix_fmt = "yuv420p"
@@ -82,7 +89,8 @@ def write_drawing(
                 frame = av.VideoFrame.from_ndarray(drawing.picture(number), "rgb24")
                 frame.pts = number + round((drawing.clock + late[1]) * FPS)
                 frame.time_base = Fraction(1, FPS)
-                packets += video.encode(frame)
+                if not lost[0] <= number / FPS < lost[1]:
+                    packets += video.encode(frame)
             packets += video.encode(None)
         if audio is not None:
             packets += _sound_packets(audio, drawing, drawing.clock + late[0])
@@ -94,7 +102,7 @@ def write_drawing(
 def _sound_packets(audio: av.AudioStream, drawing: Drawing, begin: float) -> list[av.Packet]:
     samples, packets = drawing.sound(), []
     for first in range(0, len(samples), 960):
-        time = begin + first / SOUND_RATE
+        time = begin + first / SOUND_RATE * drawing.speed
         if drawing.pause and first / SOUND_RATE >= drawing.pause[0]:
             time += drawing.pause[1]
         part = np.ascontiguousarray(samples[first : first + 960])
@@ -126,7 +134,10 @@ def set_clean_aperture(path: Path, drawing: Drawing, top: int, bottom: int, left
         place = data.rindex(name, 0, end) - 4 if name == b"moov" else data.index(name, data.rindex(b"moov")) - 4
         size = struct.unpack(">I", data[place : place + 4])[0]
         data[place : place + 4] = struct.pack(">I", size + len(box))
-    path.write_bytes(data[:end] + box + data[end:])
+    data[end:end] = box
+    place = data.index(b"tkhd", data.rindex(b"moov")) + 4 + 76  # the track has the size of what is left
+    data[place : place + 8] = struct.pack(">2I", (width - left - right) << 16, (height - top - bottom) << 16)
+    path.write_bytes(data if drawing.pixel_aspect != 1 else data.replace(b"pasp", b"free"))
 
 
 def set_matroska_crop(path: Path, top: int, bottom: int, left: int, right: int) -> None:

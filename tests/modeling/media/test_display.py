@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, pictures_emofusion, read_clip
 from emofusion.modeling.display_emofusion import Crop, Display, turns
@@ -83,7 +84,9 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path, aspect, kind):
     assert clip.frames.shape[1:3] == (round(64 * high), round(96 * wide))
     assert ratio == pytest.approx(aspect, rel=0.08)
     assert (row, column) == pytest.approx((20 * high, 70 * wide), abs=1.1)
-    assert any(f"not square ({aspect.numerator}:{aspect.denominator})" in note for note in clip.notes)
+    assert clip.notes == (
+        f"picture: stored in pixels of {aspect.numerator}:{aspect.denominator}, shown in square ones",
+    )
 
 
 def test_pixels_that_cannot_be_are_taken_for_square_ones(tmp_path):
@@ -106,6 +109,21 @@ def test_container_crop_is_cut_off(tmp_path, kind):
     assert mark_of(picture)[:2] == pytest.approx((20 - 6, 70 - 30), abs=0.6)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photograph_is_turned_by_its_exif_data(tmp_path, orientation):
+    picture = Image.fromarray(
+        np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    )
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    with Image.open(tmp_path / "a.jpg") as saved:
+        shown = np.asarray(ImageOps.exif_transpose(saved).convert("RGB"))
+    frame = read_clip(tmp_path / "a.jpg", num_frames=1).frames[0]
+    assert frame.shape == shown.shape
+    assert np.corrcoef(frame.mean(-1).ravel(), shown.mean(-1).ravel())[0, 1] > 0.95
+
+
 def test_crop_stretch_and_turn_come_in_this_order(tmp_path):
     drawing = Drawing(pixel_aspect=Fraction(2), mark=(30.0, 50.0))
     path = write_drawing(tmp_path / "a.mp4", drawing, sound=False)
@@ -118,13 +136,14 @@ def test_crop_stretch_and_turn_come_in_this_order(tmp_path):
 
 def test_damaged_boxes_leave_the_picture_whole(tmp_path):
     """Whatever stands in the header, the reader of crops says nothing is cut rather than failing."""
-    path = write_drawing(tmp_path / "a.mp4", Drawing(), sound=False)
-    set_clean_aperture(path, Drawing(), top=6, bottom=10, left=30, right=4)
+    drawing = Drawing(pixel_aspect=Fraction(2))
+    path = write_drawing(tmp_path / "a.mp4", drawing, sound=False)
+    set_clean_aperture(path, drawing, top=6, bottom=10, left=30, right=4)
     data = bytearray(path.read_bytes())
     place = data.index(b"clap") + 4
     data[place + 4 : place + 8] = bytes(4)  # a width of something by nothing
     path.write_bytes(data)
-    assert read_clip(path).frames.shape[1:3] == (64, 96)
+    assert read_clip(path).frames.shape[1:3] == (64, 192)
 
 
 def test_faces_are_looked_for_in_what_is_shown(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -109,6 +110,68 @@ def test_model_sees_and_hears_what_a_player_shows(
     loudness = features.mean(axis=0)
     burst = (loudness > (loudness.min() + loudness.max()) / 2).argmax() * HOP_S
     assert burst == pytest.approx(there.argmax() / FPS, abs=frame + 3 * hop)  # a spectrum is of 4 hops
+
+
+# --- pictures that were lost, and clocks that run apart ---
+
+
+@pytest.mark.parametrize("kind", ["avi", "mkv"])
+def test_pictures_that_a_recorder_lost_do_not_shift_the_others(tmp_path, kind):
+    drawing = Drawing(seconds=6.0, mark_at=4.0, burst_at=4.0)
+    path = tmp_path / f"a.{kind}"
+    write_drawing(path, drawing, codec="mpeg4", lost=(1.0, 3.0))
+    clip = read_clip(path, num_frames=3 * FPS)
+    lit = clip.frames.reshape(len(clip.frames), -1).max(axis=1) > 128
+    assert clip.start + lit.argmax() / FPS == pytest.approx(4.0, abs=1 / FPS + 1e-3)
+    assert clip.start + (np.abs(clip.audio) > 0.05).argmax() / RATE == pytest.approx(4.0, abs=HOP_S)
+
+
+@pytest.mark.parametrize("speed", [0.985, 0.99, 0.9999, 1.0001, 1.01])
+def test_sound_card_that_runs_at_another_speed_stays_in_time(tmp_path, speed):
+    """Its stamps go by the clock of the camera, its samples by its own."""
+    drawing = Drawing(seconds=24.0, mark_at=20.0, burst_at=20.0 / speed, speed=speed)
+    clip = read_clip(write_drawing(tmp_path / "a.mkv", drawing), num_frames=3 * FPS)
+    assert clip.start + (np.abs(clip.audio) > 0.05).argmax() / RATE == pytest.approx(20.0, abs=HOP_S + 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "picture", "late"),
+    [
+        (40.0, 5.0, 0.0),  # the burst at 30 s is heard without a picture
+        (6.0, 6.0, 4.0),  # two seconds are of both
+        (6.0, 6.0, -4.0),
+        (6.0, 6.0, 0.2),
+    ],
+)
+def test_window_stays_where_there_is_picture_and_sound(tmp_path, seconds, picture, late):
+    drawing = Drawing(seconds=seconds, burst_at=min(30.0, seconds - 2.5), sound_late=late)
+    path = write_drawing(tmp_path / "a.mkv", drawing, lost=(picture, seconds))
+    clip = read_clip(path)
+    begin, end = max(late, -late, 0.0), min(picture + max(-late, 0.0), seconds + max(late, 0.0))
+    share = min(clip.start + 3.0, end) - max(clip.start, begin)
+    assert share == pytest.approx(min(3.0, end - begin), abs=0.3)
+
+
+@pytest.mark.parametrize("extra", ["sound", "picture"])
+def test_longer_track_that_is_not_read_does_not_make_the_file_cut_short(tmp_path, extra):
+    short = write_drawing(tmp_path / "short.mkv", Drawing(seconds=3.0))
+    long = write_drawing(tmp_path / "long.mkv", Drawing(seconds=9.0))
+    with av.open(str(tmp_path / "a.mkv"), "w") as target, av.open(str(short)) as one, av.open(str(long)) as other:
+        chosen = [*one.streams, *(other.streams.audio if extra == "sound" else other.streams.video)]
+        streams = {stream: target.add_stream_from_template(stream) for stream in chosen}
+        for source in (one, other):
+            for packet in source.demux([stream for stream in chosen if stream.container is source]):
+                if packet.dts is not None:
+                    packet.stream = streams[packet.stream]
+                    target.mux(packet)
+    clip = read_clip(tmp_path / "a.mkv")
+    assert clip.duration == pytest.approx(3.0, abs=0.1)
+    assert not clip.notes
+
+
+def test_empty_track_of_pictures_is_told(tmp_path):
+    path = write_drawing(tmp_path / "a.mkv", Drawing(), lost=(0.0, 4.0))
+    assert "picture: there is nothing in its track" in read_clip(path).notes
 
 
 # --- clocks that contradict themselves ---
