@@ -12,7 +12,8 @@ from torchaudio.transforms import MelSpectrogram
 from transformers import BatchFeature, SequenceFeatureExtractor
 
 from .media_emofusion import MediaBytes
-from .sound_emofusion import mix_to_mono, resample
+from .mono_emofusion import mix_to_mono
+from .sound_emofusion import resample
 from .window_emofusion import check_settings, window_start
 
 logger = logging.getLogger(__name__)
@@ -150,6 +151,9 @@ def as_sounds(audio: Any, clips: int | None = None, rows_are_sounds: bool = Fals
         clips (`int`, *optional*): How many pictures there are: then an array with as many rows is several sounds, too.
         rows_are_sounds (`bool`): Whether the rows of any array with two axes are sounds, and not channels; those of
             `[samples, channels]` are not.
+
+    Raises:
+        ValueError: An array with 3 to 8 rows, which may be sounds or channels, and nothing says which.
     """
     axes = len(getattr(audio, "shape", ()))
     rows_are_sounds = (
@@ -157,6 +161,11 @@ def as_sounds(audio: Any, clips: int | None = None, rows_are_sounds: bool = Fals
     )
     if axes == 3 or rows_are_sounds or (axes == 2 and clips != 1 and clips == len(audio)):
         return list(audio)
+    if axes == 2 and clips != 1 and 2 < len(audio) <= MOST_CHANNELS and audio.shape[1] >= FEW_SAMPLES:
+        raise ValueError(
+            f"audio: expected one sound or a list of sounds, found {len(audio)} rows (shape {list(audio.shape)}) that "
+            "may be sounds or the channels of one: pass list(audio) for sounds, [audio] for channels"
+        )
     if isinstance(audio, np.ndarray) and audio.dtype.kind == "O":
         return list(audio)
     knows_itself = (

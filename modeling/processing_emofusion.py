@@ -1,7 +1,6 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
 import io
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,17 @@ from transformers import BatchFeature, ProcessorMixin
 from .configuration_emofusion import EmoFusionConfig
 from .faces_emofusion import check_face_crop
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_file
-from .media_emofusion import Clip, MediaBytes, MediaPath, Source, read_audio, read_clip
+from .media_emofusion import MediaBytes, MediaPath, Source, read_sound
 from .sound_emofusion import SYNC_S
-from .video_processing_emofusion import EmoFusionVideoProcessor, Picture, as_picture, as_videos, stored_size
+from .video_processing_emofusion import (
+    EmoFusionVideoProcessor,
+    Picture,
+    as_picture,
+    as_videos,
+    check_video_fps,
+    stored_size,
+)
 from .window_emofusion import frame_times, window_start
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -101,7 +105,6 @@ class EmoFusionProcessor(ProcessorMixin):
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
         check_face_crop(face_crop)
         self.modalities = list(modalities)
-        self._told: set[str] = set()  # files whose oddities are known
         self.num_frames, self.window = num_frames, window
         self.face_crop, self.yunet_path = face_crop, yunet_path
         video_processor.clip_duration = feature_extractor.clip_duration
@@ -164,7 +167,7 @@ class EmoFusionProcessor(ProcessorMixin):
 
         Raises:
             ValueError: nothing given, a file that cannot be read (named), a clip without what the model needs (named),
-                a sound without a rate, or an array that is no plain sound or video (named).
+                a sound or frames without a plain rate, or an array that is no plain sound or video (named).
         """
         if clips is not None:
             if videos is not None or audio is not None:
@@ -172,7 +175,7 @@ class EmoFusionProcessor(ProcessorMixin):
             items = list(clips) if hasattr(clips, "__iter__") and not is_clip(clips) else [clips]
             batch = [self._clip(item, f"clip {index}", sampling_rate) for index, item in enumerate(items)]
         else:
-            batch = self._from_arrays(videos, audio, sampling_rate, video_fps)
+            batch = self._from_arrays(videos, audio, sampling_rate, check_video_fps(video_fps))
         if not batch:
             raise ValueError("nothing to process: give clips (files), or videos and/or audio (arrays)")
         return self.pack(batch, return_tensors)
@@ -182,19 +185,15 @@ class EmoFusionProcessor(ProcessorMixin):
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
         """
-        clip: Clip = read_clip(
+        clip = self.video_processor.read_clip(
             path,
-            num_frames=frames_per_step * self.num_frames,
+            frames_per_step,
             duration=self.feature_extractor.clip_duration,
             sampling_rate=self.feature_extractor.sampling_rate,
-            window=self.window,
             want_video=with_picture and "video" in self.modalities,
             want_audio=True,  # a video-only model needs it too: the voice chooses the window
         )
-        notes = list(clip.notes)
-        frames = self._on_face(str(path), clip.frames, notes, frames_per_step)
-        self._tell(str(path), notes)
-        return ClipArrays(str(path), frames, to_int16(clip.audio))
+        return ClipArrays(str(path), clip.frames, to_int16(clip.audio))
 
     def pack(
         self, batch: Sequence[ClipArrays], return_tensors: str | None = "pt", cropped: bool = False
@@ -234,21 +233,6 @@ class EmoFusionProcessor(ProcessorMixin):
         image_processor = {"AutoImageProcessor": "video_processing_emofusion.EmoFusionImageProcessor"}
         return saved | {"image_processor": {"auto_map": image_processor}}
 
-    def _tell(self, name: str, notes: Sequence[str]) -> None:
-        """One warning of all that is odd about a clip; a file is not warned of again."""
-        if notes and name not in self._told:
-            logger.warning("%s: %s", name, "; ".join(notes))
-            if os.path.exists(name):  # else it is a number, and another clip may have it next time
-                self._told.add(name)
-
-    def _on_face(
-        self, name: str, frames: np.ndarray | None, notes: list[str], frames_per_step: int = 1
-    ) -> np.ndarray | None:
-        """The frames, cut to the face of the clip."""
-        if frames is None or "video" not in self.modalities:
-            return frames
-        return self.video_processor.on_face(name, frames, notes, frames_per_step)
-
     def _check(self, clip: ClipArrays) -> None:
         has = {"video": clip.frames is not None, "audio": clip.audio is not None}
         if not any(has[name] for name in self.modalities):
@@ -277,7 +261,7 @@ class EmoFusionProcessor(ProcessorMixin):
         pictures: list[Any] = [] if videos is None else as_videos(videos)
         sounds: list[Any] = []
         if audio is not None:
-            sounds = as_sounds(audio, 1 if videos is None else len(pictures))
+            sounds = as_sounds(audio, None if videos is None else len(pictures))
         if videos is not None and audio is not None and len(sounds) != len(pictures):
             raise ValueError(
                 f"videos has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
@@ -300,7 +284,9 @@ class EmoFusionProcessor(ProcessorMixin):
         rate = self.feature_extractor.sampling_rate
         if not is_file(sound):
             return as_sound(sound, name, sampling_rate, rate)
-        samples = read_audio(as_source(sound, name), rate)
+        source = as_source(sound, name)
+        samples, notes = read_sound(source, rate)
+        self.video_processor.tell(str(source), notes)
         if samples is None:
             raise ValueError(f"{name}: expected sound, found a file with pictures only")
         return Heard(samples)
@@ -321,8 +307,9 @@ class EmoFusionProcessor(ProcessorMixin):
         frames = None
         if picture is not None:
             frames = picture.at(frame_times(start - ahead, duration, self.num_frames))
-            frames = self._on_face(name, frames, notes)
-        self._tell(name, notes)
+            if "video" in self.modalities:
+                frames = self.video_processor.on_face(name, frames, notes)
+        self.video_processor.tell(name, notes)
         samples = None if samples is None else self.feature_extractor.heard(samples, start)
         return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples))
 

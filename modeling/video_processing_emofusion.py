@@ -1,8 +1,10 @@
 """Frames to normalised tensors: of files, and of whatever form a library hands them over in."""
 
 import logging
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from .faces_emofusion import FaceFinder, crop_face, locate, make_face_finder
 from .feature_extraction_emofusion import as_array
-from .media_emofusion import EARLY_S, MediaPath, read_clip
+from .media_emofusion import EARLY_S, Clip, Source, read_clip
 
 logger = logging.getLogger(__name__)
 
@@ -80,27 +82,40 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     face_crop = "none"
     yunet_path = None
     _finder: FaceFinder | None = None
+    _told: frozenset[str] = frozenset()  # files whose oddities are known
 
-    def read(self, path: MediaPath) -> np.ndarray:
+    def read(self, path: Source) -> np.ndarray:
         """The frames of a file that the model looks at: uint8 `[num_frames, height, width, 3]`, cut to the face.
 
         Raises:
             MediaError: It cannot be read, or has no picture.
         """
+        frames = self.read_clip(path, want_audio=False).frames
+        assert frames is not None  # else it would have raised
+        return frames
+
+    def read_clip(self, path: Source, frames_per_step: int = 1, **options: Any) -> Clip:
+        """The seconds of a file that the model looks at, as of `read_clip`, whose `options` may be others.
+
+        Every `frames_per_step`-th frame is one that the model takes. Frames are cut to the face; the notes are told.
+        """
         clip = read_clip(
             path,
-            num_frames=self.num_frames,
-            duration=self.clip_duration,
-            sampling_rate=self.sampling_rate,
+            num_frames=frames_per_step * self.num_frames,
             window=self.window,
-            want_audio=False,
+            **{"duration": self.clip_duration, "sampling_rate": self.sampling_rate, **options},
         )
-        assert clip.frames is not None  # else it would have raised
         notes = list(clip.notes)
-        frames = self.on_face(str(path), clip.frames, notes)
-        if notes:
-            logger.warning("%s: %s", path, "; ".join(notes))
-        return frames
+        frames = None if clip.frames is None else self.on_face(str(path), clip.frames, notes, frames_per_step)
+        self.tell(str(path), notes)
+        return replace(clip, frames=frames)
+
+    def tell(self, name: str, notes: Sequence[str]) -> None:
+        """One warning of all that is odd about a clip; a file is not warned of again."""
+        if notes and name not in self._told:
+            logger.warning("%s: %s", name, "; ".join(notes))
+            if os.path.exists(name):  # else it is a number, and another clip may have it next time
+                self._told |= {name}
 
     def on_face(self, name: str, frames: np.ndarray, notes: list[str], frames_per_step: int = 1) -> np.ndarray:
         """Frames uint8 `[frames, height, width, 3]`, cut to the face of the clip; `notes` takes that there is none.
@@ -131,8 +146,9 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
         return self._finder
 
     def to_dict(self) -> dict[str, Any]:
-        """What is saved: all but the place of a file on this machine."""
-        return {name: value for name, value in super().to_dict().items() if name not in ("yunet_path", "_finder")}
+        """What is saved: all but places of files on this machine."""
+        here = ("yunet_path", "_finder", "_told")
+        return {name: value for name, value in super().to_dict().items() if name not in here}
 
     def _decode_and_sample_videos(
         self, videos: Any, video_metadata: Any = None, do_sample_frames: bool | None = None, **kwargs: Any
@@ -248,6 +264,21 @@ def as_videos(videos: Any) -> list[Any]:
         raise ValueError(f"videos: expected frames, found {type(videos).__name__}; files are given as clips")
     items = list(videos)
     return [items] if items and all(_is_frame(item) for item in items) else items
+
+
+def check_video_fps(found: Any) -> float | None:
+    """Frames a second, as they were given; None where nobody says so.
+
+    Raises:
+        ValueError: It is no finite number above 0.
+    """
+    try:
+        fps = math.nan if isinstance(found, (bool, str)) else float(1.0 if found is None else found)
+    except (TypeError, ValueError, OverflowError):
+        fps = math.nan
+    if not 0 < fps < math.inf:
+        raise ValueError(f"video_fps: expected frames per second, such as 25, found {found!r}")
+    return None if found is None else fps
 
 
 def as_picture(video: Any, name: str, fps: float | None) -> Picture:

@@ -2,7 +2,9 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -172,6 +174,21 @@ def test_rows_beside_as_many_videos_are_sounds(processor: EmoFusionProcessor):
     assert stereo["audio_mask"].tolist() == [True]
 
 
+@pytest.mark.parametrize("rows", [3, 8])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_rows_that_may_be_sounds_or_channels_are_refused_with_both_spellings(
+    processor: EmoFusionProcessor, rows: int, kind: Callable
+):
+    sounds = kind(np.stack([SOUND, HALF] + [HALF] * (rows - 2)))
+    with pytest.raises(ValueError, match=rf"^audio: .*found {rows} rows .*list\(audio\) for sounds, \[audio\] for ch"):
+        processor(audio=sounds, sampling_rate=RATE)
+    assert processor(audio=list(sounds), sampling_rate=RATE)["audio_mask"].shape == (rows,)
+    assert processor(audio=[sounds], sampling_rate=RATE)["audio_mask"].shape == (1,)
+    assert processor(audio=(sounds, RATE))["audio_mask"].shape == (1,)
+    assert processor(videos=FRAMES, audio=sounds, sampling_rate=RATE)["audio_mask"].shape == (1,)
+    assert processor.feature_extractor(sounds, sampling_rate=RATE)["input_features"].shape[0] == rows
+
+
 REFUSED_SOUND: dict[str, tuple[Any, str]] = {
     "int16": (np.zeros(RATE, np.int16), "expected float sound in -1..1, found int16; divide int16 by 32768"),
     "uint8": (torch.zeros(RATE, dtype=torch.uint8), "expected float sound in -1..1, found uint8"),
@@ -325,6 +342,18 @@ def test_video_that_is_not_plain_is_refused_by_its_place(processor: EmoFusionPro
         processor(videos=[FRAMES, video], video_fps=0.4)
 
 
+@pytest.mark.parametrize("wrong", [-5, 0, np.nan, np.inf, [25], "25", True])
+def test_video_fps_that_is_no_number_above_0_is_refused(processor: EmoFusionProcessor, wrong: Any):
+    expected = f"video_fps: expected frames per second, such as 25, found {wrong!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        processor(videos=FRAMES, video_fps=wrong)
+
+
+@pytest.mark.parametrize("fps", [Fraction(FPS), np.float32(FPS), torch.tensor(float(FPS))])
+def test_video_fps_in_every_form_is_the_same(processor: EmoFusionProcessor, fps: Any):
+    assert_same(processor(videos=FRAMES, video_fps=fps), processor(videos=FRAMES, video_fps=FPS))
+
+
 @pytest.mark.parametrize("video", ["clip.mp4", Path("clip.mp4"), b"clip", {"path": "clip.mp4", "bytes": None}, 3])
 def test_files_in_place_of_frames_are_said_to_be_clips(processor: EmoFusionProcessor, video: Any):
     with pytest.raises(ValueError, match="^videos: expected frames, found .*; files are given as clips$"):
@@ -418,7 +447,12 @@ def test_odd_file_is_one_warning_and_not_said_again(
     EmoFusionProcessor.from_config(tiny_config)(odd[1])
     assert warnings_of(caplog) == said[1:]
     processor.video_processor(str(odd[1]))
-    assert warnings_of(caplog) == said[1:]
+    assert warnings_of(caplog) == []
+    alone = EmoFusionProcessor.from_config(tiny_config).video_processor
+    for expected in (said[1:], []):
+        alone(str(odd[1]))
+        assert warnings_of(caplog) == expected
+    assert "_told" not in alone.to_dict()
     for _ in range(2):  # content has no name by which it could be known again
         processor([odd[0].read_bytes()])
         assert warnings_of(caplog) == [said[0].replace(str(odd[0]), "clip 0")]
@@ -454,3 +488,10 @@ def test_sound_given_as_a_file_has_its_oddities_told(processor: EmoFusionProcess
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: sound: digital silence from beginning to end"
     ]
+
+
+def test_sound_of_a_file_beside_frames_has_its_oddities_told(processor: EmoFusionProcessor, tmp_path: Path, caplog):
+    path = write_sound(tmp_path / "silent.wav", 0 * SOUND)
+    for expected in ([f"{path}: sound: digital silence from beginning to end"], []):
+        processor(videos=FRAMES, audio=path)
+        assert warnings_of(caplog) == expected
