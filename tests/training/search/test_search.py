@@ -30,7 +30,7 @@ from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import run_job
 from emofusion.training.search import study as search_study
 from emofusion.training.search.results import importances, recipe_of
-from emofusion.training.search.search import search
+from emofusion.training.search.search import Trials, search
 from emofusion.training.search.space import SEARCHABLE, distribution_of, ends_of, plain, read_space, suggest
 
 SPACES = sorted((REPOSITORY / "recipes" / "search").glob("*.yaml"))
@@ -175,6 +175,12 @@ def found(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> tuple[P
     """A study of two trials and its results."""
     folder = tmp_path_factory.mktemp("study")
     return folder, search(*command(folder, words, 2))
+
+
+def test_trial_tells_its_schedule_which_way_scores_go(words: list[str], tmp_path: Path):
+    trials = Trials([*words, f"--output_dir={tmp_path}"], {"lr_scheduler_type": CategoricalDistribution(["greedy"])})
+    trials.make_model(optuna.trial.FixedTrial({"lr_scheduler_type": "greedy"}))
+    assert trials.trainer.args.lr_scheduler_kwargs == {"mode": "max"}
 
 
 def test_search_leaves_results_and_no_scores_of_the_test(found: tuple[Path, dict]):
