@@ -350,3 +350,19 @@ def test_a_label_set_is_not_claimed_of_classes_with_other_names(rename: Callable
     assert EmoFusionModel.from_pretrained(checkpoint).config.label_set == "emotions8"
     rename(checkpoint, tmp_path / "renamed")
     assert EmoFusionModel.from_pretrained(tmp_path / "renamed").config.label_set is None
+
+
+def test_seen_is_of_the_weights_at_this_moment():
+    model = EmoFusionModel(EmoFusionConfig(encoder_width=8))
+    assert model.seen == NEVER_TRAINED
+    model.seal_seen(SEEN)
+    trained = copy.deepcopy(model.state_dict())
+    assert model.seen == SEEN
+    with torch.no_grad():
+        next(model.parameters()).add_(1.0)
+    assert model.seen == NOBODY_KNOWS
+    other = EmoFusionModel(EmoFusionConfig(encoder_width=8))
+    other.load_state_dict(trained)
+    assert other.seen == NOBODY_KNOWS
+    model.load_state_dict(trained)
+    assert model.seen == SEEN  # they are the very same again
