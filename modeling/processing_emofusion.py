@@ -45,6 +45,7 @@ class NoTokenizer:
     """Stands where `Trainer` looks for a processor's tokenizer, and says that there are no special tokens."""
 
     eos_token_id = bos_token_id = pad_token_id = None
+    init_kwargs: dict[str, Any] = {}
 
 
 class Told:
@@ -344,9 +345,11 @@ def as_source(item: Any, name: str) -> Source:
     own_name = str(getattr(item, "name", name))
     if isinstance(item, io.BufferedReader) and os.path.isfile(own_name):
         return own_name  # a long recording need not be held in memory
-    if item.seekable():
-        item.seek(0)
-    content = item.read()
+    content = None
+    if not isinstance(item, io.TextIOBase):  # to read a film as text would fail in other words
+        if item.seekable():
+            item.seek(0)
+        content = item.read()
     if not isinstance(content, bytes):
         raise ValueError(f"{own_name}: expected a file that is open in binary mode ('rb'), found text")
     return MediaBytes(own_name, content)

@@ -495,3 +495,11 @@ def test_sound_of_a_file_beside_frames_has_its_oddities_told(processor: EmoFusio
     for expected in ([f"{path}: sound: digital silence from beginning to end"], []):
         processor(videos=FRAMES, audio=path)
         assert warnings_of(caplog) == expected
+
+
+@pytest.mark.parametrize("kind", ["both", "wav"])
+def test_file_that_is_open_as_text_says_how_to_open_it(
+    processor: EmoFusionProcessor, files: dict[str, Path], kind: str
+):
+    with files[kind].open() as text, pytest.raises(ValueError, match=r"expected a file that is open in binary mode"):
+        processor(text)
