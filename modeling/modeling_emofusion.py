@@ -138,6 +138,8 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         if check_seen and not (model._sealed is not None and model._sealed.seen.complete):
             why = why_unknown(model.config, claimed, model._sealed, weights)
             logger.warning_once(f"{pretrained_model_name_or_path}: nobody knows on whom it was trained: {why}")
+        elif model._sealed is not None and model._sealed.seen.never_trained:
+            logger.warning_once(f"{pretrained_model_name_or_path}: it was never trained, so it answers by chance")
         write_into(model.config, model._sealed)
         return loaded
 

@@ -150,6 +150,13 @@ def test_predict_without_a_checkpoint_is_refused(tmp_path: Path, corpus: Path):
     assert "--model_name_or_path" in message
 
 
+def test_predict_without_a_processor_says_where_to_save_it(tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig):
+    EmoFusionModel(tiny_config).save_pretrained(tmp_path / "model")
+    words = ["--model_name_or_path", tmp_path / "model", "--do_predict", "--label_set", "emotions8"]
+    message = message_of(*words, "--data_dir", corpus, "--output_dir", tmp_path / "out")
+    assert f"--model_name_or_path {tmp_path / 'model'}: its processor is not beside the model" in message
+
+
 def test_predict_other_classes_is_refused(tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig):
     tiny_config.label_set = "emotions8"
     EmoFusionModel(tiny_config).save_pretrained(tmp_path / "model")

@@ -75,11 +75,21 @@ def balanced_weights(labels: Iterable[int], num_labels: int) -> list[float]:
 
 
 def make_processor(config: EmoFusionConfig, arguments: Arguments) -> EmoFusionProcessor:
-    """The processor of this config; a checkpoint's spectrograms keep the normalisation that it was trained with."""
+    """The processor of this config; a checkpoint's spectrograms keep the normalisation that it was trained with.
+
+    Raises:
+        ArgumentError: The checkpoint has no processor.
+    """
     processor = EmoFusionProcessor.from_config(config)
     source = arguments.model.model_name_or_path
     if source is not None:
-        trained = EmoFusionProcessor.from_pretrained(source).feature_extractor
+        try:
+            trained = EmoFusionProcessor.from_pretrained(source).feature_extractor
+        except OSError as error:
+            raise ArgumentError(
+                f"--model_name_or_path {source}: its processor is not beside the model (processor_config.json); save "
+                "it there with processor.save_pretrained"
+            ) from error
         processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
     return processor
 
