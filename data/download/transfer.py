@@ -195,6 +195,7 @@ def _fetch(line: _Line, file: RemoteFile, url: str, path: Path) -> Downloaded:
         part = _Part(path)
         with Bar(desc=file.name, unit="B", unit_scale=True, total=file.size, disable=not line.progress) as bar:
             _receive_all(line, file, url, part, bar)
+            bar.refresh()  # in a log file, too, the last line says 100 %
         state = _verify(file, part)
         part.finish(path)
         return Downloaded(file.name, path, path.stat().st_size, state)

@@ -203,6 +203,7 @@ def test_score_of_a_model_that_does_not_say_who_trained_it_is_perhaps_leaky(
     assert "never seen" not in card
     assert "unseen" not in summary(metrics)
     assert compare.where(metrics).startswith("perhaps seen in training: CREMA-D")
+    (tmp_path / "out").rename(tmp_path / "scored")
     goes_on = prepared("--corpus", "crema_d", "--data_dir", crema_d, "--model_name_or_path", checkpoint)
     assert (goes_on.trainer.seen, goes_on.leaky) == (NOBODY_KNOWS, None)
     goes_on.trainer.state.global_step = 1
@@ -267,8 +268,8 @@ def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
         ("crema_d", ["--channel", "song"], "--channel: CREMA-D has no use for it"),
         ("crema_d", ["--face_tracks", "."], "--face_tracks: CREMA-D has no use for it"),
         ("affectnet", [], "--corpus affectnet: no labels of its test split were ever published"),
-        ("affectnet", ["--eval_strategy", "no"], "fer2013.zip: no such folder"),
-        ("iemocap", [], "invalid choice: 'iemocap'"),
+        ("affectnet", ["--eval_strategy", "no"], "fer2013.zip: a file, expected a folder with train_set and val_set"),
+        ("iemocap", [], "--corpus iemocap: expected one of ravdess, crema_d"),
     ],
 )  # fmt: skip
 def test_train_what_a_corpus_does_not_have_is_refused(

@@ -150,6 +150,13 @@ def test_predict_without_a_checkpoint_is_refused(tmp_path: Path, corpus: Path):
     assert "--model_name_or_path" in message
 
 
+def test_strict_refuses_a_corpus_that_is_not_whole(tmp_path: Path):
+    corpus = write_corpus(tmp_path / "corpus", actors=(1, 13, 17), emotions=(3, 4), kind="wav")
+    places = ["--data_dir", corpus, "--output_dir", tmp_path / "out", "--cache_dir", tmp_path / "cache"]
+    message = message_of(*places, "--fusion", "audio", "--strict")
+    assert "missing: actors 2-12" in message
+
+
 def test_predict_without_a_processor_says_where_to_save_it(tmp_path: Path, corpus: Path, tiny_config: EmoFusionConfig):
     EmoFusionModel(tiny_config).save_pretrained(tmp_path / "model")
     words = ["--model_name_or_path", tmp_path / "model", "--do_predict", "--label_set", "emotions8"]
@@ -176,7 +183,6 @@ def test_predict_other_classes_is_refused(tmp_path: Path, corpus: Path, tiny_con
         (["--protocol", "random_clips", "--push_to_hub"], "--allow_leaky_split"),
         (["--face_tracks", "."], "face_crop"),
         (["--face_crop", "yunet"], "yunet_path"),
-        (["--strict"], "missing: actors 2-12"),
         (["--fold", "7"], "fold"),
         (["--encoder_width", "-8"], "encoder_width"),
     ],

@@ -60,9 +60,8 @@ def _check_what_is_done(values: Any) -> None:
     if values.do_eval and values.eval_strategy == "no":
         raise ValueError("--do_eval with --eval_strategy no: choose one of them")
     if values.eval_strategy == "no":
-        for name in ("eval_on_start", "early_stopping_patience"):
-            if getattr(values, name):
-                raise ValueError(f"--{name} with --eval_strategy no: nothing is validated then")
+        if values.eval_on_start:
+            raise ValueError("--eval_on_start with --eval_strategy no: nothing is validated then")
         if values.lr_scheduler_type in GO_BY_SCORES:
             raise ValueError(
                 f"--lr_scheduler_type {values.lr_scheduler_type} with --eval_strategy no: it goes by validation scores"

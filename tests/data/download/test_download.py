@@ -112,7 +112,7 @@ def test_each_file_has_a_progress_bar_with_its_name(
 ):
     server.script = [break_after(HALF)]
     fetch(server, folder, progress=True)
-    last = capsys.readouterr().err.strip().split("\r")[-1]
+    last = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.match(r"Audio\.zip: 100%.* 400k/400k .*B/s\]$", last), last
 
 

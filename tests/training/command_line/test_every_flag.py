@@ -297,7 +297,6 @@ def test_impossible_value_is_named(words: list[str], message: str):
             ["--eval_strategy=no", "--lr_scheduler_type=reduce_lr_on_plateau"],
             "--lr_scheduler_type reduce_lr_on_plateau",
         ),
-        (["--eval_strategy=no", "--early_stopping_patience=2"], "--early_stopping_patience with --eval_strategy no"),
         (["--eval_strategy=no", "--eval_on_start"], "--eval_on_start with --eval_strategy no"),
         (["--eval_delay=20"], "--eval_delay 20: training ends after epoch 20"),
         (
