@@ -10,23 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, pictures_emofusion, read_clip
+from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, read_clip
 from emofusion.modeling.display_emofusion import Crop, Display, turns
 from emofusion.modeling.faces_emofusion import FaceBox
 from helpers.drawn_media import Drawing, set_clean_aperture, set_display_matrix, set_matroska_crop, write_drawing
 
+pytestmark = pytest.mark.usefixtures("reader")
 EIGHT = [(a, 0, 0, d) for a, d in itertools.product((1, -1), repeat=2)]
 EIGHT += [(0, b, c, 0) for b, c in itertools.product((1, -1), repeat=2)]
 """The matrices of all turns and mirrors: stored (x, y) is shown at (a x + c y, b x + d y)."""
-
-
-@pytest.fixture(params=["decord", "no decord"], autouse=True)
-def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "no decord":
-        monkeypatch.setattr(pictures_emofusion, "decord", None)
-    elif pictures_emofusion.decord is None:
-        pytest.skip("decord has no wheel for this machine")
-    return request.param
 
 
 def shown_at(drawing: Drawing, matrix: Sequence[int]) -> tuple[float, float]:

@@ -148,16 +148,6 @@ def reference(path: Path, times: np.ndarray) -> list[np.ndarray]:
         return [np.rot90(rgb(frame), frame.rotation // 90) for frame in wanted]
 
 
-@pytest.fixture(params=["decord", "no decord"])
-def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to frames: what decord may read is read by decord, or decord is not installed."""
-    if request.param == "no decord":
-        monkeypatch.setattr(pictures, "decord", None)
-    elif pictures.decord is None:
-        pytest.skip("decord has no wheel for this machine")
-    return request.param
-
-
 # --- the real files ---
 
 
