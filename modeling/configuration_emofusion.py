@@ -1,13 +1,11 @@
 """Configuration of the emofusion model: what it hears, what it sees, how it joins the two, and what trained it."""
 
 import difflib
-import hashlib
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Literal
 
-import torch
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
@@ -51,8 +49,17 @@ class EmoFusionConfig(PreTrainedConfig):
     Args:
         fusion (`str`): `"gated"`, `"audio"`, `"video"`, `"late"`, `"concat"` or `"xattn"`.
         audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 151 thousand parameters.
+        video_encoder (`str`): `"resnet18"` on each frame, or `"action_units"`: a small network on what OpenFace has
+            measured in the face.
         gate (`str`): `"mlp"`, or `"simple"` for one linear layer (kept for the ablation).
         gate_bias (`float`): Bias of the gate's last layer; -1 starts every clip at sigmoid(-1) = 0.2689 for audio.
+        gate_dropout (`float`): Dropout between the two layers of the gate's MLP, 0..1.
+        branch_loss_weight (`float`): Weight of the losses of either branch alone beside that of both together
+            (`"gated"`, `"concat"`, `"xattn"`), 0 or more: whatever is missing, the other has learnt to answer alone.
+        late_audio_weight (`float`): Share of the sound in the mean of probabilities (`"late"`), 0..1.
+        audio_temperature (`float`): What the logits of the sound are divided by before that mean.
+        video_temperature (`float`): The same of the picture.
+        temperature (`float`): What all logits are divided by in evaluation; above 1 the model is less sure of itself.
         modality_dropout_p (`float`): Share of training clips that lose their sound, and as many their picture: 0..0.5.
         encoder_width (`int`): Channels of the first ResNet stage; 64 is ResNet18, tests use 8.
         audio_embedding_size (`int`): Length of the audio embedding.
@@ -60,6 +67,7 @@ class EmoFusionConfig(PreTrainedConfig):
         gate_hidden_size (`int`, *optional*): Hidden units of the gate's MLP; by default 192, for `"xattn"` 64.
         concat_hidden_size (`int`): Hidden units of the `"concat"` head.
         num_attention_heads (`int`): Heads of the cross-modal attention.
+        action_unit_size (`int`): Measurements of the face in one row, for `video_encoder="action_units"`.
         label_smoothing (`float`): Label smoothing of the model's own loss, 0..1.
         class_weights (`list[float]`, *optional*): Weight of each class in the model's own loss.
         label_set (`str`, *optional*): Name of the label set that `id2label` came from; dropped where a config is made,
@@ -93,8 +101,15 @@ class EmoFusionConfig(PreTrainedConfig):
 
     fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] = "gated"
     audio_encoder: Literal["resnet18", "cnn"] = "resnet18"
+    video_encoder: Literal["resnet18", "action_units"] = "resnet18"
     gate: Literal["mlp", "simple"] = "mlp"
     gate_bias: float | int = -1.0
+    gate_dropout: float | int = 0.2
+    branch_loss_weight: float | int = 0.0
+    late_audio_weight: float | int = 0.5
+    audio_temperature: float | int = 1.0
+    video_temperature: float | int = 1.0
+    temperature: float | int = 1.0
     modality_dropout_p: float | int = 0.2
 
     encoder_width: int = 64
@@ -103,6 +118,7 @@ class EmoFusionConfig(PreTrainedConfig):
     gate_hidden_size: int | None = None
     concat_hidden_size: int = 440
     num_attention_heads: int = 4
+    action_unit_size: int = 35
 
     id2label: dict[int, str] | dict[str, str] | None = None
     label_smoothing: float | int = 0.0
@@ -189,8 +205,13 @@ class EmoFusionConfig(PreTrainedConfig):
                 f"modality_dropout_p is the share of clips that lose their sound, and as many their picture: "
                 f"it must lie in 0..0.5, found {self.modality_dropout_p}"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must lie in 0..1, found {self.label_smoothing}")
+        for name in ("label_smoothing", "gate_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in 0..1, found {getattr(self, name)}")
+        if not 0 <= self.late_audio_weight <= 1:
+            raise ValueError(f"late_audio_weight must lie in 0..1, found {self.late_audio_weight}")
+        if not 0 <= self.branch_loss_weight < math.inf:
+            raise ValueError(f"branch_loss_weight must be 0 or more, found {self.branch_loss_weight}")
         if self.encoder_width % 4:
             raise ValueError(f"encoder_width must be a multiple of 4, found {self.encoder_width}")
         if self.hidden_size % self.num_attention_heads:
@@ -228,6 +249,10 @@ _POSITIVE = (
     "gate_hidden_size",
     "concat_hidden_size",
     "num_attention_heads",
+    "action_unit_size",
+    "audio_temperature",
+    "video_temperature",
+    "temperature",
     "num_frames",
     "image_size",
     "num_mel_bins",
@@ -236,151 +261,6 @@ _POSITIVE = (
     "hop_length",
     "clip_duration",
 )
-
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""In which a seal is taken. Weights that equal the rounded ones hold nothing that these did not hold: a copy in half
-precision is recognised, and another training is not, however small its steps."""
-
-Weights = Mapping[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What weights have seen in training, in the last run and in those before.
-
-    Attributes:
-        actors (`frozenset[int]`): Actors that they were trained on or chosen by, as far as is known.
-        modalities (`frozenset[str]`): What training clips had and the model read: `"audio"`, `"video"`.
-        complete (`bool`): Whether this is all; false where nobody knows.
-    """
-
-    actors: frozenset[int] = frozenset()
-    modalities: frozenset[str] = frozenset()
-    complete: bool = True
-
-    @property
-    def never_trained(self) -> bool:
-        """Whether the weights are known to be as they were drawn."""
-        return self.complete and not self.modalities and not self.actors
-
-    @property
-    def known_modalities(self) -> list[str] | None:
-        """What the training clips had; empty where nothing was trained, None where nobody knows."""
-        return sorted(self.modalities) if self.complete else None
-
-    def without(self, read: Iterable[str]) -> list[str]:
-        """Those of the modalities that a trained model reads and that no clip of its training had."""
-        return [name for name in read if name not in self.modalities] if self.complete and self.modalities else []
-
-
-NEVER_TRAINED = Seen()
-NOBODY_KNOWS = Seen(complete=False)
-
-
-def together(parts: Iterable[Seen]) -> Seen:
-    """What weights have seen that come from all of these."""
-    parts = list(parts)
-    return Seen(
-        frozenset().union(*(part.actors for part in parts)),
-        frozenset().union(*(part.modalities for part in parts)),
-        all(part.complete for part in parts),
-    )
-
-
-@dataclass(frozen=True)
-class SealedSeen:
-    """A statement and its seal: a hash for each of `PRECISIONS`."""
-
-    seen: Seen
-    seal: Mapping[str, str]
-
-    def of(self, weights: Weights) -> "SealedSeen | None":
-        """The statement on these weights; None where they are others than those that it was made on.
-
-        Of weights in half precision the seal is a new one: they may be rounded again.
-        """
-        if not can_be_checked(weights):
-            return None
-        for name, dtype in PRECISIONS.items():
-            fits = _loses_nothing(weights, dtype) and _hash(weights, self.seen, dtype) == self.seal.get(name)
-            if fits:
-                return self if name == "float32" else seal(weights, self.seen)
-        return None
-
-
-def seal(weights: Weights, seen: Seen) -> SealedSeen:
-    """Bind the statement to the weights; for 22 million of them this takes about 0.3 s on one core."""
-    return SealedSeen(seen, {name: _hash(weights, seen, dtype) for name, dtype in PRECISIONS.items()})
-
-
-def new_weights(weights: Weights) -> SealedSeen | None:
-    """The statement on weights that were just drawn; None where nothing was, as on the device `meta`."""
-    return seal(weights, NEVER_TRAINED) if can_be_checked(weights) else None
-
-
-def can_be_checked(weights: Weights) -> bool:
-    """Whether all weights are there as plain numbers; those that are quantised, or offloaded to a disk, are not."""
-    return all(
-        isinstance(tensor, torch.Tensor) and type(tensor.detach()) is torch.Tensor and not tensor.is_meta
-        for tensor in weights.values()
-    )
-
-
-def written_in(config: EmoFusionConfig) -> SealedSeen | None:
-    """What a config says of the weights it came with; None where it says nothing, or without a seal."""
-    if config.training_actors is None or not config.weights_seal:
-        return None
-    seen = Seen(
-        frozenset(config.training_actors),
-        frozenset(config.trained_modalities or ()),
-        config.training_actors_complete,
-    )
-    return SealedSeen(seen, {name: value for name, value in config.weights_seal.items() if name in PRECISIONS})
-
-
-def write_into(config: EmoFusionConfig, sealed: SealedSeen | None) -> None:
-    """Let a config say this of its weights; None is that nobody knows."""
-    seen = sealed.seen if sealed is not None else None
-    config.training_actors = sorted(seen.actors) if seen is not None else None
-    config.training_actors_complete = seen is not None and seen.complete
-    config.trained_modalities = sorted(seen.modalities) if seen is not None else None
-    config.weights_seal = dict(sealed.seal) if sealed is not None else None
-
-
-def why_unknown(
-    config: EmoFusionConfig, claimed: SealedSeen | None, sealed: SealedSeen | None, weights: Weights
-) -> str:
-    """Why nobody knows what the weights of a checkpoint have seen."""
-    if sealed is not None:
-        return "its training began with weights that do not say"
-    if claimed is not None and not can_be_checked(weights):
-        return "its weights cannot be checked in this form (offloaded, or quantised); load them whole to know"
-    if claimed is not None:
-        return "its weights changed after the training that its config.json speaks of"
-    if config.training_actors is not None:
-        return "its config.json names actors, but not for which weights (weights_seal); train it again to know"
-    return "it does not say"
-
-
-def _hash(weights: Weights, seen: Seen, dtype: torch.dtype) -> str:
-    content = hashlib.sha256(repr((sorted(seen.actors), sorted(seen.modalities), seen.complete)).encode())
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu()
-        content.update(f"{name} {list(tensor.shape)}".encode())
-        if tensor.is_floating_point():
-            tensor = tensor.to(dtype)
-        content.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return content.hexdigest()[:32]
-
-
-def _loses_nothing(weights: Weights, dtype: torch.dtype) -> bool:
-    """Whether the weights are in this precision, or as they would be if they came from it."""
-    return all(
-        not tensor.is_floating_point()
-        or tensor.dtype == dtype
-        or torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
-        for tensor in weights.values()
-    )
 
 
 EmoFusionConfig.register_for_auto_class()

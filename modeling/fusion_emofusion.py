@@ -116,7 +116,9 @@ class Gate(nn.Module):
         size = 2 * config.hidden_size
         if config.gate == "mlp":
             hidden_size = config.gate_hidden_size or DEFAULT_GATE_HIDDEN_SIZE[config.fusion]
-            self.hidden: nn.Module = nn.Sequential(nn.Linear(size, hidden_size), nn.ReLU())
+            self.hidden: nn.Module = nn.Sequential(
+                nn.Linear(size, hidden_size), nn.ReLU(), nn.Dropout(config.gate_dropout)
+            )
             self.output = GateOutput(hidden_size, 1)
         else:
             self.hidden = nn.Identity()

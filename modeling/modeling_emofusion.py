@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput, logging
 
-from .configuration_emofusion import (
+from .configuration_emofusion import EmoFusionConfig
+from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
+from .fusion_emofusion import HEADS, GateOutput, Modalities
+from .loss_emofusion import EmotionLoss
+from .seen_emofusion import (
     NOBODY_KNOWS,
-    EmoFusionConfig,
     SealedSeen,
     Seen,
     new_weights,
@@ -23,8 +25,6 @@ from .configuration_emofusion import (
     write_into,
     written_in,
 )
-from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
-from .fusion_emofusion import HEADS, GateOutput, HeadOutput, Modalities, branches_present
 
 logger = logging.get_logger(__name__)
 
@@ -53,49 +53,6 @@ class EmoFusionOutput(ModelOutput):
     video_embeds: torch.Tensor | None = None
     audio_logits: torch.Tensor | None = None
     video_logits: torch.Tensor | None = None
-
-
-class EmotionLoss(nn.Module):
-    """Cross-entropy with class weights and label smoothing; the mean over the branches for late fusion."""
-
-    class_weights: torch.Tensor
-
-    def __init__(self, config: EmoFusionConfig) -> None:
-        super().__init__()
-        self.config = config
-        weights = config.class_weights or [1.0] * config.num_labels
-        self.register_buffer("class_weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
-
-    def forward(self, head: HeadOutput, labels: torch.Tensor, inputs: Modalities) -> torch.Tensor:
-        """Scalar loss for labels `[batch]`; -100 marks a clip without a label.
-
-        0 where no clip counts, because none has a label or all are of classes with weight 0: nothing is learnt then.
-        """
-        if head.audio_logits is None or head.video_logits is None:
-            per_clip = self._cross_entropy(head.logits, labels)
-        else:
-            audio_there, video_there = branches_present(inputs.audio_mask, inputs.video_mask)
-            audio_loss = self._cross_entropy(head.audio_logits, labels)
-            video_loss = self._cross_entropy(head.video_logits, labels)
-            per_clip = (audio_loss * audio_there + video_loss * video_there) / (audio_there.int() + video_there.int())
-        # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips. A clip of
-        # weight 0 is left out whole; torch would smooth its label all the same.
-        weights = self.weights_of(labels)
-        total = weights.sum()
-        return torch.where(weights > 0, per_clip, 0.0).sum() / torch.where(total > 0, total, 1.0)
-
-    def weights_of(self, labels: torch.Tensor) -> torch.Tensor:
-        """Weight of each clip `[batch]` by its class; 0 without a label."""
-        return torch.where(labels != -100, self.class_weights.float()[labels.clamp(min=0)], 0.0)
-
-    def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(
-            logits.float(),
-            labels,
-            weight=self.class_weights.float(),
-            label_smoothing=self.config.label_smoothing,
-            reduction="none",
-        )
 
 
 class EmoFusionPreTrainedModel(PreTrainedModel):
@@ -262,7 +219,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             input_features (`torch.FloatTensor`, *optional*): `[batch, mels, time]`, normalised log-mel.
             video_mask (`torch.BoolTensor`, *optional*): `[batch]`, True where there is a picture; all by default.
             audio_mask (`torch.BoolTensor`, *optional*): `[batch]`, True where there is sound; all by default.
-            labels (`torch.LongTensor`, *optional*): `[batch]`, class ids.
+            labels (`torch.LongTensor`, *optional*): `[batch]`, class ids; or float `[batch, classes]`, the shares of
+                the classes in clips that are mixed.
             return_dict (`bool`, *optional*): False for a plain tuple without the fields that are None.
 
         Returns:

@@ -9,7 +9,7 @@ import datasets
 from emofusion.data import Account, Corpus
 from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.modeling import EmoFusionModel
-from emofusion.modeling.configuration_emofusion import Seen
+from emofusion.modeling.seen_emofusion import Seen
 
 from .command_line import command_line
 from .run_record import CircumstanceFields, CorpusFields, ModelFields

@@ -17,7 +17,7 @@ from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.store.settings import options_for
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.configuration_emofusion import NEVER_TRAINED, Seen
+from emofusion.modeling.seen_emofusion import NEVER_TRAINED, Seen
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.run.job import make_ready, run_job
 from helpers.corpora.ravdess_files import write_corpus

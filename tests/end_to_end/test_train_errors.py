@@ -7,7 +7,7 @@ import pytest
 from emofusion.data import describe_corpus
 from emofusion.data.demo_corpus.corpus import make_demo_corpus
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.configuration_emofusion import Seen
+from emofusion.modeling.seen_emofusion import Seen
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.runs.forked import train_hf

@@ -208,7 +208,7 @@ def test_trainer_with_accumulated_batches_gives_the_loss_and_the_step_of_one_bat
     clips = [{name: tensor[index] for name, tensor in batch.items()} for index in range(8)]
     results = []
     for size, steps in ((8, 1), (2, 4)):
-        model = trained_model(fusion, modality_dropout_p=0.0)
+        model = trained_model(fusion, modality_dropout_p=0.0, gate_dropout=0.0)
         model.freeze_audio_encoder()  # else every small batch has its own BatchNorm statistics
         model.freeze_video_encoder()
         arguments = TrainingArguments(

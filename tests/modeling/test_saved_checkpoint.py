@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModel, AutoModelForVideoClassification, Trainer, TrainingArguments
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.configuration_emofusion import NEVER_TRAINED, NOBODY_KNOWS, Seen
+from emofusion.modeling.seen_emofusion import NEVER_TRAINED, NOBODY_KNOWS, Seen
 from helpers.tiny_checkpoint import FOLDER
 from helpers.tiny_models import batch_of, new_model, one_thread, trained_model  # noqa: F401
 

@@ -17,7 +17,7 @@ from transformers import (
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen
+from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.setup.batches import least_clips
 

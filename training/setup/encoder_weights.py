@@ -13,7 +13,7 @@ from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
-from emofusion.modeling.configuration_emofusion import NEVER_TRAINED, Seen
+from emofusion.modeling.seen_emofusion import NEVER_TRAINED, Seen
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
 

@@ -8,7 +8,7 @@ import torch
 
 from emofusion.data.protocols import numbers
 from emofusion.modeling import EmoFusionModel
-from emofusion.modeling.configuration_emofusion import Seen
+from emofusion.modeling.seen_emofusion import Seen
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 

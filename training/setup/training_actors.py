@@ -2,7 +2,7 @@
 
 from emofusion.data.protocols import LEAKY
 from emofusion.modeling import EmoFusionConfig
-from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen, together
+from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments
 
 from .clips import Clips

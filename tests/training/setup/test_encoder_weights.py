@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18, resnet34
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
-from emofusion.modeling.configuration_emofusion import Seen
+from emofusion.modeling.seen_emofusion import Seen
 from emofusion.modeling.encoders_emofusion import build_resnet18
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError

@@ -5,7 +5,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from emofusion.modeling.configuration_emofusion import NOBODY_KNOWS, Seen, together
+from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.setup.leaks import find_leak, seen_in_run
