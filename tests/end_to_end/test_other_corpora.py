@@ -16,8 +16,8 @@ from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.evaluation import compare
 from emofusion.evaluation.reports.summary import summary
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.modeling.processing_emofusion import ClipArrays
+from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
 from emofusion.training.run.job import Run, make_ready, run_job, setup_errors

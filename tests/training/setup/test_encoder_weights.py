@@ -11,8 +11,8 @@ from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18, resnet34
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
-from emofusion.modeling.seen_emofusion import Seen
 from emofusion.modeling.encoders_emofusion import build_resnet18
+from emofusion.modeling.seen_emofusion import Seen
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.setup.encoder_weights import (
