@@ -4,7 +4,7 @@ A head sees tokens that are zero wherever a modality is missing, and masks that 
 missing side must not reach the logits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,12 @@ class Modalities:
     video: torch.Tensor
     audio_mask: torch.Tensor
     video_mask: torch.Tensor
+
+    def alone(self, modality: str) -> "Modalities":
+        """The same clips as if the other modality were missing everywhere."""
+        if modality == "audio":
+            return replace(self, video=torch.zeros_like(self.video), video_mask=torch.zeros_like(self.video_mask))
+        return replace(self, audio=torch.zeros_like(self.audio), audio_mask=torch.zeros_like(self.audio_mask))
 
 
 @dataclass
@@ -157,7 +163,10 @@ class GatedHead(nn.Module):
 
 
 class CrossAttentionBlock(nn.Module):
-    """One post-norm transformer block in which the tokens of one modality look at those of the other.
+    """One pre-norm transformer block in which the tokens of one modality look at those of the other.
+
+    The tokens themselves are never normalised: where the other side is missing, or says nothing, they pass as they
+    are.
 
     Source: Tsai et al. 2019, Multimodal Transformer (arXiv:1906.00295).
     """
@@ -165,10 +174,10 @@ class CrossAttentionBlock(nn.Module):
     def __init__(self, config: EmoFusionConfig) -> None:
         super().__init__()
         size = config.hidden_size
+        self.attention_input_norm = nn.LayerNorm(size)
         self.attention = nn.MultiheadAttention(size, config.num_attention_heads, batch_first=True)
-        self.attention_norm = nn.LayerNorm(size)
+        self.feed_forward_input_norm = nn.LayerNorm(size)
         self.feed_forward = nn.Sequential(nn.Linear(size, 4 * size), nn.ReLU(), nn.Linear(4 * size, size))
-        self.feed_forward_norm = nn.LayerNorm(size)
 
     def forward(self, tokens: torch.Tensor, other: torch.Tensor, other_mask: torch.Tensor) -> torch.Tensor:
         """Let `tokens [batch, n, hidden]` look at `other [batch, m, hidden]` where `other_mask [batch]` is True.
@@ -176,10 +185,10 @@ class CrossAttentionBlock(nn.Module):
         A missing side is not masked key by key, which would leave a softmax over nothing: what was seen there is
         dropped as a whole instead.
         """
-        seen, _ = self.attention(tokens, other, other, need_weights=False)
-        seen = torch.where(other_mask[:, None, None], seen, 0.0)
-        tokens = self.attention_norm(tokens + seen)
-        return self.feed_forward_norm(tokens + self.feed_forward(tokens))
+        keys = self.attention_input_norm(other)
+        seen, _ = self.attention(self.attention_input_norm(tokens), keys, keys, need_weights=False)
+        tokens = tokens + torch.where(other_mask[:, None, None], seen, 0.0)
+        return tokens + self.feed_forward(self.feed_forward_input_norm(tokens))
 
 
 class CrossAttentionHead(nn.Module):

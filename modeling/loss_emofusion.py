@@ -9,7 +9,11 @@ from .fusion_emofusion import HeadOutput, Modalities, branches_present
 
 
 class EmotionLoss(nn.Module):
-    """Cross-entropy with class weights and label smoothing; the mean over the branches for late fusion."""
+    """Cross-entropy with class weights and label smoothing.
+
+    Late fusion has the mean of its branches' losses; the other fusions that of their answer, and, weighed by
+    `branch_loss_weight`, those of what either branch answers alone.
+    """
 
     class_weights: torch.Tensor
 
@@ -26,18 +30,23 @@ class EmotionLoss(nn.Module):
 
         0 where no clip counts, because none has a label or all are of classes with weight 0: nothing is learnt then.
         """
-        if head.audio_logits is None or head.video_logits is None:
-            per_clip = self._cross_entropy(head.logits, labels)
-        else:
-            audio_there, video_there = branches_present(inputs.audio_mask, inputs.video_mask)
-            audio_loss = self._cross_entropy(head.audio_logits, labels)
-            video_loss = self._cross_entropy(head.video_logits, labels)
-            per_clip = (audio_loss * audio_there + video_loss * video_there) / (audio_there.int() + video_there.int())
+        per_clip = self._per_clip(head, labels, inputs)
         # torch's own weighted mean: divided by the weights of the true classes, not by the number of clips. A clip of
         # weight 0 is left out whole; torch would smooth its label all the same.
         weights = self.weights_of(labels)
         total = weights.sum()
         return torch.where(weights > 0, per_clip, 0.0).sum() / torch.where(total > 0, total, 1.0)
+
+    def _per_clip(self, head: HeadOutput, labels: torch.Tensor, inputs: Modalities) -> torch.Tensor:
+        """Loss of each clip `[batch]`; a branch that is missing has none."""
+        if head.audio_logits is None or head.video_logits is None:
+            return self._cross_entropy(head.logits, labels)
+        audio_there, video_there = branches_present(inputs.audio_mask, inputs.video_mask)
+        audio_loss = self._cross_entropy(head.audio_logits, labels) * audio_there
+        video_loss = self._cross_entropy(head.video_logits, labels) * video_there
+        if self.config.fusion == "late":
+            return (audio_loss + video_loss) / (audio_there.int() + video_there.int())
+        return self._cross_entropy(head.logits, labels) + self.config.branch_loss_weight * (audio_loss + video_loss)
 
     def weights_of(self, labels: torch.Tensor) -> torch.Tensor:
         """Weight of each clip `[batch]` by its class, or by the shares of its classes; 0 without a label."""

@@ -1,30 +1,18 @@
 """The emofusion model: two encoders, modality dropout, a fusion head and its own loss."""
 
 import copy
-import os
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
-from transformers import initialization as init
 from transformers.utils import ModelOutput, logging
 
 from .configuration_emofusion import EmoFusionConfig
 from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
-from .fusion_emofusion import HEADS, GateOutput, Modalities
+from .fusion_emofusion import HEADS, HeadOutput, Modalities
 from .loss_emofusion import EmotionLoss
-from .seen_emofusion import (
-    NOBODY_KNOWS,
-    SealedSeen,
-    Seen,
-    new_weights,
-    seal,
-    why_unknown,
-    write_into,
-    written_in,
-)
+from .pretrained_emofusion import EmoFusionPreTrainedModel
+from .seen_emofusion import NOBODY_KNOWS, new_weights, write_into
 
 logger = logging.get_logger(__name__)
 
@@ -53,100 +41,6 @@ class EmoFusionOutput(ModelOutput):
     video_embeds: torch.Tensor | None = None
     audio_logits: torch.Tensor | None = None
     video_logits: torch.Tensor | None = None
-
-
-class EmoFusionPreTrainedModel(PreTrainedModel):
-    """Weight initialisation and the ties to transformers."""
-
-    config_class = EmoFusionConfig
-    base_model_prefix = "emofusion"
-    main_input_name = "pixel_values"
-    input_modalities = ("video", "audio")
-    # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
-    accepts_loss_kwargs = False
-    _no_split_modules = ["VideoEncoder", "AudioResNet", "AudioCNN"]
-    # What the weights had seen when they were drawn, trained or loaded; a seal tells whether they are still the same.
-    _sealed: SealedSeen | None = None
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        pretrained_model_name_or_path: str | os.PathLike | None,
-        *args: Any,
-        check_seen: bool = True,
-        **kwargs: Any,
-    ) -> Any:
-        """Load a model as transformers does; its config says what the weights have seen only where their seal fits.
-
-        Args:
-            pretrained_model_name_or_path (`str` or `os.PathLike`, *optional*): Folder, or name on the hub.
-            args: As transformers'.
-            check_seen (`bool`): False for weights to start from: the config says that nobody knows, without a warning.
-            kwargs: As transformers'.
-
-        Returns:
-            `EmoFusionModel`, with `output_loading_info=True` a pair of it and what was missing.
-        """
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        claimed = written_in(model.config) if check_seen else None
-        weights = model.state_dict()
-        model._sealed = claimed.of(weights) if claimed is not None else None
-        if check_seen and not (model._sealed is not None and model._sealed.seen.complete):
-            why = why_unknown(model.config, claimed, model._sealed, weights)
-            logger.warning_once(f"{pretrained_model_name_or_path}: nobody knows on whom it was trained: {why}")
-        elif model._sealed is not None and model._sealed.seen.never_trained:
-            logger.warning_once(f"{pretrained_model_name_or_path}: it was never trained, so it answers by chance")
-        write_into(model.config, model._sealed)
-        return loaded
-
-    @property
-    def seen(self) -> Seen:
-        """What the weights have seen, as they are at this moment: each look checks their seal (0.1 s at full size)."""
-        sealed = self._sealed.of(self.state_dict()) if self._sealed is not None else None
-        return sealed.seen if sealed is not None else NOBODY_KNOWS
-
-    def seal_seen(self, seen: Seen, state_dict: dict[str, torch.Tensor] | None = None) -> None:
-        """Let the model say what its weights have seen, in every copy that is saved until they change.
-
-        Args:
-            seen (`Seen`): All that they were trained on.
-            state_dict (`dict`, *optional*): The weights, where they are gathered already.
-        """
-        self._sealed = seal(self.state_dict() if state_dict is None else state_dict, seen)
-
-    def save_pretrained(
-        self,
-        save_directory: str | os.PathLike,
-        is_main_process: bool = True,
-        state_dict: dict[str, torch.Tensor] | None = None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        """Save as transformers does; the config says what the weights have seen if they are still those that have."""
-        weights = self.state_dict() if state_dict is None else state_dict
-        write_into(self.config, self._sealed.of(weights) if self._sealed is not None else None)
-        super().save_pretrained(save_directory, is_main_process, state_dict, *args, **kwargs)
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Initialise one module; children come before their parents, and what a checkpoint gave is left alone.
-
-        The ResNets are models of their own and initialise themselves.
-        """
-        super()._init_weights(module)
-        if isinstance(module, nn.Conv2d):
-            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, GateOutput):
-            init.zeros_(module.weight)
-            init.constant_(module.bias, float(self.config.gate_bias))
-        elif isinstance(module, nn.Linear):
-            # transformers' N(0, 0.02) is made for transformers; these are small heads on positive features.
-            init.kaiming_uniform_(module.weight, a=5**0.5)
-            init.zeros_(module.bias)
-        elif isinstance(module, EmotionLoss):
-            weights = self.config.class_weights or [1.0] * self.config.num_labels
-            init.copy_(module.class_weights, torch.tensor(weights, dtype=torch.float32))
 
 
 class EmoFusionModel(EmoFusionPreTrainedModel):
@@ -211,6 +105,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         audio_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         return_dict: bool | None = None,
+        audio_tokens: torch.Tensor | None = None,
+        video_tokens: torch.Tensor | None = None,
     ) -> EmoFusionOutput | tuple[torch.Tensor, ...]:
         """Classify a batch of clips.
 
@@ -222,6 +118,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             labels (`torch.LongTensor`, *optional*): `[batch]`, class ids; or float `[batch, classes]`, the shares of
                 the classes in clips that are mixed.
             return_dict (`bool`, *optional*): False for a plain tuple without the fields that are None.
+            audio_tokens (`torch.FloatTensor`, *optional*): `[batch, steps, 128]`, what [`EmoFusionModel.encode`] made
+                of the sound before, in place of `input_features`.
+            video_tokens (`torch.FloatTensor`, *optional*): `[batch, frames, 512]`, the same in place of
+                `pixel_values`. With either, only the head does anything.
 
         Returns:
             `EmoFusionOutput`.
@@ -229,25 +129,13 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         Raises:
             ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
         """
-        # A single-branch model ignores the other input, whatever it is.
-        pixel_values = pixel_values if self.video_encoder is not None else None
-        input_features = input_features if self.audio_encoder is not None else None
-        self._check(pixel_values, input_features)
-        audio_there, video_there = self._masks(pixel_values, input_features, video_mask, audio_mask)
-        if not self.training:
-            self._warn_of_unseen({"audio": audio_there, "video": video_there})
-        if self.training and len(self.config.modalities) == 2:
-            audio_there, video_there = drop_modalities(audio_there, video_there, self.config.modality_dropout_p)
-        sizes = self.config.audio_embedding_size, self.config.video_embedding_size
-        inputs = Modalities(
-            audio=self._encode(self.audio_encoder, input_features, audio_there, sizes[0]),
-            video=self._encode(self.video_encoder, pixel_values, video_there, sizes[1]),
-            audio_mask=audio_there,
-            video_mask=video_there,
-        )
+        if audio_tokens is None and video_tokens is None:
+            inputs = self.encode(pixel_values, input_features, video_mask, audio_mask)
+        else:
+            inputs = self._encoded(audio_tokens, video_tokens, video_mask, audio_mask)
         head = self.head(inputs)
         output = EmoFusionOutput(
-            loss=self.loss(head, labels, inputs) if labels is not None else None,
+            loss=self._loss_of(head, labels, inputs) if labels is not None else None,
             logits=head.logits,
             gate=head.gate,
             audio_embeds=inputs.audio.mean(1) if self.audio_encoder is not None else None,
@@ -257,6 +145,71 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         )
         return_dict = self.config.return_dict if return_dict is None else return_dict
         return output if return_dict else output.to_tuple()
+
+    def encode(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        input_features: torch.Tensor | None = None,
+        video_mask: torch.Tensor | None = None,
+        audio_mask: torch.Tensor | None = None,
+    ) -> Modalities:
+        """What the encoders make of a batch; the arguments and errors are those of [`EmoFusionModel.forward`].
+
+        Returns:
+            `Modalities`: `audio [batch, steps, 128]` and `video [batch, frames, 512]`, which `forward` takes as
+            `audio_tokens` and `video_tokens`, and the masks.
+        """
+        # A single-branch model ignores the other input, whatever it is.
+        pixel_values = pixel_values if self.video_encoder is not None else None
+        input_features = input_features if self.audio_encoder is not None else None
+        self._check(pixel_values, input_features)
+        there = self._there(*self._masks(pixel_values, input_features, video_mask, audio_mask))
+        return Modalities(
+            audio=self._encode(self.audio_encoder, input_features, there[0], self.config.audio_embedding_size),
+            video=self._encode(self.video_encoder, pixel_values, there[1], self.config.video_embedding_size),
+            audio_mask=there[0],
+            video_mask=there[1],
+        )
+
+    def _encoded(
+        self,
+        audio_tokens: torch.Tensor | None,
+        video_tokens: torch.Tensor | None,
+        video_mask: torch.Tensor | None,
+        audio_mask: torch.Tensor | None,
+    ) -> Modalities:
+        """Both modalities where the encoders have done their part before."""
+        given = audio_tokens if audio_tokens is not None else video_tokens
+        assert given is not None
+        audio_there, video_there = self._there(*self._masks(video_tokens, audio_tokens, video_mask, audio_mask))
+
+        def tokens_of(tokens: torch.Tensor | None, there: torch.Tensor, size: int) -> torch.Tensor:
+            if tokens is None:
+                return torch.zeros(len(given), 1, size, dtype=self.dtype, device=given.device)
+            return torch.where(there[:, None, None], tokens.to(self.dtype), 0.0)
+
+        return Modalities(
+            audio=tokens_of(audio_tokens, audio_there, self.config.audio_embedding_size),
+            video=tokens_of(video_tokens, video_there, self.config.video_embedding_size),
+            audio_mask=audio_there,
+            video_mask=video_there,
+        )
+
+    def _there(self, audio_there: torch.Tensor, video_there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Audio and video mask, after modality dropout in training."""
+        if not self.training:
+            self._warn_of_unseen({"audio": audio_there, "video": video_there})
+        elif len(self.config.modalities) == 2:
+            return drop_modalities(audio_there, video_there, self.config.modality_dropout_p)
+        return audio_there, video_there
+
+    def _loss_of(self, head: HeadOutput, labels: torch.Tensor, inputs: Modalities) -> torch.Tensor:
+        """The loss; in training, with what either modality alone would have answered where its losses count, too."""
+        two_answers = self.training and self.config.branch_loss_weight > 0 and len(self.config.modalities) == 2
+        if two_answers and head.audio_logits is None:
+            alone = {name: self.head(inputs.alone(name)).logits for name in self.config.modalities}
+            head = replace(head, audio_logits=alone["audio"], video_logits=alone["video"])
+        return self.loss(head, labels, inputs)
 
     def _check(self, pixel_values: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
         """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""

@@ -1,0 +1,111 @@
+"""What every model of this package has from transformers: loading, saving, and how weights are drawn."""
+
+import os
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import logging
+
+from .configuration_emofusion import EmoFusionConfig
+from .fusion_emofusion import GateOutput
+from .loss_emofusion import EmotionLoss
+from .seen_emofusion import NOBODY_KNOWS, SealedSeen, Seen, seal, why_unknown, write_into, written_in
+
+logger = logging.get_logger(__name__)
+
+
+class EmoFusionPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and the ties to transformers."""
+
+    config_class = EmoFusionConfig
+    base_model_prefix = "emofusion"
+    main_input_name = "pixel_values"
+    input_modalities = ("video", "audio")
+    # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
+    accepts_loss_kwargs = False
+    _no_split_modules = ["VideoEncoder", "AudioResNet", "AudioCNN"]
+    # What the weights had seen when they were drawn, trained or loaded; a seal tells whether they are still the same.
+    _sealed: SealedSeen | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None,
+        *args: Any,
+        check_seen: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Load a model as transformers does; its config says what the weights have seen only where their seal fits.
+
+        Args:
+            pretrained_model_name_or_path (`str` or `os.PathLike`, *optional*): Folder, or name on the hub.
+            args: As transformers'.
+            check_seen (`bool`): False for weights to start from: the config says that nobody knows, without a warning.
+            kwargs: As transformers'.
+
+        Returns:
+            `EmoFusionModel`, with `output_loading_info=True` a pair of it and what was missing.
+        """
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        claimed = written_in(model.config) if check_seen else None
+        weights = model.state_dict()
+        model._sealed = claimed.of(weights) if claimed is not None else None
+        if check_seen and not (model._sealed is not None and model._sealed.seen.complete):
+            why = why_unknown(model.config, claimed, model._sealed, weights)
+            logger.warning_once(f"{pretrained_model_name_or_path}: nobody knows on whom it was trained: {why}")
+        elif model._sealed is not None and model._sealed.seen.never_trained:
+            logger.warning_once(f"{pretrained_model_name_or_path}: it was never trained, so it answers by chance")
+        write_into(model.config, model._sealed)
+        return loaded
+
+    @property
+    def seen(self) -> Seen:
+        """What the weights have seen, as they are at this moment: each look checks their seal (0.1 s at full size)."""
+        sealed = self._sealed.of(self.state_dict()) if self._sealed is not None else None
+        return sealed.seen if sealed is not None else NOBODY_KNOWS
+
+    def seal_seen(self, seen: Seen, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+        """Let the model say what its weights have seen, in every copy that is saved until they change.
+
+        Args:
+            seen (`Seen`): All that they were trained on.
+            state_dict (`dict`, *optional*): The weights, where they are gathered already.
+        """
+        self._sealed = seal(self.state_dict() if state_dict is None else state_dict, seen)
+
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        is_main_process: bool = True,
+        state_dict: dict[str, torch.Tensor] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Save as transformers does; the config says what the weights have seen if they are still those that have."""
+        weights = self.state_dict() if state_dict is None else state_dict
+        write_into(self.config, self._sealed.of(weights) if self._sealed is not None else None)
+        super().save_pretrained(save_directory, is_main_process, state_dict, *args, **kwargs)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise one module; children come before their parents, and what a checkpoint gave is left alone.
+
+        The ResNets are models of their own and initialise themselves.
+        """
+        super()._init_weights(module)
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, GateOutput):
+            init.zeros_(module.weight)
+            init.constant_(module.bias, float(self.config.gate_bias))
+        elif isinstance(module, nn.Linear):
+            # transformers' N(0, 0.02) is made for transformers; these are small heads on positive features.
+            init.kaiming_uniform_(module.weight, a=5**0.5)
+            init.zeros_(module.bias)
+        elif isinstance(module, EmotionLoss):
+            weights = self.config.class_weights or [1.0] * self.config.num_labels
+            init.copy_(module.class_weights, torch.tensor(weights, dtype=torch.float32))
