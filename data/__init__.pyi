@@ -1,8 +1,8 @@
 from .corpora.registration import register as register
 from .corpora.registry import CORPORA as CORPORA
 from .corpora.registry import describe_corpus as describe_corpus
+from .inputs.augmentation import EpochClock as EpochClock
 from .inputs.clip_inputs import ClipInputs as ClipInputs
-from .inputs.clip_inputs import EpochClock as EpochClock
 from .inputs.collator import ClipCollator as ClipCollator
 from .inputs.spec_augment import SpecAugment as SpecAugment
 from .label_sets import LABEL_SETS as LABEL_SETS

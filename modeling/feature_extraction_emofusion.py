@@ -128,11 +128,16 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         first = round(start * self.sampling_rate)
         return samples[first : first + self.num_samples]
 
-    def _fit(self, samples: np.ndarray) -> np.ndarray:
-        """Cut or pad to the length of a clip."""
+    def first_heard(self, samples: np.ndarray) -> int:
+        """Which of the samples `[samples]` is the first of the seconds that `window` chooses."""
         seconds = len(samples) / self.sampling_rate
         start = window_start(samples, self.sampling_rate, seconds, self.clip_duration, self.window)
-        samples = self.heard(samples, start)
+        return round(start * self.sampling_rate)
+
+    def _fit(self, samples: np.ndarray) -> np.ndarray:
+        """Cut or pad to the length of a clip."""
+        first = self.first_heard(samples)
+        samples = samples[first : first + self.num_samples]
         return np.pad(samples, (0, self.num_samples - len(samples)), constant_values=self.padding_value)
 
 

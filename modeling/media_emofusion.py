@@ -40,6 +40,9 @@ class Clip:
         frames (`np.ndarray`, *optional*): uint8 [num_frames, height, width, 3], RGB, as a player shows them: upright,
             not mirrored, with square pixels, full size.
         audio (`np.ndarray`, *optional*): float32 [up to duration * sampling_rate] mono, the window only, not padded.
+        audio_before (`np.ndarray`, *optional*): float32 [up to margin * sampling_rate], the sound that leads up to the
+            window; [0] where the window is the beginning, None without sound.
+        audio_after (`np.ndarray`, *optional*): The same of the sound that follows on it.
         start (`float`): Seconds from the beginning of the material to that of the window.
         duration (`float`): Seconds of material in the whole file: the later end of picture and sound.
         channels (`int`): Channels of the sound before it was mixed to mono; 0 without sound.
@@ -49,6 +52,8 @@ class Clip:
 
     frames: np.ndarray | None
     audio: np.ndarray | None
+    audio_before: np.ndarray | None
+    audio_after: np.ndarray | None
     start: float
     duration: float
     channels: int
@@ -64,6 +69,7 @@ def read_clip(
     duration: float = 3.0,
     sampling_rate: int = 16000,
     window: str = "voice",
+    margin: float = 0.0,
     want_video: bool = True,
     want_audio: bool = True,
 ) -> Clip:
@@ -77,6 +83,7 @@ def read_clip(
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
         window (`str`): Which seconds, one of `WINDOWS`; see `window_start`. Does not depend on what is wanted.
+        margin (`float`): Seconds of sound that are returned beside those of the window, before and after it.
         want_video (`bool`): Whether to return frames.
         want_audio (`bool`): Whether to return sound.
 
@@ -101,10 +108,10 @@ def read_clip(
             break
         broken.add(scan.pictures.index)
     frames = frames if want_video else None
-    audio = None
+    before, audio, after = None, None, None
     if want_audio and scan.sound is not None:
-        audio = scan.sound.part(round(start * sampling_rate), round(duration * sampling_rate))
-        audio = audio if audio.size else None
+        seconds = (start, duration, margin)
+        before, audio, after = _with_margins(scan.sound, *(round(value * sampling_rate) for value in seconds))
         if audio is not None and np.abs(audio).max() > LOUD:
             notes.append(f"sound: {np.abs(audio).max():.1f} times as loud as fits, it is turned down")
     found = tuple(dict.fromkeys(notes))
@@ -112,7 +119,15 @@ def read_clip(
         asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
         what = "; ".join(found) or f"only {'sound' if want_video else 'picture'}"
         raise MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
-    return Clip(frames, audio, start, scan.length, scan.channels, paired, found)
+    return Clip(frames, audio, before, after, start, scan.length, scan.channels, paired, found)
+
+
+def _with_margins(sound: Sound, first: int, count: int, margin: int) -> tuple[np.ndarray | None, ...]:
+    """Up to `margin` samples before a window, those of the window, and as many after it; None where it has none."""
+    begin = max(first - margin, 0)
+    samples = sound.part(begin, first + count + margin - begin)  # at once: a long sound is decoded for it
+    before, audio, after = np.split(samples, [first - begin, first - begin + count])
+    return (before, audio, after) if audio.size else (None, None, None)
 
 
 def _window_start(scan: "_Scan", duration: float, window: str) -> float:

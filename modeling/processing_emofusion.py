@@ -33,7 +33,8 @@ class ClipArrays:
     Attributes:
         name (`str`): What errors call the clip.
         frames (`np.ndarray`, *optional*): uint8 `[num_frames, height, width, 3]`.
-        audio (`np.ndarray`, *optional*): int16 `[samples]`, mono, at the model's rate.
+        audio (`np.ndarray`, *optional*): int16 `[samples]`, mono, at the model's rate; or, of all clips of a batch,
+            float32 of exactly as many samples as the model hears, of any loudness.
     """
 
     name: str
@@ -216,9 +217,7 @@ class EmoFusionProcessor(ProcessorMixin):
             data["pixel_values"], data["video_mask"] = scatter(pixels, [array is not None for array in frames])
         audio = [clip.audio if "audio" in self.modalities else None for clip in batch]
         if any(array is not None for array in audio):
-            sounds = [from_int16(array) for array in audio if array is not None]
-            extractor = self.feature_extractor
-            features = extractor(sounds, sampling_rate=extractor.sampling_rate)["input_features"]
+            features = self._log_mels([array for array in audio if array is not None])
             data["input_features"], data["audio_mask"] = scatter(features, [array is not None for array in audio])
         return BatchFeature({name: tensor.numpy() for name, tensor in data.items()}, tensor_type=return_tensors)
 
@@ -241,6 +240,13 @@ class EmoFusionProcessor(ProcessorMixin):
             lacking = " or ".join(wanted[name] for name in self.modalities)
             only = f"; this model reads {wanted[self.modalities[0]]} alone" if len(self.modalities) == 1 else ""
             raise ValueError(f"{clip.name}: no {lacking} in it{only}")
+
+    def _log_mels(self, sounds: list[np.ndarray]) -> torch.Tensor:
+        """Log-mels `[clips, mels, time]` of the sounds of a batch; floats may be louder than any file."""
+        if sounds[0].dtype == np.float32:
+            return self.feature_extractor.log_mel(torch.from_numpy(np.stack(sounds)))
+        rate = self.feature_extractor.sampling_rate
+        return self.feature_extractor([from_int16(array) for array in sounds], sampling_rate=rate)["input_features"]
 
     def _clip(self, item: Any, name: str, sampling_rate: int | None) -> ClipArrays:
         """One of `clips`: a file, or what knows by itself what it is."""
@@ -363,18 +369,23 @@ def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torc
     return spread, mask
 
 
-def to_int16(audio: np.ndarray | None) -> np.ndarray | None:
+def to_int16(audio: np.ndarray | None, like: np.ndarray | None = None) -> np.ndarray | None:
     """Sound -1..1 as 16-bit samples, the form in which decoded clips are stored.
 
     One that goes beyond is made so much quieter that it fits: cut off at the limit it would be another sound.
+
+    Args:
+        audio (`np.ndarray`, *optional*): float32 `[samples]`.
+        like (`np.ndarray`, *optional*): The sound that decides how much quieter, where `audio` is what goes on before
+            or after it; what does not fit then is cut off.
     """
     if audio is None:
         return None
     scaled = audio * 32768.0
-    peak = float(np.abs(scaled).max())
+    peak = float(np.abs((audio if like is None else like) * 32768.0).max())
     if np.rint(peak) > 32768:
         scaled = scaled * (32767 / peak)
-    return np.rint(scaled).clip(max=32767).astype(np.int16)  # 1 itself is half a step too much
+    return np.rint(scaled).clip(-32768, 32767).astype(np.int16)  # 1 itself is half a step too much
 
 
 def from_int16(audio: np.ndarray) -> np.ndarray:

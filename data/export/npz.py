@@ -12,6 +12,7 @@ import numpy as np
 from datasets import Dataset
 
 from emofusion.data.sources.corpus_record import Corpus
+from emofusion.data.store.arrow_parts import BINARY
 from emofusion.data.store.progress import Bar
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import view_frames
@@ -96,7 +97,7 @@ def _export_clip(
 ) -> dict[str, Any]:
     """Write a clip's file unless it is there, and return its line of the index."""
     path = folder / f"Actor_{row['actor']:02d}" / f"{row['clip']}.npz"
-    scalars = {name: value for name, value in row.items() if name not in ("frames", "audio")}
+    scalars = {name: value for name, value in row.items() if name not in BINARY}
     scalars |= {"label_name": labels[row["label"]], "sampling_rate": settings.sampling_rate}
     fingerprint = _fingerprint(row, scalars, extractor)
     if _held(path) != fingerprint:

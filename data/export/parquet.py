@@ -20,7 +20,7 @@ from huggingface_hub import HfApi
 
 from emofusion.data.protocols import PROTOCOLS, fold_of_present
 from emofusion.data.sources.corpus_record import Corpus
-from emofusion.data.store.arrow_parts import STORE_FEATURES
+from emofusion.data.store.arrow_parts import BINARY, STORE_FEATURES
 from emofusion.data.store.progress import Bar
 from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import check_frames
@@ -36,8 +36,6 @@ ROWS_PER_FILE = 16
 Each file is one row group. Of a file with more the reader fetches ahead, and a program that ends before that is done
 often aborts (issue 7566 of huggingface/datasets, 45214 of apache/arrow): 5 of 15 times, and so 1 of 30 (pyarrow 26).
 """
-
-BINARY = ("frames", "audio")
 
 
 def export_parquet(

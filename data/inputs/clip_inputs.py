@@ -1,6 +1,5 @@
 """From rows of the dataset to model inputs, on the fly: `dataset.with_transform(ClipInputs(processor))`."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,42 +13,14 @@ from emofusion.data.store.stored_frames import view_frames
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 
+from .augmentation import Augmentation
+from .black_augment import NUM_BLACK_DRAWS, drawn_black
 from .frame_augment import NUM_FRAME_DRAWS, augment_frames
+from .mel_warp import warp_mels
+from .mixup import NUM_MIX_DRAWS, shares_kept
 from .random_draws import clip_draws
-from .spec_augment import SpecAugment
-
-
-class EpochClock:
-    """The current epoch, in memory that data-loading workers share: they see it move without being restarted."""
-
-    def __init__(self) -> None:
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-
-    @property
-    def epoch(self) -> int:
-        """Epoch, from 0."""
-        return int(self._epoch.item())
-
-    @epoch.setter
-    def epoch(self, value: int) -> None:
-        self._epoch.fill_(value)
-
-
-@dataclass
-class Augmentation:
-    """What training does to a clip beyond reading it.
-
-    Attributes:
-        seed (`int`): Seed of the run.
-        clock (`EpochClock`): Tells the epoch.
-        spec_augment (`SpecAugment`, *optional*): Masks in the spectrogram; None leaves it as it is.
-        frames (`bool`): Whether frames are jittered, cropped at random and flipped.
-    """
-
-    seed: int
-    clock: EpochClock = field(default_factory=EpochClock)
-    spec_augment: SpecAugment | None = field(default_factory=SpecAugment)
-    frames: bool = True
+from .sound_augment import NUM_NOISE_DRAWS, add_coloured_noise, change_gain
+from .time_shift import shift_in_time, sound_line
 
 
 class ClipInputs:
@@ -79,15 +50,15 @@ class ClipInputs:
         else:
             self._check_crop(rows)
             frames = self._choose_frames(self._stored_frames(rows), rows["clip"])
-        audio = rows.get("audio", [None] * len(rows["clip"]))
-        sounds = [None if binary is None else np.frombuffer(binary, dtype=np.int16) for binary in audio]
-        clips = [ClipArrays(*parts) for parts in zip(rows["source"], frames, sounds, strict=True)]
-        inputs = dict(self.processor.pack(clips, cropped=self._crops))
-        spec_augment = self.augmentation.spec_augment if self.augmentation is not None else None
-        if spec_augment is not None and "input_features" in inputs:
-            draws = self._draws(rows["clip"], spec_augment.num_draws, "spectrogram")
-            inputs["input_features"] = spec_augment(inputs["input_features"], draws)
+        parts = zip(rows["source"], self._blacken(frames, rows["clip"]), self._sounds(rows), strict=True)
+        inputs = dict(self.processor.pack([ClipArrays(*part) for part in parts], cropped=self._crops))
+        if "input_features" in inputs:
+            inputs["input_features"] = self._augment_features(inputs["input_features"], rows["clip"])
         inputs["labels"] = torch.tensor(rows["label"])
+        if self.augmentation is not None and self.augmentation.mixup:
+            plan = self._draws(rows["clip"], NUM_MIX_DRAWS, "mixup")
+            plan[:, 0] = shares_kept(plan[:, 0], self.augmentation.mixup)
+            inputs["mixup"] = plan  # the collator mixes: whom a clip is mixed with is known in the batch alone
         return inputs
 
     @property
@@ -137,9 +108,85 @@ class ClipInputs:
             for still, draw in zip(stills, draws, strict=True)
         ]
 
+    def _blacken(self, frames: list[np.ndarray | None], clips: list[str]) -> list[np.ndarray | None]:
+        """The frames of each clip, some of them black in training."""
+        most = max((len(array) for array in frames if array is not None), default=0)
+        if self.augmentation is None or not self.augmentation.black or not most:
+            return frames
+        black = drawn_black(self._draws(clips, NUM_BLACK_DRAWS + most, "black"), self.augmentation.black).numpy()
+        return [
+            None if array is None else np.where(hidden[: len(array), None, None, None], np.uint8(0), array)
+            for array, hidden in zip(frames, black, strict=True)
+        ]
+
+    def _sounds(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
+        """int16 `[samples]` of each clip as it is stored, or float32 of the seconds that are heard, augmented."""
+        clips, wanted = rows["clip"], self.augmentation
+        stored = [_samples(binary) for binary in rows.get("audio", [None] * len(clips))]
+        there = [place for place, sound in enumerate(stored) if sound is not None]
+        if wanted is None or not there or not (wanted.time_shift or wanted.gain or wanted.noise):
+            return stored
+        names = [clips[place] for place in there]
+        furthest = round(wanted.time_shift * self.processor.feature_extractor.sampling_rate)
+        lines = torch.from_numpy(np.stack([self._sound_line(rows, place, furthest) for place in there]))
+        sounds = shift_in_time(lines, self._draws(names, 1, "time shift")[:, 0], furthest).float() / 32768
+        if wanted.gain:
+            sounds = change_gain(sounds, self._draws(names, 1, "gain")[:, 0], wanted.gain)
+        if wanted.noise:
+            sounds = self._add_noise(sounds, names, wanted.noise)
+        for place, sound in zip(there, sounds, strict=True):
+            stored[place] = sound.numpy()
+        return stored
+
+    def _sound_line(self, rows: dict[str, list[Any]], place: int, margin: int) -> np.ndarray:
+        """int16: the seconds of a clip that the model hears, and `margin` samples more at each end."""
+        before, audio, after = (
+            _samples(rows[name][place]) if name in rows else None for name in ("audio_before", "audio", "audio_after")
+        )
+        assert audio is not None
+        nothing = np.zeros(0, np.int16)
+        extractor = self.processor.feature_extractor
+        first, count = extractor.first_heard(audio), extractor.num_samples
+        return sound_line(
+            nothing if before is None else before,
+            audio,
+            nothing if after is None else after,
+            first - margin,
+            count + 2 * margin,
+        )
+
+    def _add_noise(self, sounds: torch.Tensor, clips: list[str], share: float) -> torch.Tensor:
+        """The sounds, a share of them with noise."""
+        draws = self._draws(clips, NUM_NOISE_DRAWS, "noise")
+        chosen = draws[:, 0] < share
+        if not chosen.any():
+            return sounds
+        names = [clip for clip, is_chosen in zip(clips, chosen, strict=True) if is_chosen]
+        samples = self._draws(names, sounds.shape[1], "samples of noise")
+        rate = self.processor.feature_extractor.sampling_rate
+        noisy = sounds.clone()
+        noisy[chosen] = add_coloured_noise(sounds[chosen], draws[chosen, 1:], samples, rate)
+        return noisy
+
+    def _augment_features(self, features: torch.Tensor, clips: list[str]) -> torch.Tensor:
+        """Log-mels `[batch, mels, time]`, warped and masked in training."""
+        wanted = self.augmentation
+        if wanted is None:
+            return features
+        if wanted.mel_warp:
+            features = warp_mels(features, self._draws(clips, 1, "mel warp")[:, 0], wanted.mel_warp)
+        if wanted.spec_augment is not None:
+            draws = self._draws(clips, wanted.spec_augment.num_draws, "spectrogram")
+            features = wanted.spec_augment(features, draws)
+        return features
+
     def _draws(self, clips: list[str], count: int, purpose: str) -> torch.Tensor:
         assert self.augmentation is not None
         return clip_draws(self.augmentation.seed, self.augmentation.clock.epoch, clips, count, purpose)
+
+
+def _samples(binary: bytes | None) -> np.ndarray | None:
+    return None if binary is None else np.frombuffer(binary, dtype=np.int16)
 
 
 def as_still(image: Any, clip: str, source: str) -> np.ndarray:

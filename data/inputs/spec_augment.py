@@ -29,6 +29,12 @@ class SpecAugment(nn.Module):
         self.max_steps = max_steps
         self.fill = fill
 
+    @classmethod
+    def of_strength(cls, strength: float) -> "SpecAugment":
+        """Masks that are `strength` times as wide as the defaults, as whole numbers of bands and steps."""
+        source = cls()
+        return cls(max_mels=round(strength * source.max_mels), max_steps=round(strength * source.max_steps))
+
     @property
     def num_draws(self) -> int:
         """Uniform draws needed per clip: whether, then width and place of each mask."""

@@ -17,11 +17,19 @@ from .digest import digest
 
 logger = logging.getLogger(__name__)
 
+BINARY = ("frames", "audio", "audio_before", "audio_after")
+"""The columns that hold pixels and samples; each has a digest among the `FINDINGS`."""
+
+
+def digest_of(column: str) -> str:
+    """The name of the column with the digests of another."""
+    return f"{column}_digest"
+
+
 STORE_FEATURES = Features(
     {
         "clip": Value("string"),
-        "frames": Value("large_binary"),
-        "audio": Value("large_binary"),
+        **dict.fromkeys(BINARY, Value("large_binary")),
         "has_video": Value("bool"),
         "has_audio": Value("bool"),
         "emotion": Value("string"),
@@ -39,8 +47,7 @@ FINDINGS = Features(
     {
         "notes": ListFeature(Value("string")),
         "channels": Value("int32"),
-        "frames_digest": Value("string"),
-        "audio_digest": Value("string"),
+        **{digest_of(name): Value("string") for name in BINARY},
         "key": Value("string"),
     }
 )
@@ -118,7 +125,7 @@ def salvage(path: Path) -> None:
             for batch in reader if reader.schema.equals(_SCHEMA, check_metadata=True) else ():
                 batch.validate(full=True)
                 row = batch.to_pylist()[0]
-                if any(digest(row[name]) != row[f"{name}_digest"] for name in ("frames", "audio")):
+                if any(digest(row[name]) != row[digest_of(name)] for name in BINARY):
                     break
                 whole, rows = source.tell(), rows + 1
         except _DAMAGE:

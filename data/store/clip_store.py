@@ -21,13 +21,13 @@ from filelock import FileLock
 from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.takes import Take
 
-from .arrow_parts import UNFINISHED, load_parts, new_part, salvage
+from .arrow_parts import BINARY, UNFINISHED, digest_of, load_parts, new_part, salvage
 from .cores import cores
 from .faces import Faces
 from .progress import Bar
 from .settings import DecodeSettings
 
-STORE_VERSION = 3
+STORE_VERSION = 4
 """Raised whenever the same files and settings would be decoded to something else."""
 
 
@@ -112,7 +112,8 @@ def decode_missing(request: DecodeRequest) -> Store:
             f"{request.files.folder}: none of {len(request.takes)} clips can be read, such as {name}: {reason}"
         )
     assert rows is not None  # some key has a place
-    content = [rows.data.column(name).take(order).to_pylist() for name in ("clip", "frames_digest", "audio_digest")]
+    named = ("clip", *map(digest_of, BINARY))
+    content = [rows.data.column(name).take(order).to_pylist() for name in named]
     identity = json.dumps([STORE_VERSION, asdict(request.settings), content])
     return Store(request.folder, rows, order, unreadable, hashlib.sha256(identity.encode()).hexdigest()[:16])
 

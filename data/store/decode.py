@@ -14,9 +14,10 @@ from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
 from emofusion.modeling.processing_emofusion import to_int16
 from emofusion.modeling.video_processing_emofusion import square_resize
 
+from .arrow_parts import digest_of
 from .digest import digest
 from .faces import NO_FACE, Faces
-from .settings import DecodeSettings
+from .settings import SOUND_MARGIN_S, DecodeSettings
 
 
 def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Faces | None) -> dict[str, Any]:
@@ -35,22 +36,26 @@ def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Face
         box, face = _find_face(faces, take, clip, settings, notes)
         frames = crop_face(frames, box)
     pixels = None if frames is None else shrink(frames, settings.frame_size).tobytes()
-    audio = to_int16(clip.audio)
-    samples = None if audio is None else audio.tobytes()
+    sounds = {"audio": clip.audio, "audio_before": clip.audio_before, "audio_after": clip.audio_after}
+    binary = {"frames": pixels} | {name: _stored(sound, clip.audio) for name, sound in sounds.items()}
     return {
         "clip": take.clip,
-        "frames": pixels,
-        "audio": samples,
+        **binary,
         "has_video": pixels is not None,
-        "has_audio": samples is not None,
+        "has_audio": clip.audio is not None,
         **take.facts,
         "face": face,
         "source": " + ".join(map(str, used)),
         "notes": notes,
         "channels": clip.channels,
-        "frames_digest": digest(pixels),
-        "audio_digest": digest(samples),
+        **{digest_of(name): digest(content) for name, content in binary.items()},
     }
+
+
+def _stored(sound: np.ndarray | None, window: np.ndarray | None) -> bytes | None:
+    """The sound of a window, or what goes on beside it, as int16: as loud as each other."""
+    samples = to_int16(sound, like=window)
+    return None if samples is None else samples.tobytes()
 
 
 def _read(
@@ -74,6 +79,7 @@ def _read(
             duration=settings.clip_duration,
             sampling_rate=settings.sampling_rate,
             window=settings.window,
+            margin=SOUND_MARGIN_S,
         )
     except (MediaError, OSError) as error:
         left = (pictures[1:], sounds) if pictures else ((), sounds[1:])

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 112
 """Side in pixels of the pictures that the model takes; they are cut out of stored frames, which are larger."""
 
+SOUND_MARGIN_S = 0.25
+"""Seconds of sound that are stored at each end of a clip beside its own: room for training to shift it in time."""
+
 
 @dataclass
 class DecodeOptions:

@@ -121,8 +121,29 @@ class DataArguments:
     )
     channel: Literal["speech", "song", "both"] = field(default="speech", metadata={"help": "Speech, song or both."})
     spec_augment: bool = field(default=True, metadata={"help": "SpecAugment on the training split."})
+    spec_augment_strength: float = field(
+        default=1.0, metadata={"help": "Width of SpecAugment's masks; 1 is the source's, 0.5 half of it."}
+    )
     frame_augment: bool = field(
         default=True, metadata={"help": "Flip, random crop and jitter in time of training frames."}
+    )
+    time_shift: float = field(
+        default=0.0, metadata={"help": "Seconds, up to 0.25, by which training sound comes earlier or later."}
+    )
+    gain_augment: float = field(
+        default=0.0, metadata={"help": "Decibels by which training sound is louder or quieter."}
+    )
+    noise_augment: float = field(
+        default=0.0, metadata={"help": "Share of training clips with noise of any colour, 0 to 40 dB below the voice."}
+    )
+    mel_warp: float = field(
+        default=0.0, metadata={"help": "Share, such as 0.1, by which the mels of training clips are stretched."}
+    )
+    black_augment: float = field(
+        default=0.0, metadata={"help": "Share of training clips of which some frames, or all, are black."}
+    )
+    mixup_alpha: float = field(
+        default=0.0, metadata={"help": "Mix training clips, and their labels, by shares of Beta(alpha, alpha)."}
     )
     max_train_samples: int | None = field(
         default=None, metadata={"help": "Train on so many clips only (drawn evenly over the split)."}

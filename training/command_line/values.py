@@ -8,6 +8,7 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
 from transformers.training_args import OptimizerNames, trainer_log_levels
 
+from emofusion.data.store.settings import SOUND_MARGIN_S
 from emofusion.evaluation.scores.score_fields import Scores
 
 from .suggestions import expected_one_of
@@ -20,6 +21,12 @@ _NOT_NEGATIVE: Rule = (lambda number: number >= 0, "write 0 or more")
 _POSITIVE: Rule = (lambda number: number > 0, "write a number above 0")
 _BELOW_ONE: Rule = (lambda number: 0 <= number < 1, "write a number from 0 to below 1")
 _SEED: Rule = (lambda number: 0 <= number < 2**32, "write 0 to 4294967295")
+
+
+def _up_to(most: float) -> Rule:
+    return (lambda number: 0 <= number <= most), f"write a number from 0 (which leaves it out) to {most:g}"
+
+
 _STEPS: Rule = (
     lambda number: 0 < number < 1 or (number >= 1 and number == int(number)),
     "write a whole number of steps, or a share of all steps below 1",
@@ -44,10 +51,23 @@ RULES: dict[str, Rule] = {
         _ONE_OR_MORE,
     ),
     **dict.fromkeys(
-        ("num_train_epochs", "learning_rate", "audio_learning_rate", "video_learning_rate", "adam_epsilon"), _POSITIVE
+        (
+            "num_train_epochs",
+            "learning_rate",
+            "audio_learning_rate",
+            "video_learning_rate",
+            "adam_epsilon",
+            "spec_augment_strength",
+        ),
+        _POSITIVE,
     ),
     **dict.fromkeys(("dataloader_num_workers", "weight_decay", "max_grad_norm", "eval_delay"), _NOT_NEGATIVE),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor"), _BELOW_ONE),
+    **dict.fromkeys(("noise_augment", "black_augment"), _up_to(1)),
+    "time_shift": _up_to(SOUND_MARGIN_S),
+    "gain_augment": _up_to(30),
+    "mel_warp": _up_to(0.5),
+    "mixup_alpha": _up_to(10),
     **dict.fromkeys(("eval_steps", "save_steps", "logging_steps"), _STEPS),
     **dict.fromkeys(("seed", "data_seed"), _SEED),
     "warmup_steps": _WARMUP,

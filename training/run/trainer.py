@@ -123,7 +123,7 @@ def make_trainer(
         least_clips=least_clips(arguments, model.config),
         train_dataset=inputs["train"] if arguments.trains else None,
         eval_dataset=inputs.get("validation") if arguments.trains else None,
-        data_collator=ClipCollator(),
+        data_collator=ClipCollator(model.config.num_labels),
         compute_metrics=scores,
         callbacks=callbacks,
     )

@@ -26,7 +26,17 @@ from emofusion.training.errors import ArgumentError
 # concerns the machine, and the seed: the best of several seeds is luck.
 SEARCHABLE = {
     ModelArguments: [item.name for item in fields(ModelArguments) if item.name != "model_name_or_path"],
-    DataArguments: ["spec_augment", "frame_augment"],
+    DataArguments: [
+        "spec_augment",
+        "spec_augment_strength",
+        "frame_augment",
+        "time_shift",
+        "gain_augment",
+        "noise_augment",
+        "mel_warp",
+        "black_augment",
+        "mixup_alpha",
+    ],
     EmoFusionTrainingArguments: [
         "learning_rate",
         "audio_learning_rate",

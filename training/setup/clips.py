@@ -13,7 +13,8 @@ from emofusion.data.corpora.builders.clip_builder import ClipBuilder
 from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.data.corpora.builders.still_images import StillImages
 from emofusion.data.corpora.registry import CORPORA
-from emofusion.data.inputs.clip_inputs import Augmentation, ClipInputs
+from emofusion.data.inputs.augmentation import Augmentation
+from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.data.protocols import SPLITS, FoldRefusedError
 from emofusion.data.sources.account import Account
@@ -164,5 +165,15 @@ def thin_out(rows: datasets.Dataset, limit: int | None) -> datasets.Dataset:
 
 def augmentation_for(arguments: Arguments) -> Augmentation:
     """What happens to training clips."""
-    masks = SpecAugment() if arguments.data.spec_augment else None
-    return Augmentation(arguments.training.seed, spec_augment=masks, frames=arguments.data.frame_augment)
+    data = arguments.data
+    return Augmentation(
+        arguments.training.seed,
+        spec_augment=SpecAugment.of_strength(data.spec_augment_strength) if data.spec_augment else None,
+        frames=data.frame_augment,
+        time_shift=data.time_shift,
+        gain=data.gain_augment,
+        noise=data.noise_augment,
+        mel_warp=data.mel_warp,
+        black=data.black_augment,
+        mixup=data.mixup_alpha,
+    )

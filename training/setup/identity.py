@@ -59,7 +59,23 @@ _MODEL = (
     "freeze_audio_encoder",
     "freeze_video_encoder",
 )
-_DATA = ("corpus", "label_set", "protocol", "fold", "channel", "face_tracks", "spec_augment", "frame_augment")
+_DATA = (
+    "corpus",
+    "label_set",
+    "protocol",
+    "fold",
+    "channel",
+    "face_tracks",
+    "spec_augment",
+    "spec_augment_strength",
+    "frame_augment",
+    "time_shift",
+    "gain_augment",
+    "noise_augment",
+    "mel_warp",
+    "black_augment",
+    "mixup_alpha",
+)
 
 
 def identity_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> dict[str, Any]:

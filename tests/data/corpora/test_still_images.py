@@ -18,7 +18,7 @@ import emofusion.data  # noqa: F401  registers the builders
 from emofusion.data import ClipCollator, ClipInputs, label_set
 from emofusion.data.corpora.affectnet import read_number
 from emofusion.data.corpora.fer2013 import CLASS_FOLDERS, CSV_EMOTIONS, FER2013, parse_row
-from emofusion.data.inputs.clip_inputs import Augmentation
+from emofusion.data.inputs.augmentation import Augmentation
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree, zip_tree
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs, EpochClock
-from emofusion.data.inputs.clip_inputs import Augmentation
+from emofusion.data.inputs.augmentation import Augmentation
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 from helpers.corpora.ravdess_files import write_corpus, write_named
