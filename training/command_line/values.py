@@ -47,7 +47,7 @@ RULES: dict[str, Rule] = {
         ("num_train_epochs", "learning_rate", "audio_learning_rate", "video_learning_rate", "adam_epsilon"), _POSITIVE
     ),
     **dict.fromkeys(("dataloader_num_workers", "weight_decay", "max_grad_norm", "eval_delay"), _NOT_NEGATIVE),
-    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor"), _BELOW_ONE),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "ema_decay"), _BELOW_ONE),
     **dict.fromkeys(("eval_steps", "save_steps", "logging_steps"), _STEPS),
     **dict.fromkeys(("seed", "data_seed"), _SEED),
     "warmup_steps": _WARMUP,
