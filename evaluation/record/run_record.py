@@ -72,11 +72,15 @@ class TrainingFields(TypedDict, total=False):
 
     epochs: Annotated[float, Note("passes over the training clips; absent where nothing was trained", "epochs")]
     train_loss: Annotated[float, Note("mean loss over all steps; absent after a resume, which knows some only")]
-    validation_macro_f1: Annotated[float, Note("best macro-F1 of the validation actors, which chose the checkpoint")]
-    validation_weighted_f1: Annotated[float, Note("the same where `--metric_for_best_model weighted_f1` chooses")]
-    validation_uar: Annotated[float, Note("the same where `--metric_for_best_model uar` chooses")]
-    validation_accuracy: Annotated[float, Note("the same where `--metric_for_best_model accuracy` chooses")]
-    validation_loss: Annotated[float, Note("the same where `--metric_for_best_model loss` chooses: the lowest")]
+    select: Annotated[
+        str, Note("which weights were kept: `best`, a checkpoint that the validation actors chose, or `last`, the end "
+                  "of the run")
+    ]  # fmt: skip
+    validation_macro_f1: Annotated[float, Note("macro-F1 of the validation actors by the weights that were kept")]
+    validation_weighted_f1: Annotated[float, Note("the same with `--metric_for_best_model weighted_f1`")]
+    validation_uar: Annotated[float, Note("the same with `--metric_for_best_model uar`")]
+    validation_accuracy: Annotated[float, Note("the same with `--metric_for_best_model accuracy`")]
+    validation_loss: Annotated[float, Note("the same with `--metric_for_best_model loss`")]
 
 
 class DamageFields(TypedDict):

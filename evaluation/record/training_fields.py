@@ -7,20 +7,32 @@ from transformers import TrainerState
 from .run_record import TrainingFields
 
 
-def training_fields(state: TrainerState, chosen_by: str | None, train_loss: float | None) -> TrainingFields:
-    """Epochs, loss, and the validation score of the checkpoint that was kept, where there are any.
+def training_fields(state: TrainerState, metric: str, select: str, train_loss: float | None) -> TrainingFields:
+    """Epochs, loss, which weights were kept, and their validation score, where there is one.
 
     Args:
         state (`TrainerState`): The trainer's, after training.
-        chosen_by (`str`, *optional*): `metric_for_best_model`, with Trainer's `eval_` before it or without; None where
-            the last step was kept, however the others did.
+        metric (`str`): `metric_for_best_model`, with Trainer's `eval_` before it or without.
+        select (`str`): What the run was told to keep: `"best"` or `"last"`.
         train_loss (`float`, *optional*): Mean loss over all steps; None where Trainer counted only a part of them.
     """
-    fields: TrainingFields = {"epochs": round(state.epoch or 0, 2)}
+    select, score = kept(state, metric, select)
+    fields: TrainingFields = {"epochs": round(state.epoch or 0, 2), "select": select}
     if train_loss is not None:
         fields["train_loss"] = train_loss
-    if chosen_by is None or state.best_metric is None:
+    if score is None:
         return fields
     # Its name is the user's choice; run_record.py lists those that make sense.
-    best = {f"validation_{chosen_by.removeprefix('eval_')}": state.best_metric}
-    return cast(TrainingFields, fields | best)
+    return cast(TrainingFields, fields | {f"validation_{metric.removeprefix('eval_')}": score})
+
+
+def kept(state: TrainerState, metric: str, select: str) -> tuple[str, float | None]:
+    """Which weights a training ends with, and their validation score; None where they were not validated.
+
+    Arguments are those of `training_fields`. Where nothing was validated there is no best, and the last are kept.
+    """
+    if select == "best" and state.best_metric is not None:
+        return "best", state.best_metric
+    name = f"eval_{metric.removeprefix('eval_')}"
+    at_end = [entry[name] for entry in state.log_history if name in entry and entry["step"] == state.global_step]
+    return "last", at_end[-1] if at_end else None

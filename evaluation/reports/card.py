@@ -86,14 +86,17 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(metrics: Mapping[str, Any]) -> str:
-    """By what validation chose the checkpoint, and how that one did; empty where it chose none."""
-    measures = {name: f"best {title}" for name, title in TITLES.items()} | {"loss": "lowest loss"}
-    values = {words: metrics.get(f"validation_{name}") for name, words in measures.items()}
+    """Which weights were kept, and how they did on the validation actors; empty where nothing was validated."""
     people = "actors" if known_actors(metrics) else "pictures"
-    chosen = [
-        f"{words} on the validation {people} ({value:.3f})" for words, value in values.items() if value is not None
-    ]
-    return chosen[0] if chosen else ""
+    for name, title in (TITLES | {"loss": "loss"}).items():
+        score = metrics.get(f"validation_{name}")
+        if score is None:
+            continue
+        measured = f"{title} on the validation {people}"
+        if metrics.get("select") == "last":
+            return f"the weights of the last step were kept ({measured}: {score:.3f})"
+        return f"the checkpoint with the {'lowest' if name == 'loss' else 'best'} {measured} ({score:.3f}) was kept"
+    return ""
 
 
 def _for_others(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -179,11 +179,13 @@ def test_predict_alone_repeats_the_scores_of_the_run(finished: tuple[Path, str],
     )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(places: list[object], tmp_path: Path, workers: int):
+@pytest.mark.parametrize(("workers", "more"), [(0, []), (2, ["--ema_decay", 0.8, "--select", "last"])])
+def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(
+    places: list[object], tmp_path: Path, workers: int, more: list[object]
+):
     # 32 training clips, batches of 8: 4 steps an epoch, so the checkpoints of steps 3 and 6 lie inside one.
     flags = ["--eval_strategy", "steps", "--eval_steps", 3, "--save_strategy", "steps", "--save_steps", 3]
-    flags += ["--num_train_epochs", 3, "--save_total_limit", 20, "--dataloader_num_workers", workers]
+    flags += ["--num_train_epochs", 3, "--save_total_limit", 20, "--dataloader_num_workers", workers, *more]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     run_training(*places, *flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
 

@@ -8,6 +8,9 @@ from emofusion.data.corpora.entry import CorpusEntry
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.data.protocols import LEAKY
 
+DEFAULT_SELECT: Literal["best", "last"] = "best"
+"""Which checkpoint is kept, where flags and recipe leave it open and something was validated."""
+
 
 def _default_protocol(entry: CorpusEntry) -> str:
     """In the words of `--help`: by what to train, and by what to score where that is another."""
@@ -209,6 +212,20 @@ class TrainingDefaults:
         default=None,
         metadata={"help": "Stop after so many validations in a row without a better --metric_for_best_model."},
     )
+    ema_decay: float = field(
+        default=0.0,
+        metadata={
+            "help": "Validate and keep an exponential moving average of the weights: the share of it that a step "
+            "leaves alone, such as 0.99; 0 keeps the weights themselves."
+        },
+    )
+    select: Literal["best", "last"] | None = field(
+        default=None,
+        metadata={
+            "help": "Keep the checkpoint that the validation actors choose (best) or the end of the run (last); by "
+            f"default {DEFAULT_SELECT} where anything is validated."
+        },
+    )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
     per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
     per_device_eval_batch_size: int = field(default=32, metadata={"help": "Clips of an evaluation step, per device."})
@@ -219,7 +236,10 @@ class TrainingDefaults:
     save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
-    load_best_model_at_end: bool = field(default=True, metadata={"help": "End with the best checkpoint."})
+    load_best_model_at_end: bool = field(
+        default=None,  # type: ignore[assignment]  # until --select is known, which is the same in a word
+        metadata={"help": "The same as --select: best where this is true, last where it is false."},
+    )
     metric_for_best_model: str | None = field(
         default="macro_f1",
         metadata={"help": "What makes a checkpoint the best: macro_f1, uar, accuracy, weighted_f1 or loss."},

@@ -79,7 +79,17 @@ def _check_best(values: Any) -> None:
     if values.eval_strategy == "no":
         if values.save_strategy == "best":
             raise ValueError("--save_strategy best with --eval_strategy no: nothing tells which one is the best")
+        if values.select == "best":
+            raise ValueError(
+                "--select best with --eval_strategy no: nothing tells which one is the best; add --select last"
+            )
         return
+    if values.select == "last" and values.early_stopping_patience is not None:
+        raise ValueError(
+            f"--early_stopping_patience {values.early_stopping_patience} with --select last: the end of a run is kept "
+            "because its learning rate has run out there, and early stopping ends it before; leave it out, or add "
+            "--select best"
+        )
     if values.greater_is_better not in (None, not less_is_better(metric)):
         raise ValueError(
             f"--greater_is_better {str(values.greater_is_better).lower()} with --metric_for_best_model {metric}: "
@@ -89,12 +99,12 @@ def _check_best(values: Any) -> None:
         raise ValueError(
             f"--prediction_loss_only: validation knows no {metric} then; add --metric_for_best_model {LOSS}"
         )
-    if values.load_best_model_at_end and values.save_strategy != "best":
+    if values.select == "best" and values.save_strategy != "best":
         _check_saved_where_validated(values)
 
 
 def _check_saved_where_validated(values: Any) -> None:
-    instead = "or add --load_best_model_at_end false"
+    instead = "or add --select last"
     if values.eval_strategy != values.save_strategy:
         raise ValueError(
             f"--save_strategy {values.save_strategy} with --eval_strategy {values.eval_strategy}: the best "

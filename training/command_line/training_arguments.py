@@ -1,13 +1,13 @@
 """transformers' TrainingArguments as a run has them, and all arguments of a run as one."""
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
-from .arguments import DataArguments, ModelArguments, TrainingDefaults
+from .arguments import DEFAULT_SELECT, DataArguments, ModelArguments, TrainingDefaults
 from .built_flags import check_json, check_optimizer, check_torch_compile, point_schedule
 from .combinations import check_combinations
 from .refused_flags import check_refused
@@ -28,6 +28,7 @@ class EmoFusionTrainingArguments(TrainingDefaults, TrainingArguments):
                 "runs/ and the recipe's name"
             )
         self.metric_for_best_model = str(self.metric_for_best_model or "macro_f1").removeprefix("eval_")
+        self._decide_select()
         check_refused(self, _defaults())
         check_numbers(self)
         check_choices(self)
@@ -35,13 +36,25 @@ class EmoFusionTrainingArguments(TrainingDefaults, TrainingArguments):
         check_torch_compile(self)
         has_gpu = not self.use_cpu and torch.accelerator.is_available()
         check_combinations(self, has_gpu, is_torch_bf16_gpu_available())
-        if self.eval_strategy == "no":
-            self.load_best_model_at_end = False  # nothing tells which one was best
         if not has_gpu:
             self.dataloader_pin_memory = False  # it speeds up copies to a GPU; without one torch warns
         super().__post_init__()
         point_schedule(self)
         check_optimizer(self)
+
+    def _decide_select(self) -> None:
+        """`--select` and `--load_best_model_at_end` say the same: each is set by the other, or both by default."""
+        if self.load_best_model_at_end is not None:
+            wanted: Literal["best", "last"] = "best" if self.load_best_model_at_end else "last"
+            if self.select not in (None, wanted):
+                given = f"--load_best_model_at_end {str(self.load_best_model_at_end).lower()}"
+                raise ValueError(
+                    f"--select {self.select} with {given}: that is --select {wanted}; leave one of them out"
+                )
+            self.select = wanted
+        if self.select is None:
+            self.select = DEFAULT_SELECT if self.eval_strategy != "no" else "last"
+        self.load_best_model_at_end = self.select == "best"
 
 
 def _defaults() -> dict[str, Any]:

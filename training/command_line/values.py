@@ -62,7 +62,7 @@ RULES: dict[str, Rule] = {
         _POSITIVE,
     ),
     **dict.fromkeys(("dataloader_num_workers", "weight_decay", "max_grad_norm", "eval_delay"), _NOT_NEGATIVE),
-    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor"), _BELOW_ONE),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "ema_decay"), _BELOW_ONE),
     **dict.fromkeys(("noise_augment", "black_augment"), _up_to(1)),
     "time_shift": _up_to(SOUND_MARGIN_S),
     "gain_augment": _up_to(30),

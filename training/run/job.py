@@ -20,7 +20,6 @@ from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from huggingface_hub.errors import StrictDataclassError
 from transformers import set_seed
-from transformers.trainer import OPTIMIZER_NAME
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.corpora.registry import CORPORA
@@ -41,7 +40,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, DivergedError, NoCardError, SetupError
 from emofusion.training.setup.batches import check_drop_last
-from emofusion.training.setup.checkpoints import checkpoint_to_resume, resumes
+from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model, check_start
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
 from emofusion.training.setup.defaults import (
@@ -263,19 +262,15 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     """
     checkpoint = checkpoint_to_resume(arguments.training)
     if resumes(arguments.training):
-        if checkpoint and not (Path(checkpoint) / OPTIMIZER_NAME).is_file():
-            raise ArgumentError(
-                f"--resume_from_checkpoint: {checkpoint} has no {OPTIMIZER_NAME}, because --save_only_model left it "
-                "out; start from its weights with --model_name_or_path"
-            )
         if checkpoint:
             check_same_run(identity, Path(checkpoint).parent, must_know=True)
+            check_has_optimizer(checkpoint, averaged=arguments.training.ema_decay > 0)
         check_same_run(identity, Path(str(arguments.training.output_dir)))
     return checkpoint
 
 
 def train(run: Run) -> TrainingFields:
-    """Train, end with the best checkpoint, save it; returns what metrics.json says of the training."""
+    """Train, end with the weights that are kept, save them; returns what metrics.json says of the training."""
     trainer = run.trainer
     if run.is_main:
         remove_results(run.folder)  # of an earlier run, whose weights go
@@ -285,7 +280,7 @@ def train(run: Run) -> TrainingFields:
     trainer.save_state()
     loss = result.training_loss if run.checkpoint is None else None  # Trainer counts the steps of this call alone
     args = run.arguments.training
-    return training_fields(trainer.state, args.metric_for_best_model if args.load_best_model_at_end else None, loss)
+    return training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
 
 
 def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
+from emofusion.evaluation.record.training_fields import kept
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 logger = logging.getLogger(__name__)
@@ -77,15 +78,17 @@ class Progress(TrainerCallback):
             self.bar = None
         if not state.is_world_process_zero:
             return
-        if args.eval_strategy != "no" and state.best_metric is None:
+        name = str(args.metric_for_best_model)
+        select, score = kept(state, name, args.select)
+        if select != args.select:
             logger.warning(
                 "--eval_delay %g: training ended before anything was validated, so no checkpoint was chosen; the "
                 "weights are those of the last step",
                 args.eval_delay,
             )
-        elif args.load_best_model_at_end and state.best_metric is not None:
-            name = str(args.metric_for_best_model)
-            _say(f"kept: step {state.best_global_step}, validation {TITLES.get(name, name)} {state.best_metric:.3f}")
+        elif score is not None:
+            step = state.best_global_step if select == "best" else f"{state.global_step}, the last"
+            _say(f"kept: step {step}, validation {TITLES.get(name, name)} {score:.3f}")
 
 
 def line_of(epoch: float, loss: float | None, validation: Mapping[str, float]) -> str:

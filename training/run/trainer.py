@@ -21,13 +21,14 @@ from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.setup.batches import least_clips
 
+from .averaged_weights import AveragedWeights
 from .clip_loops import ClipLoops
 from .loss_over_clips import LossOverClips
 from .progress import Progress, no_bars_of_transformers
 from .tracking import ConfusionImages, ScoresWithConfusion
 
 
-class EmoFusionTrainer(ClipLoops, LossOverClips):
+class EmoFusionTrainer(AveragedWeights, ClipLoops, LossOverClips):
     """Trainer whose optimizer knows the branches; the card is ours and not overwritten.
 
     Args:

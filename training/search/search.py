@@ -87,7 +87,7 @@ class Trials:
     def objective(self, metrics: dict[str, float]) -> float:
         """Validation macro-F1 of the epoch that a run keeps: the best so far, or, without best, the last."""
         score = metrics[f"eval_{_METRIC}"]
-        if self.best is None or not self.run.arguments.training.load_best_model_at_end:
+        if self.best is None or self.trainer.args.select == "last":
             self.best = score
         self.best = max(self.best, score)
         return self.best

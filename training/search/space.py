@@ -45,6 +45,8 @@ SEARCHABLE = {
         "gradient_accumulation_steps",
         "num_train_epochs",
         "early_stopping_patience",
+        "ema_decay",
+        "select",
         "weight_decay",
         "label_smoothing_factor",
         "lr_scheduler_type",

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from transformers.trainer import OPTIMIZER_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from emofusion.evaluation.run_files import TRAINER_STATE_FILE
+from emofusion.evaluation.run_files import TRAINER_STATE_FILE, TRAINING_WEIGHTS_FILE
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
@@ -29,6 +30,24 @@ def checkpoint_to_resume(args: EmoFusionTrainingArguments) -> str | None:
             raise ArgumentError(f"--resume_from_checkpoint {wanted}: no such folder")
         return str(wanted)
     return last_complete_checkpoint(args.output_dir)
+
+
+def check_has_optimizer(checkpoint: str, averaged: bool) -> None:
+    """Refuse a checkpoint that holds a model alone.
+
+    Args:
+        checkpoint (`str`): Its folder.
+        averaged (`bool`): Whether weights are averaged; then those that training goes on from lie beside the average.
+
+    Raises:
+        ArgumentError: naming the file that it lacks.
+    """
+    for name in (OPTIMIZER_NAME, TRAINING_WEIGHTS_FILE) if averaged else (OPTIMIZER_NAME,):
+        if not (Path(checkpoint) / name).is_file():
+            raise ArgumentError(
+                f"--resume_from_checkpoint: {checkpoint} has no {name}, because --save_only_model left it out; start "
+                "from its weights with --model_name_or_path"
+            )
 
 
 def last_complete_checkpoint(folder: str | None) -> str | None:

@@ -26,7 +26,7 @@ def fill_in_what_scoring_needs(arguments: Arguments) -> None:
     """Where nothing is trained, nothing is validated and no checkpoint is the best."""
     if not arguments.trains:
         arguments.training.eval_strategy = IntervalStrategy.NO
-        arguments.training.load_best_model_at_end = False
+        arguments.training.select, arguments.training.load_best_model_at_end = "last", False
 
 
 def leave_out_absent_trackers(arguments: Arguments) -> None:

@@ -73,15 +73,19 @@ def test_types_in_words(hint: type, words: str):
 
 
 @pytest.mark.parametrize(
-    ("chosen_by", "best", "loss", "expected"),
+    ("metric", "select", "best", "loss", "expected"),
     [
-        ("macro_f1", 0.5, 1.5, {"epochs": 2.0, "train_loss": 1.5, "validation_macro_f1": 0.5}),
-        ("eval_uar", 0.5, None, {"epochs": 2.0, "validation_uar": 0.5}),
-        (None, None, None, {"epochs": 2.0}),
-        (None, 0.5, None, {"epochs": 2.0}),
+        ("macro_f1", "best", 0.5, 1.5, {"select": "best", "train_loss": 1.5, "validation_macro_f1": 0.5}),
+        ("eval_uar", "best", 0.5, None, {"select": "best", "validation_uar": 0.5}),
+        ("uar", "last", 0.5, None, {"select": "last", "validation_uar": 0.4}),
+        ("macro_f1", "last", 0.5, None, {"select": "last"}),
+        ("macro_f1", "best", None, None, {"select": "last"}),
     ],
 )
-def test_training_says_what_there_is(chosen_by: str | None, best: float | None, loss: float | None, expected: dict):
-    found = training_fields(TrainerState(epoch=2.0, best_metric=best), chosen_by, loss)
+def test_training_says_what_there_is(metric: str, select: str, best: float | None, loss: float | None, expected: dict):
+    history = [{"step": 4, "eval_uar": 0.5, "eval_macro_f1": 0.5}, {"step": 8, "eval_uar": 0.4}, {"step": 8}]
+    state = TrainerState(epoch=2.0, global_step=8, best_metric=best, log_history=history)
+    found = training_fields(state, metric, select, loss)
+    expected = {"epochs": 2.0} | expected
     assert json.loads(json.dumps(found)) == expected
     assert set(found) <= set(notes_of(run_record.TrainingFields))

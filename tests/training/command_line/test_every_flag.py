@@ -212,6 +212,21 @@ def test_flags_work(run: str, places: list[str], tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("words", "select"),
+    [
+        ([], "best"),
+        (["--select=last"], "last"),
+        (["--load_best_model_at_end"], "best"),
+        (["--load_best_model_at_end=false", "--save_strategy=no"], "last"),
+        (["--eval_strategy=no"], "last"),
+    ],
+)
+def test_select_and_load_best_model_say_the_same(words: list[str], select: str):
+    training = parse_arguments([*PLACES, *words])[2]
+    assert (training.select, training.load_best_model_at_end) == (select, select == "best")
+
+
+@pytest.mark.parametrize(
     ("metric", "more"), [("macro_f1", True), ("eval_uar", True), ("loss", False), ("eval_loss", False)]
 )
 def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
@@ -236,6 +251,8 @@ def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
         (["--weight_decay=-1"], "--weight_decay -1.0: write 0 or more"),
         (["--warmup_steps=1.5"], "--warmup_steps 1.5: write a whole number of steps, or a share"),
         (["--label_smoothing_factor=1"], "--label_smoothing_factor 1.0: write a number from 0 to below 1"),
+        (["--ema_decay=1"], "--ema_decay 1.0: write a number from 0 to below 1"),
+        (["--select=first"], "--select first: expected one of"),
         (["--adam_beta1=1"], "--adam_beta1 1.0: write a number from 0 to below 1"),
         (["--seed=-1"], "--seed -1: write 0 to 4294967295"),
         (["--eval_accumulation_steps=0"], "--eval_accumulation_steps 0: write 1 or more"),
@@ -297,6 +314,10 @@ def test_impossible_value_is_named(words: list[str], message: str):
             ["--eval_strategy=no", "--lr_scheduler_type=reduce_lr_on_plateau"],
             "--lr_scheduler_type reduce_lr_on_plateau",
         ),
+        (["--eval_strategy=no", "--select=best"], "--select best with --eval_strategy no"),
+        (["--select=last", "--early_stopping_patience=3"], "--early_stopping_patience 3 with --select last"),
+        (["--select=last", "--load_best_model_at_end"], "--select last with --load_best_model_at_end true: that is"),
+        (["--select=best", "--load_best_model_at_end=no"], "--select best with --load_best_model_at_end false: that"),
         (["--eval_strategy=no", "--eval_on_start"], "--eval_on_start with --eval_strategy no"),
         (["--eval_delay=20"], "--eval_delay 20: training ends after epoch 20"),
         (

@@ -100,7 +100,7 @@ def test_batch_that_is_left_out_must_not_be_the_only_one(words: list[str], tmp_p
     ("flags", "warned"),
     [
         (["--eval_strategy=steps", "--save_strategy=steps", "--eval_delay=100"], True),
-        (["--load_best_model_at_end=false"], False),
+        (["--select=last"], False),
     ],
 )
 def test_checkpoint_that_nobody_chose_is_not_called_the_best(
@@ -108,8 +108,11 @@ def test_checkpoint_that_nobody_chose_is_not_called_the_best(
 ):
     metrics = run_job([*words, *flags, f"--output_dir={tmp_path}"])
     assert ("--eval_delay 100: training ended before anything was validated" in caplog.text) == warned
-    assert "validation_macro_f1" not in metrics
-    assert "was kept" not in (tmp_path / "README.md").read_text()
+    assert metrics["select"] == "last"
+    card = (tmp_path / "README.md").read_text()
+    assert "was kept" not in card
+    assert ("the weights of the last step were kept (macro-F1 on the validation actors: " in card) != warned
+    assert ("validation_macro_f1" in metrics) != warned
 
 
 @pytest.mark.parametrize(
