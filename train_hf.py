@@ -45,9 +45,9 @@ def run(argv: Sequence[str]) -> None:
 
         cross_validate(experiment, words)
     else:
-        from emofusion.training.run.job import run_job
+        from emofusion.training.run.stages import run_stages
 
-        run_job(words)
+        run_stages(words)
 
 
 if __name__ == "__main__":

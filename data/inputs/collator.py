@@ -27,6 +27,8 @@ class ClipCollator:
     def __call__(self, clips: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         """Stack `pixel_values [frames, 3, height, width]`, `input_features [mels, time]`, masks and `labels`.
 
+        What encoders made of clips before, `video_tokens` and `audio_tokens`, is stacked likewise.
+
         Raises:
             ValueError: Clips are to be mixed, and nobody told the number of classes.
         """

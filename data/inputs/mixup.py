@@ -6,8 +6,13 @@ from scipy.special import betaincinv
 
 NUM_MIX_DRAWS = 2
 """Draws per clip: how much of it stays, and its place in the order that decides who is mixed with whom."""
-INPUTS = (("pixel_values", "video_mask"), ("input_features", "audio_mask"))
-"""What is mixed, and what tells where it is there."""
+INPUTS = (
+    ("pixel_values", "video_mask"),
+    ("input_features", "audio_mask"),
+    ("video_tokens", "video_mask"),
+    ("audio_tokens", "audio_mask"),
+)
+"""What is mixed, and what tells where it is there: clips, or what encoders made of them before."""
 
 
 def shares_kept(draws: torch.Tensor, alpha: float) -> torch.Tensor:

@@ -40,10 +40,15 @@ class ModelArguments:
     gate_bias: float | None = field(
         default=None, metadata={"help": "Bias of the gate at the start; -1 gives the sound a weight of 0.27."}
     )
+    gate_dropout: float | None = field(default=None, metadata={"help": "Dropout between the layers of the gate."})
     modality_dropout_p: float | None = field(
         default=None, metadata={"help": "Share of training clips that lose their sound, and as many their picture."}
     )
     modality_dropout: bool = field(default=True, metadata={"help": "Modality dropout at all."})
+    branch_loss_weight: float | None = field(
+        default=None,
+        metadata={"help": "Weight of the losses of either branch alone beside that of the fusion; 0 leaves them out."},
+    )
     encoder_width: int | None = field(
         default=None, metadata={"help": "Channels of the first ResNet stage; 64 is ResNet18."}
     )
@@ -71,6 +76,51 @@ class ModelArguments:
     )
     freeze_audio_encoder: bool = field(default=False, metadata={"help": "Do not train the audio encoder."})
     freeze_video_encoder: bool = field(default=False, metadata={"help": "Do not train the video encoder."})
+    start_head: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin with a fusion head that answers what both branches, named by --audio_encoder_weights and "
+            "--video_encoder_weights, answer together."
+        },
+    )
+    embedding_views: int = field(
+        default=0,
+        metadata={
+            "help": "Train the fusion head alone, on what the encoders make once of so many augmented views of each "
+            "training clip; 0 trains the whole model, on new views in each epoch."
+        },
+    )
+
+
+@dataclass
+class StageArguments:
+    """Training in stages: sound, picture, and then the fusion that starts from both."""
+
+    _argument_group_name = "stages"
+
+    branches_first: bool = field(
+        default=False,
+        metadata={
+            "help": "Train a model of sound in OUT/audio and one of pictures in OUT/video, and then, in OUT, the "
+            "fusion that starts from both. In a recipe each stage has settings of its own in a block `audio:`, "
+            "`video:` or `fusion:`."
+        },
+    )
+    audio_settings: str | None = field(
+        default=None, metadata={"help": 'The block `audio:` as JSON, such as {"num_train_epochs": 40}.'}
+    )
+    video_settings: str | None = field(default=None, metadata={"help": "The block `video:` as JSON."})
+    fusion_settings: str | None = field(default=None, metadata={"help": "The block `fusion:` as JSON."})
+    joint_epochs: float = field(
+        default=0.0,
+        metadata={
+            "help": "Train all weights together for so many epochs behind the head's training, and keep it only if "
+            "validation actors gain; 0 leaves it out."
+        },
+    )
+    joint_learning_rate: float = field(
+        default=1e-4, metadata={"help": "Peak learning rate of --joint_epochs, for all weights."}
+    )
 
 
 @dataclass

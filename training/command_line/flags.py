@@ -5,21 +5,25 @@ Nothing here imports torch, so that a misspelt one is said at once.
 
 import ast
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from .arguments import DataArguments, ExperimentArguments, ModelArguments, TrainingDefaults
+from .arguments import DataArguments, ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
 
 EXPERIMENT_FLAGS = [item.name for item in fields(ExperimentArguments)]
 """Those of several runs, without their dashes."""
+
+STAGE_FLAGS = [item.name for item in fields(StageArguments)]
+"""Those of training in stages, without their dashes."""
 
 
 @cache
 def run_flags() -> list[str]:
     """Those of one run, without their dashes."""
-    ours = [item.name for group in (ModelArguments, DataArguments, TrainingDefaults) for item in fields(group)]
+    groups = (ModelArguments, DataArguments, TrainingDefaults, StageArguments)
+    ours = [item.name for group in groups for item in fields(group)]
     return [*ours, *(name for name in _flags_of_transformers() if name not in ours)]
 
 
@@ -45,3 +49,14 @@ def name_of(word: str) -> str | None:
 def names_flag(words: Sequence[str], name: str) -> bool:
     """Whether a flag is among the words, spelt `--output_dir` or `--output-dir`."""
     return any(name_of(word) == name for word in words)
+
+
+def without(words: Sequence[str], names: Collection[str]) -> list[str]:
+    """The words without some flags and their values."""
+    left, drops = [], False
+    for word in words:
+        name = name_of(word)
+        drops = drops if name is None else name in names or name.removeprefix("no_") in names
+        if not drops:
+            left.append(word)
+    return left

@@ -10,7 +10,7 @@ from transformers.hf_argparser import HfArgumentParser
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import DataArguments, ExperimentArguments, ModelArguments, TrainingDefaults
+from .arguments import DataArguments, ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
 from .flags import EXPERIMENT_FLAGS, name_of, run_flags
 from .recipes import check_fields, read_recipe, starts_with_recipe, words_of_recipe
 from .refused_flags import REFUSED, refusal
@@ -114,10 +114,12 @@ def print_help(all_flags: bool) -> None:
 def make_parser(all_flags: bool = True) -> Parser:
     """The parser of `train_hf.py`; a recipe's fields are its flags."""
     if not all_flags:
-        return Parser((ModelArguments, DataArguments, TrainingDefaults, ExperimentArguments), usage=USAGE)
+        ours = (ModelArguments, DataArguments, TrainingDefaults, StageArguments, ExperimentArguments)
+        return Parser(ours, usage=USAGE)
     from .training_arguments import EmoFusionTrainingArguments
 
-    return Parser((ModelArguments, DataArguments, EmoFusionTrainingArguments, ExperimentArguments), usage=USAGE)
+    groups = (ModelArguments, DataArguments, EmoFusionTrainingArguments, StageArguments, ExperimentArguments)
+    return Parser(groups, usage=USAGE)
 
 
 def parse_arguments(argv: Sequence[str]) -> "Arguments":
@@ -131,7 +133,7 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
 
     words = list(argv)
     check_flag_names(words)
-    parser = Parser((ModelArguments, DataArguments, EmoFusionTrainingArguments))
+    parser = Parser((ModelArguments, DataArguments, EmoFusionTrainingArguments, StageArguments))
     recipe = []
     if starts_with_recipe(words):
         path = words.pop(0)
@@ -141,7 +143,8 @@ def parse_arguments(argv: Sequence[str]) -> "Arguments":
         raise ArgumentError(f"{unknown[0]}: it belongs to no flag; see train_hf.py --help_all")
     made = Arguments(*groups)
     try:
-        check_numbers(made.data)
+        for group in (made.model, made.data, made.stages):
+            check_numbers(group)
     except ValueError as error:
         raise ArgumentError(str(error)) from error
     return made

@@ -6,9 +6,18 @@ from typing import Any
 
 from emofusion.training.errors import ArgumentError
 
-from .flags import EXPERIMENT_FLAGS, run_flags
+from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, run_flags
 from .suggestions import did_you_mean
 from .yaml_files import read_mapping
+
+BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
+"""Blocks of a recipe that hold the settings of one stage alone, and the flags that say the same."""
+
+ALIKE = (
+    *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
+    *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
+)
+"""What all stages must have in common: the same clips, and encoders that fit from one model into the other."""
 
 
 def starts_with_recipe(words: Sequence[str]) -> bool:
@@ -45,12 +54,27 @@ def check_fields(settings: dict[str, Any], place: str) -> None:
         ArgumentError: One is not.
     """
     known = run_flags()
-    for name in settings:
+    for name, value in settings.items():
+        if name in BLOCKS and isinstance(value, dict):
+            check_block(value, f"{place}: {name}")
+            continue
         if name in EXPERIMENT_FLAGS:
             raise ArgumentError(f"{place}: {name} is of several runs; write it on the command line, as --{name}")
         if name not in known:
             hint = did_you_mean(name, known, "; see train_hf.py --help_all")
             raise ArgumentError(f"{place}: no such field {name!r}{hint}")
+
+
+def check_block(settings: dict[str, Any], place: str) -> None:
+    """Settings of one stage are fields of its run, and not of the stages again.
+
+    Raises:
+        ArgumentError: One is not.
+    """
+    for name, value in settings.items():
+        if name in STAGE_FLAGS or name in ALIKE or name in BLOCKS and isinstance(value, dict):
+            raise ArgumentError(f"{place}: {name} is about all stages; write it beside the blocks")
+    check_fields(settings, place)
 
 
 def words_of(settings: dict[str, Any]) -> list[str]:
@@ -60,7 +84,7 @@ def words_of(settings: dict[str, Any]) -> list[str]:
         if value is None or value == []:
             continue
         if isinstance(value, dict):
-            value = json.dumps(value)
+            name, value = BLOCKS.get(name, name), json.dumps(value)
         # A single value in one word, so that -1e-3 is not taken for a flag.
         words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
     return words

@@ -7,7 +7,7 @@ import torch
 from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
-from .arguments import DEFAULT_SELECT, DataArguments, ModelArguments, TrainingDefaults
+from .arguments import DEFAULT_SELECT, DataArguments, ModelArguments, StageArguments, TrainingDefaults
 from .built_flags import check_json, check_optimizer, check_torch_compile, point_schedule
 from .combinations import check_combinations
 from .refused_flags import check_refused
@@ -72,11 +72,13 @@ class Arguments(NamedTuple):
         model (`ModelArguments`): The model.
         data (`DataArguments`): Corpus, classes and split.
         training (`EmoFusionTrainingArguments`): How it is trained.
+        stages (`StageArguments`): Whether the branches of a fusion are trained first.
     """
 
     model: ModelArguments
     data: DataArguments
     training: EmoFusionTrainingArguments
+    stages: StageArguments = StageArguments()
 
     @property
     def trains(self) -> bool:

@@ -52,8 +52,8 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(
         (
-            "num_train_epochs",
             "learning_rate",
+            "joint_learning_rate",
             "audio_learning_rate",
             "video_learning_rate",
             "adam_epsilon",
@@ -61,7 +61,18 @@ RULES: dict[str, Rule] = {
         ),
         _POSITIVE,
     ),
-    **dict.fromkeys(("dataloader_num_workers", "weight_decay", "max_grad_norm", "eval_delay"), _NOT_NEGATIVE),
+    **dict.fromkeys(
+        (
+            "dataloader_num_workers",
+            "weight_decay",
+            "max_grad_norm",
+            "eval_delay",
+            "embedding_views",
+            "joint_epochs",
+            "num_train_epochs",
+        ),
+        _NOT_NEGATIVE,
+    ),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "ema_decay"), _BELOW_ONE),
     **dict.fromkeys(("noise_augment", "black_augment"), _up_to(1)),
     "time_shift": _up_to(SOUND_MARGIN_S),

@@ -6,6 +6,7 @@ Repeating the command after an interruption goes on with the unfinished run.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
@@ -21,8 +22,9 @@ from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.yaml_files import read_mapping
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, check_words, say
+from emofusion.training.run.stages import branch_words
 
-from .grid import plan, run_cells, words_of_experiment
+from .grid import Plan, plan, run_cells, words_of_experiment
 
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
 _SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
@@ -101,8 +103,10 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         check_words([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
     planned = plan(experiment, words)
     found = []
+    branches: dict[Any, Path] = {}
     for name, settings in variants.settings.items():
-        cells = list(run_cells(planned, words_of(settings), planned.folder / folder_of(name)))
+        shared = _branch_folder(planned, words_of(settings), branches)
+        cells = list(run_cells(planned, words_of(settings), planned.folder / folder_of(name), shared))
         found.append(
             {
                 "variant": name,
@@ -126,3 +130,17 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         say(text(record))
         say(f"every run, its predictions and card: {planned.folder}")
     return record
+
+
+def _branch_folder(planned: Plan, changes: Sequence[str], known: dict[Any, Path]) -> Path | None:
+    """Where the branches of a variant lie; variants that train them alike share them, and they are trained once.
+
+    Args:
+        planned (`Plan`): What all variants have in common.
+        changes (`Sequence[str]`): The flags of the variant.
+        known (`dict`): Folders of the variants before, by what decides their branches; the new one is added.
+    """
+    key = branch_words([*planned.words, *changes])
+    if key is None:
+        return None
+    return known.setdefault(key, planned.folder / ("branches" if not known else f"branches_{len(known) + 1}"))

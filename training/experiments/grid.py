@@ -17,7 +17,8 @@ from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
-from emofusion.training.run.job import run_job, setup_errors
+from emofusion.training.run.job import setup_errors
+from emofusion.training.run.stages import run_stages
 from emofusion.training.setup.checks import check_flags_of_corpus, check_start
 from emofusion.training.setup.clips import decode_corpus
 from emofusion.training.setup.defaults import fill_in_protocol
@@ -149,23 +150,29 @@ def words_of_experiment(experiment: ExperimentArguments) -> list[str]:
     return words
 
 
-def run_cells(plan: Plan, changes: Sequence[str] = (), folder: Path | None = None) -> Iterator[Cell]:
+def run_cells(
+    plan: Plan, changes: Sequence[str] = (), folder: Path | None = None, branch_folder: Path | None = None
+) -> Iterator[Cell]:
     """Do the runs one after the other; those that are finished are only read.
 
     Args:
         plan (`Plan`): Folds and seeds.
         changes (`Sequence[str]`): Flags behind the shared ones, which win.
         folder (`Path`, *optional*): Where their output folders go, by default the plan's.
+        branch_folder (`Path`, *optional*): Where the branches of fusions go that are trained in stages, so that others
+            find them there; by default into the folder of their run.
 
     Raises:
         SetupError: Flags or corpus are wrong, or a folder holds a run of other settings.
     """
     for k in plan.folds.chosen:
         for seed in plan.seeds:
-            place = (folder or plan.folder) / f"fold_{k}_seed_{seed}"
+            name = f"fold_{k}_seed_{seed}"
+            place = (folder or plan.folder) / name
             logger.warning("%s: fold %d, seed %d", place, k, seed)
             own = [f"--fold={k}", f"--seed={seed}", f"--output_dir={place}"]
-            metrics = run_job([*plan.words, *changes, *own], resume=True, within=plan.folder)
+            words, branches = [*plan.words, *changes, *own], branch_folder and branch_folder / name
+            done = run_stages(words, resume=True, within=plan.folder, branch_folder=branches)
             gc.collect()  # its model and optimizer
             PartialState().wait_for_everyone()  # the main process has written by then what the others read
-            yield Cell(k, seed, place, metrics)
+            yield Cell(k, seed, done.folder, done.metrics)

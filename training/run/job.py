@@ -22,6 +22,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import set_seed
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
+from emofusion.data import EpochClock
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.record.predictions import predictions_table
@@ -48,6 +49,7 @@ from emofusion.training.setup.defaults import (
     fill_in_what_scoring_needs,
     leave_out_absent_trackers,
 )
+from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of, same_run, save_identity
 from emofusion.training.setup.model import make_config, make_model, make_processor
@@ -61,7 +63,12 @@ logger = logging.getLogger(__name__)
 SCRIPT = "train_hf.py"
 
 
-def run_job(words: Sequence[str], resume: bool = False, within: Path | None = None) -> RunRecord:
+def run_job(
+    words: Sequence[str],
+    resume: bool = False,
+    within: Path | None = None,
+    command: Sequence[str] | None = None,
+) -> RunRecord:
     """Do one run; returns the content of its metrics.json.
 
     Args:
@@ -69,6 +76,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         resume (`bool`): Go on where the run was stopped, as `--resume_from_checkpoint latest` does; a finished run is
             only read, and quietly.
         within (`Path`, *optional*): Folder of the experiment that the run is one of.
+        command (`Sequence[str]`, *optional*): What metrics.json calls its command line, where that is another.
 
     Raises:
         SetupError: Flags, recipe, checkpoint or corpus are wrong. Nothing was trained.
@@ -89,7 +97,7 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
     if run.is_main:
         (say if within is None else say_once)(run.clips.account.table())
     trained: TrainingFields = train(run) if run.trains else {}
-    known = run.record([SCRIPT, *words])
+    known = run.record([SCRIPT, *(words if command is None else command)])
     predictions, outcome = score(run, known["labels"])
     metrics: RunRecord = {**known, **trained, **outcome}
     if run.is_main:
@@ -108,6 +116,7 @@ class Run:
         arguments (`Arguments`): What it was told, with what was left open filled in.
         config (`EmoFusionConfig`): Of its model.
         clips (`Clips`): Rows by split, and the account of the corpus.
+        clock (`EpochClock`): By which the augmentation of the training split draws.
         inputs (`dict[str, Dataset]`): The same rows as model inputs.
         trainer (`EmoFusionTrainer`): With model and processor.
         leaky (`bool`, *optional*): Whether actors of the test were seen in training; None where nobody knows.
@@ -119,6 +128,7 @@ class Run:
     arguments: Arguments
     config: EmoFusionConfig
     clips: Clips
+    clock: EpochClock
     inputs: dict[str, Dataset]
     trainer: EmoFusionTrainer
     leaky: bool | None
@@ -204,7 +214,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     inputs = clips.inputs(processor, augmentation)
     trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock, seen=(before, seen))
     name = folder_name(Path(str(arguments.training.output_dir)), within)
-    return Run(arguments, config, clips, inputs, trainer, leaky, identity, checkpoint, name)
+    return Run(arguments, config, clips, augmentation.clock, inputs, trainer, leaky, identity, checkpoint, name)
 
 
 def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
@@ -275,12 +285,29 @@ def train(run: Run) -> TrainingFields:
     if run.is_main:
         remove_results(run.folder)  # of an earlier run, whose weights go
         save_identity(run.identity, run.folder)
-    result = trainer.train(resume_from_checkpoint=run.checkpoint)
+    if run.arguments.model.embedding_views:
+        _train_on_embeddings(run)
+    nothing_to_learn = run.arguments.training.num_train_epochs == 0
+    if nothing_to_learn and run.arguments.validates:
+        trainer.evaluate()
+    result = None if nothing_to_learn else trainer.train(resume_from_checkpoint=run.checkpoint)
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
-    loss = result.training_loss if run.checkpoint is None else None  # Trainer counts the steps of this call alone
+    # Trainer counts the steps of this call alone.
+    loss = result.training_loss if result is not None and run.checkpoint is None else None
     args = run.arguments.training
     return training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+
+
+def _train_on_embeddings(run: Run) -> None:
+    """Let the trainer see what the frozen encoders make of the clips, computed now, in place of the clips."""
+    trainer, size = run.trainer, run.arguments.training.per_device_eval_batch_size
+    model, device = trainer.accelerator.unwrap_model(trainer.model), run.arguments.training.device
+    views = run.arguments.model.embedding_views
+    trainer.train_dataset = embed_training(model, run.inputs["train"], run.clock, views, size, device)
+    if trainer.eval_dataset is not None:
+        validation = embed(model, run.inputs["validation"], size, device, "embedding, validation")
+        trainer.eval_dataset = EmbeddedClips([validation])
 
 
 def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:

@@ -25,10 +25,11 @@ from .averaged_weights import AveragedWeights
 from .clip_loops import ClipLoops
 from .loss_over_clips import LossOverClips
 from .progress import Progress, no_bars_of_transformers
+from .start_counts import StartCounts
 from .tracking import ConfusionImages, ScoresWithConfusion
 
 
-class EmoFusionTrainer(AveragedWeights, ClipLoops, LossOverClips):
+class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
     """Trainer whose optimizer knows the branches; the card is ours and not overwritten.
 
     Args:

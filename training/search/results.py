@@ -19,7 +19,7 @@ from emofusion.evaluation.plots.figures import drawn
 from emofusion.evaluation.plots.search import importance_figure, trials_figure
 from emofusion.evaluation.run_files import BEST_FOLDER, BEST_RECIPE_FILE, IMPORTANCE_PLOT, SEARCH_FILE, TRIALS_PLOT
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.command_line.recipes import read_recipe, starts_with_recipe
+from emofusion.training.command_line.recipes import BLOCKS, read_recipe, starts_with_recipe
 
 from .study import finished_trials
 
@@ -88,15 +88,26 @@ def _trial_record(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     }
 
 
-def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path) -> None:
-    """Write best.yaml and search.json, and then plots."""
+def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path, in_stages: bool = False) -> None:
+    """Write best.yaml and search.json, and then plots.
+
+    Args:
+        record (`dict`): As search.json holds it.
+        recipe (`dict`): What all trials had in common.
+        folder (`Path`): Where they go.
+        in_stages (`bool`): Whether the trials were the last stage of a training, so that what they tried is of it alone.
+    """
     best = record["best"]
     head = (
         f"# The best of {sum(trial['state'] == 'complete' for trial in record['trials'])} trials (trial "
         f"{best['trial']}): macro-F1 {best['validation_macro_f1']:.3f} on the validation actors of "
         f"{record['corpus']}.\n"
     )
-    content = head + yaml.safe_dump(recipe | best["params"], sort_keys=False)
+    settings = recipe | best["params"]
+    if in_stages:
+        flag = BLOCKS["fusion"]
+        settings = recipe | {flag: json.dumps(json.loads(recipe.get(flag, "{}")) | best["params"])}
+    content = head + yaml.safe_dump(settings, sort_keys=False)
     write_text(folder / BEST_RECIPE_FILE, content)
     write_json(folder / SEARCH_FILE, record, indent=2)
     attempt_all(lambda: _plots(record), folder)

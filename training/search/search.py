@@ -19,10 +19,12 @@ from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import words_of
+from emofusion.training.command_line.stages import words_of_fusion
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import SCRIPT, Run, check_words, make_ready, say, setup_errors
 from emofusion.training.run.progress import Progress
+from emofusion.training.run.stages import in_stages, run_branches
 
 try:
     import optuna
@@ -140,10 +142,11 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     _check_run(arguments)
     _check_space(space, str(experiment.search), words)
     folder = Path(str(arguments.training.output_dir))
+    trial_words = _words_of_trials(words, arguments, folder)
     url = url_of(experiment.study, folder)
     shown = without_password(url)
     with _quiet_optuna():
-        trials = Trials(words, space)
+        trials = Trials(trial_words, space)
         record: dict[str, Any] = {**trials.run.record([SCRIPT, *words])}  # before Trainer gives its model away
         is_main = trials.trainer.is_world_process_zero()
         database = _database(trials, url, shown, experiment.study_name) if is_main else None
@@ -158,9 +161,18 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         record |= record_of(database.study)
     record |= {"command": command_line([SCRIPT, *words, *asked]), "study": shown, "space": plain(space)}
     record["versions"] |= {"optuna": optuna.__version__}
-    save_results(record, recipe, folder)
+    save_results(record, recipe, folder, in_stages(arguments))
     say(last_words(record, folder, {name: getattr(arguments.data, name) for name in ("data_dir", "cache_dir")}))
     return record
+
+
+def _words_of_trials(words: Sequence[str], arguments: Arguments, folder: Path) -> list[str]:
+    """What all trials share: of a training in stages its last one, whose branches are trained before, once."""
+    if not in_stages(arguments):
+        return list(words)
+    branches, fusion = run_branches(words, resume=True, within=folder, place=folder)
+    started = {name: branch.folder.as_posix() for name, branch in branches.items()}
+    return [*words_of_fusion(words, arguments.stages, fusion, started), f"--output_dir={folder}"]
 
 
 def _ready_trial(words: Sequence[str]) -> Run:

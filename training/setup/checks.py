@@ -18,6 +18,7 @@ from emofusion.training.errors import ArgumentError
 
 from .batches import check_batch_size
 from .checkpoints import last_complete_checkpoint, resumes
+from .start_head import check_start_head
 
 
 def check_flags(arguments: Arguments) -> None:
@@ -179,6 +180,13 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         rate = getattr(arguments.training, f"{name}_learning_rate")
         if rate is not None and name not in config.modalities:
             raise ArgumentError(f"--{name}_learning_rate: this model reads {' and '.join(config.modalities)} alone")
+    check_start_head(arguments.model, config.fusion)
+    if arguments.model.embedding_views and len(config.modalities) == 1:
+        raise ArgumentError(
+            f"--embedding_views: a model with fusion={config.fusion!r} has no fusion head to train alone; leave it out"
+        )
+    if arguments.training.num_train_epochs == 0 and not arguments.model.start_head:
+        raise ArgumentError("--num_train_epochs 0: only with --start_head there is a model without any; write more")
     entry = CORPORA[arguments.data.corpus]
     if entry.still and "video" not in config.modalities:
         source = arguments.model.model_name_or_path

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
@@ -87,13 +86,13 @@ def encoder_sources(model_args: ModelArguments) -> list[Seen]:
     Raises:
         ArgumentError: A source is neither a checkpoint nor a file of weights.
     """
-    return [_seen_by(source, modality) for modality, source in _sources(model_args).items()]
+    return [_seen_by(source, modality, model_args.start_head) for modality, source in _sources(model_args).items()]
 
 
-def _seen_by(source: str, modality: Modality) -> Seen:
+def _seen_by(source: str, modality: Modality, with_head: bool) -> Seen:
     """Actors that a source was trained on or chosen by: nobody for ImageNet, and so a `.pth` file of torchvision's.
 
-    What they had, sound or picture, does not count: the head that reads the encoder is a new one.
+    What they had, sound or picture, counts only with their head: a new one has met nothing.
 
     Raises:
         ArgumentError: No such checkpoint; the message names the flag of the modality.
@@ -103,7 +102,7 @@ def _seen_by(source: str, modality: Modality) -> Seen:
     _checkpoint_config(source, modality)
     with _weights_to_read(source, modality):
         seen = seen_by(_checkpoint(source))
-    return Seen(seen.actors, complete=seen.complete)
+    return seen if with_head else Seen(seen.actors, complete=seen.complete)
 
 
 def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None:
@@ -124,7 +123,7 @@ def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None
     _check_fit(model.config, modality, source)
     encoder = getattr(model, f"{modality}_encoder")
     if not _is_torchvision(source, modality):
-        encoder.load_state_dict(_checkpoint_encoder(source, modality).state_dict())
+        encoder.load_state_dict(getattr(branch_model(modality, source), f"{modality}_encoder").state_dict())
         return
     path = _imagenet_file(modality) if source == IMAGENET else Path(source).expanduser()
     weights = to_transformers(_read_torchvision(path, _flag(modality, source)))
@@ -215,14 +214,19 @@ def _checkpoint_config(source: str, modality: Modality) -> EmoFusionConfig:
     )
 
 
-def _checkpoint_encoder(source: str, modality: Modality) -> nn.Module:
+def branch_model(modality: Modality, source: str) -> EmoFusionModel:
+    """The checkpoint that an encoder comes from, whole.
+
+    Raises:
+        ArgumentError: There is none, or it lacks weights of that encoder.
+    """
     flag = _flag(modality, source)
     with _weights_to_read(source, modality):
         model, loaded = EmoFusionModel.from_pretrained(_checkpoint(source), output_loading_info=True, check_seen=False)
     anew = [name for name in loaded["missing_keys"] if name.startswith(f"{modality}_encoder.")]
     if anew:
         raise ArgumentError(f"{flag}: the checkpoint lacks {len(anew)} weights of its encoder, such as {min(anew)}")
-    return getattr(model, f"{modality}_encoder")
+    return model
 
 
 @contextmanager

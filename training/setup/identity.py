@@ -59,6 +59,8 @@ _MODEL = (
     "class_weights",
     "freeze_audio_encoder",
     "freeze_video_encoder",
+    "start_head",
+    "embedding_views",
 )
 _DATA = (
     "corpus",

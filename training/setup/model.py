@@ -12,6 +12,7 @@ from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
 from .encoder_weights import start_encoders
+from .start_head import start_head
 
 # Fields of ModelArguments that are fields of the config, too.
 CONFIG_FLAGS = (
@@ -19,6 +20,8 @@ CONFIG_FLAGS = (
     "audio_encoder",
     "gate",
     "gate_bias",
+    "gate_dropout",
+    "branch_loss_weight",
     "modality_dropout_p",
     "encoder_width",
     "num_frames",
@@ -118,9 +121,12 @@ def make_model(
         )
         _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
     start_encoders(model, model_args, trains=train_labels is not None)
-    if model_args.freeze_audio_encoder:
+    if model_args.start_head and train_labels is not None:
+        start_head(model, model_args)
+    head_only = model_args.embedding_views > 0
+    if model_args.freeze_audio_encoder or head_only:
         model.freeze_audio_encoder()
-    if model_args.freeze_video_encoder:
+    if model_args.freeze_video_encoder or head_only:
         model.freeze_video_encoder()
     return model
 

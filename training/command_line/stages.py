@@ -1,0 +1,114 @@
+"""`--branches_first`: the command lines of the stages of one training. Importing this needs no torch."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from emofusion.training.errors import ArgumentError
+
+from .arguments import StageArguments
+from .flags import STAGE_FLAGS, names_flag, without
+from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words_of
+
+BRANCHES = ("audio", "video")
+"""The stages before that of the fusion; a branch is a model with `fusion=` its name."""
+
+_OF_FUSION = (
+    "fusion",
+    "gate",
+    "gate_bias",
+    "gate_dropout",
+    "modality_dropout",
+    "modality_dropout_p",
+    "branch_loss_weight",
+    "embedding_views",
+    "start_head",
+)
+"""What a branch does not have, so that fusions which differ in it share their branches."""
+
+_OF_BRANCH = ("{}_encoder", "{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
+"""What only one branch has."""
+
+DEFAULT_VIEWS = 4
+"""Augmented views on which the head of a fusion is trained, where nobody says how many."""
+
+
+def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments) -> list[str]:
+    """The command line of a stage, but for its output folder: what all have in common, its block, and flags.
+
+    A flag on the command line wins over the block, and the block over the recipe's other fields.
+
+    Args:
+        words (`Sequence[str]`): The command line of the whole training; its first word may be a recipe.
+        stage (`str`): `"audio"`, `"video"` or `"fusion"`.
+        stages (`StageArguments`): What these words say of stages.
+
+    Raises:
+        ArgumentError: The block cannot be read.
+    """
+    common: list[str] = []
+    flags = list(words)
+    if starts_with_recipe(words):
+        common = words_of(read_recipe(flags.pop(0)))
+    dropped = {*STAGE_FLAGS, "output_dir"}
+    if stage in BRANCHES:
+        other = BRANCHES[1 - BRANCHES.index(stage)]
+        dropped |= {*_OF_FUSION, *(name.format(other) for name in _OF_BRANCH), "hub_model_id", "push_to_hub"}
+    else:
+        dropped |= {f"{branch}_encoder_weights" for branch in BRANCHES}
+    found = without([*common, *words_of(block_of(stage, stages)), *flags], dropped)
+    return [*found, f"--fusion={stage}"] if stage in BRANCHES else found
+
+
+def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:
+    """The settings of one stage alone.
+
+    Raises:
+        ArgumentError: They are no JSON, or have a field that a run does not have.
+    """
+    flag = BLOCKS[stage]
+    given = getattr(stages, flag)
+    if given is None:
+        return {}
+    try:
+        settings = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise ArgumentError(f"--{flag} {given}: not JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise ArgumentError(f'--{flag} {given}: expected JSON such as {{"num_train_epochs": 40}}')
+    check_block(settings, f"--{flag}")
+    return settings
+
+
+def words_of_fusion(words: Sequence[str], stages: StageArguments, fusion: str, branches: dict[str, str]) -> list[str]:
+    """The command line of the last stage, but for its output folder.
+
+    Args:
+        words (`Sequence[str]`): The command line of the whole training.
+        stages (`StageArguments`): What these words say of stages.
+        fusion (`str`): The fusion.
+        branches (`dict[str, str]`): By modality: the folder of its model.
+    """
+    found = words_of_stage(words, "fusion", stages)
+    if not names_flag(found, "embedding_views"):
+        found.append(f"--embedding_views={DEFAULT_VIEWS}")
+    if fusion == "late":  # both of its classifiers are trained already
+        found = [*without(found, {"num_train_epochs", "embedding_views"}), "--num_train_epochs=0"]
+    started = [f"--{branch}_encoder_weights={folder}" for branch, folder in branches.items()]
+    return [*found, *started, "--start_head"]
+
+
+def words_of_joint(words: Sequence[str], stages: StageArguments, head: str) -> list[str]:
+    """The command line of a last stage that trains all weights together, but for its output folder.
+
+    What it begins with counts as a checkpoint, so it is kept where validation actors do not gain.
+
+    Args:
+        words (`Sequence[str]`): The command line of the whole training.
+        stages (`StageArguments`): What these words say of stages.
+        head (`str`): The folder of the model whose head was trained.
+    """
+    replaced = {"num_train_epochs", "learning_rate", "embedding_views", "select", "load_best_model_at_end"}
+    found = without(words_of_stage(words, "fusion", stages), replaced)
+    epochs, rate = f"--num_train_epochs={stages.joint_epochs}", f"--learning_rate={stages.joint_learning_rate}"
+    return [*found, f"--model_name_or_path={head}", epochs, rate, "--select=best", "--eval_on_start"]

@@ -1,0 +1,84 @@
+"""What frozen encoders make of the clips, computed once: `--embedding_views` trains the head alone on it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from datasets import Dataset as Rows
+from torch.utils.data import DataLoader, Dataset
+
+from emofusion.data import ClipCollator, EpochClock
+from emofusion.data.store.progress import Bar
+from emofusion.modeling import EmoFusionModel
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+class EmbeddedClips(Dataset[dict[str, torch.Tensor]]):
+    """Clips as their tokens, in one view or several that take turns from epoch to epoch.
+
+    Args:
+        views (`list[dict[str, torch.Tensor]]`): `audio_tokens [clips, steps, size]`, `video_tokens`, masks and labels.
+        clock (`EpochClock`, *optional*): Tells the epoch, where there are several.
+    """
+
+    def __init__(self, views: list[Tensors], clock: EpochClock | None = None) -> None:
+        self.views, self.clock = views, clock
+
+    def __len__(self) -> int:
+        return len(self.views[0]["labels"])
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        view = self.views[self.clock.epoch % len(self.views) if self.clock is not None else 0]
+        return {name: values[index] for name, values in view.items()}
+
+
+def embed_training(
+    model: EmoFusionModel, rows: Rows, clock: EpochClock, views: int, batch_size: int, device: torch.device
+) -> EmbeddedClips:
+    """Training clips in `views` augmented views: those of the first epochs, whatever epoch they are used in.
+
+    They depend on seed, clip and weights alone, so a resumed run makes the same.
+    """
+    epoch, made = clock.epoch, []
+    for view in range(views):
+        clock.epoch = view
+        made.append(embed(model, rows, batch_size, device, f"embedding, view {view + 1} of {views}"))
+    clock.epoch = epoch
+    return EmbeddedClips(made, clock)
+
+
+@torch.no_grad()
+def embed(model: EmoFusionModel, rows: Rows, batch_size: int, device: torch.device, title: str) -> Tensors:
+    """Tokens, masks and labels of all clips, in their order, in main memory.
+
+    Args:
+        model (`EmoFusionModel`): In evaluation mode afterwards.
+        rows (`Dataset`): Model inputs, such as `clips.inputs(...)["train"]`.
+        batch_size (`int`): Clips at a time.
+        device (`torch.device`): Where the model lies.
+        title (`str`): What the progress bar says.
+    """
+    model.eval()
+    parts: list[dict[str, torch.Tensor]] = []
+    loader: DataLoader[Any] = DataLoader(rows, batch_size, collate_fn=_collate)
+    with Bar(total=len(rows), desc=title, unit="clip") as bar:
+        for batch in loader:
+            kept = {name: batch.pop(name) for name in ("labels", "mixup") if name in batch}
+            inputs = model.encode(**{name: values.to(device) for name, values in batch.items()})
+            found = {
+                "audio_tokens": inputs.audio,
+                "video_tokens": inputs.video,
+                "audio_mask": inputs.audio_mask,
+                "video_mask": inputs.video_mask,
+            }
+            parts.append({**{name: values.cpu() for name, values in found.items()}, **kept})
+            bar.update(len(kept["labels"]))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _collate(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """A batch whose clips are not mixed yet; by `mixup`, where they have it, their tokens will be."""
+    plans = [clip.pop("mixup") for clip in clips if "mixup" in clip]
+    batch = ClipCollator()(clips)
+    return {**batch, "mixup": torch.stack(plans)} if plans else batch
