@@ -66,7 +66,7 @@ def _check_what_is_done(values: Any) -> None:
             raise ValueError(
                 f"--lr_scheduler_type {values.lr_scheduler_type} with --eval_strategy no: it goes by validation scores"
             )
-    elif values.eval_strategy == "epoch" and values.max_steps < 0 and values.eval_delay >= values.num_train_epochs:
+    elif values.eval_strategy == "epoch" and values.max_steps < 0 and values.eval_delay >= values.num_train_epochs > 0:
         raise ValueError(f"--eval_delay {values.eval_delay:g}: training ends after epoch {values.num_train_epochs:g}")
     elif values.eval_strategy == "steps" and 0 < values.max_steps < values.eval_delay:
         raise ValueError(f"--eval_delay {values.eval_delay:g}: training ends after step {values.max_steps}")

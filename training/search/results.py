@@ -95,7 +95,7 @@ def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path, i
         record (`dict`): As search.json holds it.
         recipe (`dict`): What all trials had in common.
         folder (`Path`): Where they go.
-        in_stages (`bool`): Whether the trials were the last stage of a training, so that what they tried is of it alone.
+        in_stages (`bool`): Whether the trials were the last stage of a training, which they tried settings of.
     """
     best = record["best"]
     head = (
