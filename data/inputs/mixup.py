@@ -37,9 +37,9 @@ def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> 
     partner[order] = order.roll(-1)
     labels = batch["labels"]
     alike = (labels >= 0) & (labels[partner] >= 0)
-    for _, mask in INPUTS:
-        if mask in batch:
-            alike &= batch[mask] == batch[mask][partner]
+    for name, mask in batch.items():
+        if name.endswith("_mask"):
+            alike &= (mask == mask[partner]).view(len(mask), -1).all(dim=1)
     kept = torch.where(alike, plan[:, 0], 1.0)
     classes = F.one_hot(labels.clamp(min=0), num_labels).float() * (labels >= 0)[:, None]
     mixed = dict(batch)
