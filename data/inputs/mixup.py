@@ -45,5 +45,5 @@ def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> 
     mixed = dict(batch)
     for name, values in [("labels", classes), *((name, batch[name]) for name, _ in INPUTS if name in batch)]:
         weight = kept.view(-1, *[1] * (values.dim() - 1))
-        mixed[name] = weight * values + (1 - weight) * values[partner]
+        mixed[name] = torch.lerp(values[partner], values, weight)
     return mixed
