@@ -1,12 +1,19 @@
 """What training does to clips beyond reading them, by name, and the epoch by which it draws."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from emofusion.data.store.settings import SOUND_MARGIN_S
 
+from .black_augment import NUM_BLACK_DRAWS, drawn_black
+from .mel_warp import warp_mels
+from .mixup import NUM_MIX_DRAWS, shares_kept
+from .random_draws import clip_draws
+from .sound_augment import NUM_NOISE_DRAWS, add_coloured_noise, change_gain
 from .spec_augment import SpecAugment
+from .time_shift import shift_in_time
 
 
 class EpochClock:
@@ -61,6 +68,60 @@ class Augmentation:
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise ValueError(f"{name}={value}: expected a number from 0 (which leaves it out) to {most}")
+
+    @property
+    def changes_sound(self) -> bool:
+        """Whether sound becomes another before it becomes a spectrogram."""
+        return bool(self.time_shift or self.gain or self.noise)
+
+    def furthest_shift(self, rate: int) -> int:
+        """Samples of sound that `augment_sounds` needs at each end."""
+        return round(self.time_shift * rate)
+
+    def draws(self, clips: Sequence[str], count: int, purpose: str) -> torch.Tensor:
+        """Uniform draws `[clips, count]` of this epoch, see `clip_draws`."""
+        return clip_draws(self.seed, self.clock.epoch, clips, count, purpose)
+
+    def augment_sounds(self, lines: torch.Tensor, clips: Sequence[str], rate: int) -> torch.Tensor:
+        """Shift sounds in time, change their level and add noise.
+
+        Args:
+            lines (`torch.Tensor`): int16 `[clips, samples]`, with `furthest_shift` samples more at each end.
+            clips (`Sequence[str]`): What identifies each clip.
+            rate (`int`): Samples per second.
+
+        Returns:
+            `torch.Tensor`: float32 `[clips, samples]`, 1 at full scale; louder sound is not cut off.
+        """
+        shifts = self.draws(clips, 1, "time shift")[:, 0]
+        sounds = shift_in_time(lines, shifts, self.furthest_shift(rate)).float() / 32768
+        if self.gain:
+            sounds = change_gain(sounds, self.draws(clips, 1, "gain")[:, 0], self.gain)
+        choices = self.draws(clips, NUM_NOISE_DRAWS, "noise")
+        noisy = choices[:, 0] < self.noise
+        if noisy.any():
+            names = [clip for clip, is_noisy in zip(clips, noisy, strict=True) if is_noisy]
+            draws = self.draws(names, sounds.shape[1], "samples of noise")
+            sounds[noisy] = add_coloured_noise(sounds[noisy], choices[noisy, 1:], draws, rate)
+        return sounds
+
+    def augment_features(self, features: torch.Tensor, clips: Sequence[str]) -> torch.Tensor:
+        """Warp and mask log-mels `[clips, mels, time]`."""
+        if self.mel_warp:
+            features = warp_mels(features, self.draws(clips, 1, "mel warp")[:, 0], self.mel_warp)
+        if self.spec_augment is not None:
+            features = self.spec_augment(features, self.draws(clips, self.spec_augment.num_draws, "spectrogram"))
+        return features
+
+    def black_frames(self, clips: Sequence[str], frames: int) -> torch.Tensor:
+        """Which frames of each clip are black: bool `[clips, frames]`."""
+        return drawn_black(self.draws(clips, NUM_BLACK_DRAWS + frames, "black frames"), self.black)
+
+    def plan_mixup(self, clips: Sequence[str]) -> torch.Tensor:
+        """What `mix` needs to know of each clip: `[clips, 2]`."""
+        plan = self.draws(clips, NUM_MIX_DRAWS, "mixup")
+        plan[:, 0] = shares_kept(plan[:, 0], self.mixup)
+        return plan
 
 
 MOST = {"time_shift": SOUND_MARGIN_S, "gain": 30.0, "noise": 1.0, "mel_warp": 0.5, "black": 1.0, "mixup": 10.0}

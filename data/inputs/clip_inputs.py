@@ -14,13 +14,8 @@ from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 
 from .augmentation import Augmentation
-from .black_augment import NUM_BLACK_DRAWS, drawn_black
 from .frame_augment import NUM_FRAME_DRAWS, augment_frames
-from .mel_warp import warp_mels
-from .mixup import NUM_MIX_DRAWS, shares_kept
-from .random_draws import clip_draws
-from .sound_augment import NUM_NOISE_DRAWS, add_coloured_noise, change_gain
-from .time_shift import shift_in_time, sound_line
+from .time_shift import sound_line
 
 
 class ClipInputs:
@@ -52,13 +47,12 @@ class ClipInputs:
             frames = self._choose_frames(self._stored_frames(rows), rows["clip"])
         parts = zip(rows["source"], self._blacken(frames, rows["clip"]), self._sounds(rows), strict=True)
         inputs = dict(self.processor.pack([ClipArrays(*part) for part in parts], cropped=self._crops))
-        if "input_features" in inputs:
-            inputs["input_features"] = self._augment_features(inputs["input_features"], rows["clip"])
+        if "input_features" in inputs and self.augmentation is not None:
+            inputs["input_features"] = self.augmentation.augment_features(inputs["input_features"], rows["clip"])
         inputs["labels"] = torch.tensor(rows["label"])
         if self.augmentation is not None and self.augmentation.mixup:
-            plan = self._draws(rows["clip"], NUM_MIX_DRAWS, "mixup")
-            plan[:, 0] = shares_kept(plan[:, 0], self.augmentation.mixup)
-            inputs["mixup"] = plan  # the collator mixes: whom a clip is mixed with is known in the batch alone
+            # The collator mixes: whom a clip is mixed with is known in the batch alone.
+            inputs["mixup"] = self.augmentation.plan_mixup(rows["clip"])
         return inputs
 
     @property
@@ -85,9 +79,9 @@ class ClipInputs:
 
     def _choose_frames(self, stored: list[np.ndarray | None], clips: list[str]) -> list[np.ndarray | None]:
         """uint8 `[frames, side, side, 3]` of each clip: those that the model takes, or augmented and cropped ones."""
-        if not self._crops:
+        if self.augmentation is None or not self.augmentation.frames:
             return [None if frames is None else frames[:: DecodeOptions.frames_per_step] for frames in stored]
-        draws = self._draws(clips, NUM_FRAME_DRAWS + self.processor.num_frames, "frames")
+        draws = self.augmentation.draws(clips, NUM_FRAME_DRAWS + self.processor.num_frames, "frames")
         crop = self.processor.video_processor.crop_size["height"]
         return [
             None if frames is None else augment_frames(frames, draw, DecodeOptions.frames_per_step, crop)
@@ -98,11 +92,13 @@ class ClipInputs:
         """uint8 `[1, side, side, 3]` of each picture: as it is, or resized as stored frames are and augmented."""
         pictures = zip(rows["image"], rows["clip"], rows["source"], strict=True)
         stills = [None if image is None else as_still(image, clip, source) for image, clip, source in pictures]
-        if not self._crops:
+        if self.augmentation is None or not self.augmentation.frames:
             return stills
         size = self.processor.video_processor.size["height"]
         crop = self.processor.video_processor.crop_size["height"]
-        draws = self._draws(rows["clip"], NUM_FRAME_DRAWS + 1, "frames").numpy()  # one frame: nothing to jitter
+        draws = self.augmentation.draws(
+            rows["clip"], NUM_FRAME_DRAWS + 1, "frames"
+        ).numpy()  # one frame: nothing to jitter
         return [
             None if still is None else augment_frames(shrink(still, size), draw, frames_per_step=1, crop=crop)
             for still, draw in zip(stills, draws, strict=True)
@@ -113,76 +109,33 @@ class ClipInputs:
         most = max((len(array) for array in frames if array is not None), default=0)
         if self.augmentation is None or not self.augmentation.black or not most:
             return frames
-        black = drawn_black(self._draws(clips, NUM_BLACK_DRAWS + most, "black"), self.augmentation.black).numpy()
         return [
-            None if array is None else np.where(hidden[: len(array), None, None, None], np.uint8(0), array)
-            for array, hidden in zip(frames, black, strict=True)
+            None if array is None else np.where(black[: len(array), None, None, None], np.uint8(0), array)
+            for array, black in zip(frames, self.augmentation.black_frames(clips, most).numpy(), strict=True)
         ]
 
     def _sounds(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
         """int16 `[samples]` of each clip as it is stored, or float32 of the seconds that are heard, augmented."""
-        clips, wanted = rows["clip"], self.augmentation
+        clips, rate = rows["clip"], self.processor.feature_extractor.sampling_rate
         stored = [_samples(binary) for binary in rows.get("audio", [None] * len(clips))]
         there = [place for place, sound in enumerate(stored) if sound is not None]
-        if wanted is None or not there or not (wanted.time_shift or wanted.gain or wanted.noise):
+        heard = "audio" in self.processor.modalities and there
+        if self.augmentation is None or not self.augmentation.changes_sound or not heard:
             return stored
-        names = [clips[place] for place in there]
-        furthest = round(wanted.time_shift * self.processor.feature_extractor.sampling_rate)
-        lines = torch.from_numpy(np.stack([self._sound_line(rows, place, furthest) for place in there]))
-        sounds = shift_in_time(lines, self._draws(names, 1, "time shift")[:, 0], furthest).float() / 32768
-        if wanted.gain:
-            sounds = change_gain(sounds, self._draws(names, 1, "gain")[:, 0], wanted.gain)
-        if wanted.noise:
-            sounds = self._add_noise(sounds, names, wanted.noise)
-        for place, sound in zip(there, sounds, strict=True):
-            stored[place] = sound.numpy()
-        return stored
+        margin = self.augmentation.furthest_shift(rate)
+        lines = torch.from_numpy(np.stack([self._sound_line(rows, place, margin) for place in there]))
+        sounds = self.augmentation.augment_sounds(lines, [clips[place] for place in there], rate).numpy()
+        by_place = dict(zip(there, sounds, strict=True))
+        return [by_place.get(place) for place in range(len(clips))]
 
     def _sound_line(self, rows: dict[str, list[Any]], place: int, margin: int) -> np.ndarray:
         """int16: the seconds of a clip that the model hears, and `margin` samples more at each end."""
-        before, audio, after = (
-            _samples(rows[name][place]) if name in rows else None for name in ("audio_before", "audio", "audio_after")
-        )
-        assert audio is not None
-        nothing = np.zeros(0, np.int16)
+        columns = [rows.get(name) for name in ("audio_before", "audio", "audio_after")]
+        parts = [None if column is None else _samples(column[place]) for column in columns]
+        before, audio, after = (np.zeros(0, np.int16) if part is None else part for part in parts)
         extractor = self.processor.feature_extractor
         first, count = extractor.first_heard(audio), extractor.num_samples
-        return sound_line(
-            nothing if before is None else before,
-            audio,
-            nothing if after is None else after,
-            first - margin,
-            count + 2 * margin,
-        )
-
-    def _add_noise(self, sounds: torch.Tensor, clips: list[str], share: float) -> torch.Tensor:
-        """The sounds, a share of them with noise."""
-        draws = self._draws(clips, NUM_NOISE_DRAWS, "noise")
-        chosen = draws[:, 0] < share
-        if not chosen.any():
-            return sounds
-        names = [clip for clip, is_chosen in zip(clips, chosen, strict=True) if is_chosen]
-        samples = self._draws(names, sounds.shape[1], "samples of noise")
-        rate = self.processor.feature_extractor.sampling_rate
-        noisy = sounds.clone()
-        noisy[chosen] = add_coloured_noise(sounds[chosen], draws[chosen, 1:], samples, rate)
-        return noisy
-
-    def _augment_features(self, features: torch.Tensor, clips: list[str]) -> torch.Tensor:
-        """Log-mels `[batch, mels, time]`, warped and masked in training."""
-        wanted = self.augmentation
-        if wanted is None:
-            return features
-        if wanted.mel_warp:
-            features = warp_mels(features, self._draws(clips, 1, "mel warp")[:, 0], wanted.mel_warp)
-        if wanted.spec_augment is not None:
-            draws = self._draws(clips, wanted.spec_augment.num_draws, "spectrogram")
-            features = wanted.spec_augment(features, draws)
-        return features
-
-    def _draws(self, clips: list[str], count: int, purpose: str) -> torch.Tensor:
-        assert self.augmentation is not None
-        return clip_draws(self.augmentation.seed, self.augmentation.clock.epoch, clips, count, purpose)
+        return sound_line(before, audio, after, first - margin, count + 2 * margin)
 
 
 def _samples(binary: bytes | None) -> np.ndarray | None:

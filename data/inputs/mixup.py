@@ -42,13 +42,13 @@ def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> 
     partner[order] = order.roll(-1)
     labels = batch["labels"]
     alike = (labels >= 0) & (labels[partner] >= 0)
-    for _, mask in INPUTS:
-        if mask in batch:
-            alike &= batch[mask] == batch[mask][partner]
+    for name, mask in batch.items():
+        if name.endswith("_mask"):
+            alike &= (mask == mask[partner]).view(len(mask), -1).all(dim=1)
     kept = torch.where(alike, plan[:, 0], 1.0)
     classes = F.one_hot(labels.clamp(min=0), num_labels).float() * (labels >= 0)[:, None]
     mixed = dict(batch)
     for name, values in [("labels", classes), *((name, batch[name]) for name, _ in INPUTS if name in batch)]:
         weight = kept.view(-1, *[1] * (values.dim() - 1))
-        mixed[name] = weight * values + (1 - weight) * values[partner]
+        mixed[name] = torch.lerp(values[partner], values, weight)
     return mixed

@@ -54,6 +54,16 @@ def test_window_coverage_prints_a_line_for_each_window(
     assert [line.split(" | ")[:2] for line in lines] == [[f"| {name}", "2"] for name in coverage.WINDOWS]
 
 
+def test_augmentation_prints_a_line_for_each_field(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    augmentation = script("augmentation")
+    monkeypatch.setattr(augmentation, "ROUNDS", 1)
+    monkeypatch.setattr(augmentation, "BATCH", 2)
+    augmentation.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == [f"| {name}" for name in ("nothing", *augmentation.WAYS)]
+    assert float(lines[0].split(" | ")[1].removesuffix(" |")) > 0
+
+
 def test_long_sound_prints_a_line_for_each_length(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     long_sound = script("long_sound")
     monkeypatch.setattr("sys.argv", ["long_sound.py", "--hours", "0.02"])

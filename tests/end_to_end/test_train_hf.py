@@ -186,6 +186,8 @@ def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(
     # 32 training clips, batches of 8: 4 steps an epoch, so the checkpoints of steps 3 and 6 lie inside one.
     flags = ["--eval_strategy", "steps", "--eval_steps", 3, "--save_strategy", "steps", "--save_steps", 3]
     flags += ["--num_train_epochs", 3, "--save_total_limit", 20, "--dataloader_num_workers", workers, *more]
+    flags += ["--time_shift", 0.25, "--gain_augment", 6, "--noise_augment", 0.5, "--mel_warp", 0.1]
+    flags += ["--black_augment", 0.5, "--mixup_alpha", 0.4]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     run_training(*places, *flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
 

@@ -268,7 +268,7 @@ def only_row(folder: Path, cache: Path) -> dict[str, Any]:
 def test_load_dataset_of_flv_alone_has_picture_and_sound(tmp_path: Path):
     write_crema_d(tmp_path / "corpus", "1005_IEO_SAD_MD", "flv")
     row = only_row(tmp_path / "corpus", tmp_path / "cache")
-    frames, audio = row.pop("frames"), row.pop("audio")
+    frames, audio, _, _ = (row.pop(name) for name in ("frames", "audio", "audio_before", "audio_after"))
     assert row == {
         "clip": "1005_IEO_SAD_MD",
         "label": 3,

@@ -29,7 +29,7 @@ from helpers.corpora.ravdess_files import (
 
 TINY = DecodeSettings(num_frames=2, frame_size=16)
 COLUMNS = ["frames", "audio", "label", "emotion", "actor", "gender", "intensity", "statement", "repetition", "channel"]
-COLUMNS += ["source", "clip", "has_video", "has_audio", "face"]
+COLUMNS += ["source", "clip", "has_video", "has_audio", "face", "audio_before", "audio_after"]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,7 @@ def test_load_dataset_columns_are_those_of_the_design(corpus: Path, cache: Path)
     assert label.names == ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
     row = rows[3]
     frames, audio = row.pop("frames"), row.pop("audio")
+    beside = row.pop("audio_before"), row.pop("audio_after")
     assert row == {
         "clip": "01-03-01-01-01-02",
         "label": 2,
@@ -100,13 +101,17 @@ def test_load_dataset_columns_are_those_of_the_design(corpus: Path, cache: Path)
         "source": "Actor_02/01-01-03-01-01-01-02.mp4",
     }
     assert (len(frames), len(audio)) == (TINY.num_frames * TINY.frames_per_step * 16 * 16 * 3, 3 * RATE * 2)
+    assert [len(sound) for sound in beside] == [RATE // 4 * 2, 0]  # the window is the end of the file
 
 
 def test_load_dataset_frames_and_audio_are_those_that_read_clip_gives(corpus: Path, cache: Path):
     for row in load(corpus, cache, split="train+test"):
-        clip = read_clip(corpus / row["source"], num_frames=4)
+        clip = read_clip(corpus / row["source"], num_frames=4, margin=0.25)
         assert row["frames"] == shrink(clip.frames, 16).tobytes()
-        assert np.array_equal(np.frombuffer(row["audio"], np.int16), to_int16(clip.audio))
+        for name in ("audio", "audio_before", "audio_after"):
+            assert np.array_equal(
+                np.frombuffer(row[name], np.int16), to_int16(getattr(clip, name), like=clip.audio)
+            ), name
         assert np.frombuffer(row["audio"], np.int16).std() > 1000
         assert np.frombuffer(row["frames"], np.uint8).std() > 10
 

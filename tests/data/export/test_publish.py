@@ -445,6 +445,7 @@ def test_npz_holds_every_clip(rows: Dataset, tmp_path: Path):
             row["has_audio"],
             row["has_audio"],
         )
+        assert not {"audio_before", "audio_after"} & {*held, *line}  # they are for training
         if row["has_video"]:
             assert (held["frames"].shape, held["frames"].dtype) == ((4, 32, 32, 3), np.uint8)
             assert held["frames"].tobytes() == row["frames"]

@@ -222,6 +222,34 @@ def test_long_sound_is_read_as_a_short_one(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_audio(path), whole)
 
 
+@pytest.mark.parametrize("keep", [100_000, 64 * 2**20])
+def test_margins_are_the_sound_beside_the_window(tmp_path, monkeypatch, keep):
+    path = write_drawing(tmp_path / "a.wav", Drawing(seconds=6.0, burst_at=2.9), picture=False)
+    whole, plain = read_audio(path), read_clip(path)
+    monkeypatch.setattr(sound_emofusion, "KEEP_BYTES", keep)
+    first, count, margin = round(plain.start * RATE), 3 * RATE, RATE // 4
+    clip = read_clip(path, margin=0.25)
+    np.testing.assert_array_equal(clip.audio, plain.audio)
+    np.testing.assert_array_equal(clip.audio_before, whole[first - margin : first])
+    np.testing.assert_array_equal(clip.audio_after, whole[first + count : first + count + margin])
+    assert plain.audio_before.size == plain.audio_after.size == 0
+
+
+@pytest.mark.parametrize(
+    "seconds, window, sizes", [(2.0, "start", (0, 0)), (3.1, "start", (0, 0.1)), (3.2, "center", (0.1, 0.1))]
+)
+def test_margins_end_with_the_file(tmp_path, seconds, window, sizes):
+    path = write_drawing(tmp_path / "a.wav", Drawing(seconds=seconds, burst_at=1.0), picture=False)
+    clip = read_clip(path, window=window, margin=0.25)
+    assert (clip.audio_before.size, clip.audio_after.size) == tuple(round(size * RATE) for size in sizes)
+
+
+def test_margins_are_turned_down_with_their_window_and_louder_ones_cut_off():
+    stored = to_int16(np.float32([0.5, -2.0, 8.0]), like=np.float32([0.1, 2.0]))
+    assert stored.tolist() == [round(0.25 * 32767), -32767, 32767]
+    assert to_int16(np.float32([0.5]), like=np.float32([0.1])).tolist() == [16384]
+
+
 def test_long_sound_is_not_held(tmp_path, monkeypatch):
     """Neither by the track nor by a view of what passed by: the peak is below a third of the mono sound alone."""
     drawing = Drawing(seconds=120.0, burst_at=100.0)
