@@ -25,7 +25,7 @@ from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.record.predictions import predictions_table
-from emofusion.evaluation.record.run_record import OutcomeFields, RunRecord, SetupFields, TrainingFields
+from emofusion.evaluation.record.run_record import OutcomeFields, PreparedFields, RunRecord, SetupFields
 from emofusion.evaluation.record.setup_fields import circumstance_fields, corpus_fields, model_fields
 from emofusion.evaluation.record.training_fields import training_fields
 from emofusion.evaluation.reports.card import license_of
@@ -53,6 +53,7 @@ from emofusion.training.setup.identity import check_same_run, identity_of, same_
 from emofusion.training.setup.model import make_config, make_model, make_processor
 from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
+from .calibration import calibrate
 from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
 from .trainer import EmoFusionTrainer, make_trainer
 
@@ -88,10 +89,10 @@ def run_job(words: Sequence[str], resume: bool = False, within: Path | None = No
         return finished
     if run.is_main:
         (say if within is None else say_once)(run.clips.account.table())
-    trained: TrainingFields = train(run) if run.trains else {}
+    prepared: PreparedFields = train(run) if run.trains else _calibrate(run)
     known = run.record([SCRIPT, *words])
     predictions, outcome = score(run, known["labels"])
-    metrics: RunRecord = {**known, **trained, **outcome}
+    metrics: RunRecord = {**known, **prepared, **outcome}
     if run.is_main:
         save(run, predictions, metrics)
     tell_trackers(run.trainer, metrics)
@@ -269,18 +270,27 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     return checkpoint
 
 
-def train(run: Run) -> TrainingFields:
+def train(run: Run) -> PreparedFields:
     """Train, end with the weights that are kept, save them; returns what metrics.json says of the training."""
     trainer = run.trainer
     if run.is_main:
         remove_results(run.folder)  # of an earlier run, whose weights go
         save_identity(run.identity, run.folder)
     result = trainer.train(resume_from_checkpoint=run.checkpoint)
+    calibrated = _calibrate(run)  # before the model is saved: its config keeps what was fitted
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
     loss = result.training_loss if run.checkpoint is None else None  # Trainer counts the steps of this call alone
     args = run.arguments.training
-    return training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+    trained = training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+    return {**trained, **calibrated}
+
+
+def _calibrate(run: Run) -> PreparedFields:
+    """Fit temperatures on the validation actors, where that is asked for."""
+    if not run.arguments.training.calibrate:
+        return {}
+    return {**calibrate(run.trainer, run.clips.splits["validation"], run.inputs["validation"], run.inputs["test"])}
 
 
 def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:

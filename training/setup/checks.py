@@ -83,6 +83,11 @@ def _check_corpus_flags(arguments: Arguments) -> None:
     useless = [flag for flag in given if flag not in entry.flags]
     if useless:
         raise ArgumentError(f"--{useless[0]}: {entry.corpus.name} has no use for it; leave it out")
+    if entry.test_part == "validation" and arguments.training.calibrate:
+        raise ArgumentError(
+            f"--calibrate with --corpus {data.corpus}: no labels of its test split were ever published, so its "
+            "validation split is scored, and nobody is left to calibrate by; leave it out"
+        )
     if entry.test_part == "validation" and arguments.validates:
         raise ArgumentError(
             f"--corpus {data.corpus}: no labels of its test split were ever published, so its validation split is "

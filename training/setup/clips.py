@@ -78,10 +78,13 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
 
 
 def needed_splits(arguments: Arguments) -> tuple[str, ...]:
-    """Training needs clips to learn from, others to choose the checkpoint by, and others to be scored on."""
-    if not arguments.trains:
-        return ("test",)
-    return SPLITS if arguments.validates else ("train", "test")
+    """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on."""
+    needed = {
+        "train": arguments.trains,
+        "validation": arguments.validates or arguments.training.calibrate,
+        "test": True,
+    }
+    return tuple(name for name in SPLITS if needed[name])
 
 
 def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
