@@ -64,6 +64,11 @@ def _check_protocol(arguments: Arguments) -> None:
     if not 0 <= data.fold < len(folds):
         choices = f"folds 0 to {len(folds) - 1}" if len(folds) > 1 else "one fold, which is 0"
         raise ArgumentError(f"--fold {data.fold}: {data.protocol} of {name} has {choices}")
+    if arguments.training.calibrate and not entry.still and not folds[data.fold].validation:
+        raise ArgumentError(
+            f"--calibrate with --protocol {data.protocol}: it has no validation actors to calibrate by; leave it "
+            "out, or name a protocol that has some"
+        )
     if arguments.trains and not entry.still and not folds[data.fold].train:
         others = [other for other in entry.protocols if entry.protocols[other][0].train]
         raise ArgumentError(
