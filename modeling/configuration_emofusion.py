@@ -24,6 +24,9 @@ CLASSES_OF = {
 }
 """The classes of each label set, by which a config tells whether its `label_set` is still the name of its classes."""
 
+NOT_CALIBRATED = {"temperature": 1.0, "late_audio_weight": 0.5, "audio_temperature": 1.0, "video_temperature": 1.0}
+"""The fields that calibration sets, as they are before."""
+
 # What transformers itself hands to a config beside its fields.
 _KNOWN_KEYWORDS = {
     "attn_implementation",
@@ -187,6 +190,12 @@ class EmoFusionConfig(PreTrainedConfig):
     def modalities(self) -> tuple[str, ...]:
         """The modalities that this model reads: `("audio", "video")`, or one of them."""
         return (self.fusion,) if self.fusion in ("audio", "video") else ("audio", "video")
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The fields of `NOT_CALIBRATED` that this fusion goes by, with their values."""
+        names = NOT_CALIBRATED if self.fusion == "late" else ("temperature",)
+        return {name: float(getattr(self, name)) for name in names}
 
     @property
     def video_embedding_size(self) -> int:

@@ -4,6 +4,7 @@ A head sees tokens that are zero wherever a modality is missing, and masks that 
 missing side must not reach the logits.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -67,12 +68,15 @@ class SingleHead(nn.Module):
 class LateHead(nn.Module):
     """Late fusion: the mean of both branches' probabilities; where one is missing, the other's alone.
 
-    Its logits are the log of that mean, so softmax gives the mean back. Source: Kittler et al. 1998, On Combining
-    Classifiers (the sum rule).
+    The mean is weighted by `late_audio_weight`, and either branch's logits are divided by its temperature first: with
+    the defaults it is the plain mean, and training, whose loss is of the branches, goes by neither. The head's logits
+    are the log of that mean, so softmax gives the mean back. Source: Kittler et al. 1998, On Combining Classifiers
+    (the sum rule).
     """
 
     def __init__(self, config: EmoFusionConfig) -> None:
         super().__init__()
+        self.config = config
         self.audio_classifier = nn.Linear(config.audio_embedding_size, config.num_labels)
         self.video_classifier = nn.Linear(config.video_embedding_size, config.num_labels)
 
@@ -80,11 +84,23 @@ class LateHead(nn.Module):
         """Average the probabilities of the branches that are there."""
         audio_logits = self.audio_classifier(inputs.audio.mean(1)).float()
         video_logits = self.video_classifier(inputs.video.mean(1)).float()
-        present = torch.stack(branches_present(inputs.audio_mask, inputs.video_mask), dim=1).unsqueeze(2)
-        log_probs = F.log_softmax(torch.stack([audio_logits, video_logits], dim=1), dim=2)
-        log_probs = torch.where(present, log_probs, torch.finfo(log_probs.dtype).min)
-        logits = torch.logsumexp(log_probs, dim=1) - present.sum(1).to(log_probs.dtype).log()
+        audio_there, video_there = branches_present(inputs.audio_mask, inputs.video_mask)
+        weight, both = self.config.late_audio_weight, audio_there & video_there
+        audio = _weighed(audio_logits / self.config.audio_temperature, weight, audio_there, both)
+        video = _weighed(video_logits / self.config.video_temperature, 1 - weight, video_there, both)
+        logits = torch.logsumexp(torch.stack([audio, video]), dim=0)
         return HeadOutput(logits, audio_logits=audio_logits, video_logits=video_logits)
+
+
+def _weighed(logits: torch.Tensor, weight: float, there: torch.Tensor, both: torch.Tensor) -> torch.Tensor:
+    """Logarithm of a branch's part in the mean `[batch, classes]`: its weight counts where both branches are there.
+
+    The lowest number stands for the logarithm of nothing: minus infinity has no gradient.
+    """
+    least = torch.finfo(logits.dtype).min
+    log_weight = math.log(weight) if weight else least
+    log_probs = F.log_softmax(logits, dim=1) + torch.where(both, log_weight, 0.0).to(logits.dtype)[:, None]
+    return torch.where(there[:, None], log_probs, least)
 
 
 class ConcatHead(nn.Module):

@@ -136,7 +136,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         head = self.head(inputs)
         output = EmoFusionOutput(
             loss=self._loss_of(head, labels, inputs) if labels is not None else None,
-            logits=head.logits,
+            # The loss knows no temperature, so that it is the same before and after calibration.
+            logits=head.logits if self.training else head.logits / self.config.temperature,
             gate=head.gate,
             audio_embeds=inputs.audio.mean(1) if self.audio_encoder is not None else None,
             video_embeds=inputs.video.mean(1) if self.video_encoder is not None else None,

@@ -18,6 +18,7 @@ _SECTIONS: dict[str, type] = {
     "Model": run_record.ModelFields,
     "Circumstances": run_record.CircumstanceFields,
     "Training": run_record.TrainingFields,
+    "Calibration": run_record.CalibrationFields,
     "Test scores": score_fields.ScoreFields,
     "Missing and damaged input": run_record.DamageFields,
 }

@@ -40,11 +40,28 @@ class ModelFields(TypedDict):
     encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
     window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
     face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
+    calibration: Annotated[
+        dict[str, float],
+        Note("what logits are divided by (`temperature`); of late fusion the share of the sound and the temperature "
+             "of each branch, too", missing={}),
+    ]  # fmt: skip
     trained_modalities: Annotated[
         list[str] | None,
         Note("what training clips had, of `audio` and `video`; empty where it was never trained, null where nobody "
              "knows"),
     ]  # fmt: skip
+
+
+class CalibrationFields(TypedDict, total=False):
+    """What only a run with `--calibrate` has."""
+
+    validation_calibration_error: Annotated[
+        float, Note("as `test_calibration_error`, on the validation actors, by whom it was calibrated", "0 to 1")
+    ]
+    validation_calibration_error_before: Annotated[float, Note("the same before calibration", "0 to 1")]
+    test_calibration_error_before: Annotated[
+        float, Note("what `test_calibration_error` would be without calibration", "0 to 1")
+    ]
 
 
 class CircumstanceFields(TypedDict):
@@ -93,5 +110,9 @@ class OutcomeFields(ScoreFields, DamageFields):
     """What the test says."""
 
 
-class RunRecord(SetupFields, TrainingFields, OutcomeFields):
+class PreparedFields(TrainingFields, CalibrationFields):
+    """What is done before the test."""
+
+
+class RunRecord(SetupFields, PreparedFields, OutcomeFields):
     """The content of metrics.json."""

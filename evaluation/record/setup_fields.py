@@ -56,6 +56,7 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
         "encoder_width": config.encoder_width,
         "window": config.window,
         "face_crop": config.face_crop,
+        "calibration": config.calibration,
         "trained_modalities": seen.known_modalities,
     }
 

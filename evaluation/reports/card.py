@@ -19,6 +19,7 @@ from emofusion.evaluation.run_files import ACTORS_PLOT, CARD_FILE, CONFUSION_PLO
 from emofusion.evaluation.scores.fairness import fairness
 from emofusion.evaluation.scores.score_fields import TITLES
 
+from .calibration_words import calibration_words
 from .card_tables import card_tables
 from .card_template import card_template
 from .subject import blind_spot, known_actors, never_met, never_trained, part, split_name, tested_on
@@ -79,6 +80,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "acted": entry.acted if entry else "",
         "part": part(metrics),
         "chosen": _chosen(metrics),
+        "calibrated": calibration_words(metrics),
         "never_trained": never_trained(metrics) and leaky is False,
         "blind_spot": blind_spot(metrics),
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],

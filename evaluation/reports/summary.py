@@ -6,6 +6,7 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
+from .calibration_words import calibration_words
 from .subject import blind_spot, known_actors, pictures_of, tested_on
 
 
@@ -24,6 +25,8 @@ def summary(metrics: Mapping[str, Any]) -> str:
     for name in SCORES:
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]
         lines.append(f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f})")
+    if calibrated := calibration_words(metrics):
+        lines.append(f"  calibration error {metrics['test_calibration_error']:.3f}, {calibrated}")
     return "\n".join(lines)
 
 

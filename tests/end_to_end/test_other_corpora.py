@@ -268,6 +268,8 @@ def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
         ("crema_d", ["--channel", "song"], "--channel: CREMA-D has no use for it"),
         ("crema_d", ["--face_tracks", "."], "--face_tracks: CREMA-D has no use for it"),
         ("affectnet", [], "--corpus affectnet: no labels of its test split were ever published"),
+        ("affectnet", ["--eval_strategy", "no", "--calibrate"], "--calibrate with --corpus affectnet: no labels of"),
+        ("crema_d", ["--protocol", "all_test", "--calibrate"], "--calibrate with --protocol all_test: it has no"),
         ("affectnet", ["--eval_strategy", "no"], "fer2013.zip: a file, expected a folder with train_set and val_set"),
         ("iemocap", [], "--corpus iemocap: expected one of ravdess, crema_d"),
     ],

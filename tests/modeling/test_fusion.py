@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.modeling.fusion_emofusion import HEADS, LateHead, Modalities, fuse
-from helpers.tiny_models import GATED, INPUTS, batch_of, new_model, one_thread, trained_model, without  # noqa: F401
+from helpers.tiny_models import FUSIONS, GATED, INPUTS, batch_of, new_model, one_thread, trained_model, without  # noqa: F401
 
 START = torch.sigmoid(torch.tensor(-1.0)).item()  # 0.2689
 EIGHT_CLASSES = 8
@@ -194,6 +194,37 @@ def test_late_with_a_missing_branch_is_the_other_branch_alone():
     torch.testing.assert_close(found.logits[0], found.audio_logits[0].log_softmax(0))
     torch.testing.assert_close(found.logits[1], found.video_logits[1].log_softmax(0))
     assert not torch.allclose(found.logits[2], found.video_logits[2].log_softmax(0))
+
+
+def test_late_weighs_and_tempers_its_branches():
+    head = late_head()
+    head.config.late_audio_weight, head.config.audio_temperature, head.config.video_temperature = 0.8, 2.0, 0.5
+    found = head(modalities(3, [True, True, False], [True, False, True]))
+    audio, video = (found.audio_logits / 2).softmax(1), (found.video_logits / 0.5).softmax(1)
+    expected = torch.stack([0.8 * audio[0] + 0.2 * video[0], audio[1], video[2]])
+    torch.testing.assert_close(found.logits.softmax(1), expected)
+
+
+def test_late_branch_of_no_weight_counts_where_it_is_alone():
+    head = late_head()
+    head.config.late_audio_weight = 0
+    found = head(modalities(2, [True, True], [True, False]))
+    torch.testing.assert_close(found.logits[0].softmax(0), found.video_logits[0].softmax(0))
+    torch.testing.assert_close(found.logits[1].softmax(0), found.audio_logits[1].softmax(0))
+    found.logits.sum().backward()
+    assert head.audio_classifier.weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_temperature_divides_logits_in_evaluation_alone(fusion: str):
+    hot, cold = (
+        trained_model(fusion, modality_dropout_p=0.0, gate_dropout=0.0, temperature=degrees) for degrees in (2.0, 1.0)
+    )
+    batch = batch_of(4, labels=True)
+    found, expected = hot(**batch), cold(**batch)
+    torch.testing.assert_close(found.logits, expected.logits / 2)
+    assert found.loss == expected.loss
+    torch.testing.assert_close(hot.train()(**batch).logits, cold.train()(**batch).logits)
 
 
 def test_late_branch_that_is_surely_wrong_leaves_finite_logits_and_gradients():

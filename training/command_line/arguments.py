@@ -276,6 +276,13 @@ class TrainingDefaults:
             f"default {DEFAULT_SELECT} where anything is validated."
         },
     )
+    calibrate: bool = field(
+        default=False,
+        metadata={
+            "help": "Fit a temperature on the validation actors, so that probabilities come true; for late fusion one "
+            "for each branch, and the share of the sound. The test goes by them."
+        },
+    )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
     per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
     per_device_eval_batch_size: int = field(default=32, metadata={"help": "Clips of an evaluation step, per device."})

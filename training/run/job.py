@@ -26,7 +26,7 @@ from emofusion.data import EpochClock
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.record.predictions import predictions_table
-from emofusion.evaluation.record.run_record import OutcomeFields, RunRecord, SetupFields, TrainingFields
+from emofusion.evaluation.record.run_record import OutcomeFields, PreparedFields, RunRecord, SetupFields
 from emofusion.evaluation.record.setup_fields import circumstance_fields, corpus_fields, model_fields
 from emofusion.evaluation.record.training_fields import training_fields
 from emofusion.evaluation.reports.card import license_of
@@ -55,6 +55,7 @@ from emofusion.training.setup.identity import check_same_run, identity_of, same_
 from emofusion.training.setup.model import make_config, make_model, make_processor
 from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
+from .calibration import calibrate
 from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
 from .trainer import EmoFusionTrainer, make_trainer
 
@@ -96,10 +97,10 @@ def run_job(
         return finished
     if run.is_main:
         (say if within is None else say_once)(run.clips.account.table())
-    trained: TrainingFields = train(run) if run.trains else {}
+    prepared: PreparedFields = train(run) if run.trains else _calibrate(run)
     known = run.record([SCRIPT, *(words if command is None else command)])
     predictions, outcome = score(run, known["labels"])
-    metrics: RunRecord = {**known, **trained, **outcome}
+    metrics: RunRecord = {**known, **prepared, **outcome}
     if run.is_main:
         save(run, predictions, metrics)
     tell_trackers(run.trainer, metrics)
@@ -279,7 +280,7 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     return checkpoint
 
 
-def train(run: Run) -> TrainingFields:
+def train(run: Run) -> PreparedFields:
     """Train, end with the weights that are kept, save them; returns what metrics.json says of the training."""
     trainer = run.trainer
     if run.is_main:
@@ -291,12 +292,21 @@ def train(run: Run) -> TrainingFields:
     if nothing_to_learn and run.arguments.validates:
         trainer.evaluate()
     result = None if nothing_to_learn else trainer.train(resume_from_checkpoint=run.checkpoint)
+    calibrated = _calibrate(run)  # before the model is saved: its config keeps what was fitted
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
     # Trainer counts the steps of this call alone.
     loss = result.training_loss if result is not None and run.checkpoint is None else None
     args = run.arguments.training
-    return training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+    trained = training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+    return {**trained, **calibrated}
+
+
+def _calibrate(run: Run) -> PreparedFields:
+    """Fit temperatures on the validation actors, where that is asked for."""
+    if not run.arguments.training.calibrate:
+        return {}
+    return {**calibrate(run.trainer, run.clips.splits["validation"], run.inputs["validation"], run.inputs["test"])}
 
 
 def _train_on_embeddings(run: Run) -> None:

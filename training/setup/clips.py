@@ -28,6 +28,7 @@ from emofusion.training.errors import ArgumentError
 logger = logging.getLogger(__name__)
 
 CorpusBuilder = ClipBuilder | StillImages
+_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate"
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,13 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
 
 
 def needed_splits(arguments: Arguments) -> tuple[str, ...]:
-    """Training needs clips to learn from, others to choose the checkpoint by, and others to be scored on."""
-    if not arguments.trains:
-        return ("test",)
-    return SPLITS if arguments.validates else ("train", "test")
+    """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on."""
+    needed = {
+        "train": arguments.trains,
+        "validation": arguments.validates or arguments.training.calibrate,
+        "test": True,
+    }
+    return tuple(name for name in SPLITS if needed[name])
 
 
 def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
@@ -115,7 +119,7 @@ def _splits_by_actor(builder: ClipBuilder, data: DataArguments, needed: Sequence
         return dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
     except FoldRefusedError as error:
         only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
-        hint = "; --eval_strategy no does without validation" if only_validation else ""
+        hint = _WITHOUT_VALIDATION if only_validation else ""
         raise ArgumentError(f"--data_dir {data.data_dir}: {error}{hint}") from error
 
 
@@ -124,7 +128,7 @@ def _published_splits(builder: StillImages, data: DataArguments, needed: Sequenc
     entry, there = CORPORA[data.corpus], builder.as_dataset()
     lacking = [name for name in needed if entry.part(name) not in there]
     if lacking:
-        hint = "; --eval_strategy no does without validation" if lacking == ["validation"] else ""
+        hint = _WITHOUT_VALIDATION if lacking == ["validation"] else ""
         raise ArgumentError(
             f"--data_dir {data.data_dir}: no picture of its split {entry.part(lacking[0])} in it, only of "
             f"{', '.join(there)}{hint}"

@@ -46,6 +46,7 @@ _TRAINING = (
     "eval_delay",
     "select",
     "ema_decay",
+    "calibrate",
     "metric_for_best_model",
     "greater_is_better",
     "early_stopping_patience",

@@ -7,6 +7,7 @@ import numpy as np
 
 from emofusion.data import LabelSet, label_set
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling.configuration_emofusion import NOT_CALIBRATED
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
@@ -49,6 +50,8 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
     if arguments.trains:
         config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
+        for name, value in NOT_CALIBRATED.items():
+            setattr(config, name, value)  # what was fitted is of the earlier weights
     classes = classes_of(config, arguments.data, may_change=arguments.trains)
     config.label_set, config.id2label = classes.name, classes.id2label
     config.label2id = {name: index for index, name in classes.id2label.items()}

@@ -4,10 +4,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.record.predictions import read_predictions
 from emofusion.evaluation.reports import card
+from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import NoCardError, SetupError
 from emofusion.training.run import job
@@ -113,6 +116,43 @@ def test_checkpoint_that_nobody_chose_is_not_called_the_best(
     assert "was kept" not in card
     assert ("the weights of the last step were kept (macro-F1 on the validation actors: " in card) != warned
     assert ("validation_macro_f1" in metrics) != warned
+
+
+def test_calibrated_model_keeps_its_temperature_and_scores_by_it(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    metrics = run_job([*words, "--calibrate", "--eval_strategy=no", f"--output_dir={tmp_path / 'run'}"])
+    (temperature,) = metrics["calibration"].values()
+    assert temperature != 1
+    assert metrics["clips"]["validation"] == 4
+    said = (
+        f"{metrics['test_calibration_error_before']:.3f} before a temperature of {temperature:.2f} was fitted on the"
+    )
+    assert (
+        f"calibration error {metrics['test_calibration_error']:.3f}, {said} validation actors"
+        in capsys.readouterr().out
+    )
+    assert said in (tmp_path / "run/README.md").read_text()
+
+    model = EmoFusionModel.from_pretrained(tmp_path / "run")
+    assert model.config.temperature == temperature
+    assert model.seen.actors == {1, 13}, "the seal holds"
+
+    score = [*words, f"--model_name_or_path={tmp_path / 'run'}", "--do_predict"]
+    plain = run_job([*score, f"--output_dir={tmp_path / 'plain'}"])
+    again = run_job([*score, "--calibrate", f"--output_dir={tmp_path / 'again'}"])
+    assert "validation" not in plain["clips"]
+    assert "test_calibration_error_before" not in plain
+    assert again["calibration"] == plain["calibration"] == {"temperature": pytest.approx(temperature, rel=1e-4)}
+    for name in ("test_calibration_error", "test_calibration_error_before", "validation_calibration_error"):
+        assert again[name] == pytest.approx(metrics[name], abs=1e-4)
+    hotter, cooler = (read_predictions(tmp_path / name)["probabilities"] for name in ("run", "plain"))
+    np.testing.assert_allclose(np.stack(hotter), np.stack(cooler), atol=1e-5)
+
+    begun = make_ready(
+        parse_arguments([*words, f"--model_name_or_path={tmp_path / 'run'}", f"--output_dir={tmp_path}/2"])
+    )
+    assert begun.config.temperature == 1, "it was fitted on other weights"
 
 
 @pytest.mark.parametrize(
