@@ -6,7 +6,7 @@ A field that is not marked `needed` may be absent from the file of an older rele
 from typing import Annotated, NotRequired, TypedDict
 
 from emofusion.evaluation.field_notes import Note
-from emofusion.evaluation.scores.score_fields import RobustnessRow, ScoreFields
+from emofusion.evaluation.scores.score_fields import BranchFields, RobustnessRow, ScoreFields
 
 
 class CorpusFields(TypedDict):
@@ -93,5 +93,5 @@ class OutcomeFields(ScoreFields, DamageFields):
     """What the test says."""
 
 
-class RunRecord(SetupFields, TrainingFields, OutcomeFields):
+class RunRecord(SetupFields, TrainingFields, OutcomeFields, BranchFields):
     """The content of metrics.json."""
