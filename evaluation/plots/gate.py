@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -34,11 +33,11 @@ def gate_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> 
     figure = blank_figure(9, 3.4, title)
     noise, black = figure.subplots(1, 2, sharey=True, width_ratios=(4, 3))
     for index, (name, table) in enumerate(gated.items()):
-        look = {"color": COLOURS[index % len(COLOURS)], "fmt": _STYLES[index % len(_STYLES)]}
+        look = COLOURS[index % len(COLOURS)], _STYLES[index % len(_STYLES)]
         rows = {row["condition"]: row for row in table}
         shift = 0.07 * (index - (len(gated) - 1) / 2) if len(gated) < 5 else 0.0  # bars of several stand beside
         for axes, conditions in ((noise, _NOISE), (black, _BLACK)):
-            _line(axes, [table[0], *map(rows.get, conditions)], shift, label=name, **look)
+            _line(axes, [table[0], *map(rows.get, conditions)], shift, name, *look)
     _gate_axes(noise, ["undisturbed", *_NOISE.values()], "noise in the sound (signal to noise)")
     _gate_axes(black, ["0 %", *_BLACK.values()], "black frames")
     noise.set_ylim(-0.03, 1.03)
@@ -47,20 +46,17 @@ def gate_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], title: str) -> 
     return figure
 
 
-def _line(axes: Axes, rows: Sequence[Mapping[str, Any] | None], shift: float, **look: Any) -> None:
+def _line(
+    axes: Axes, rows: Sequence[Mapping[str, Any] | None], shift: float, name: str, colour: str, style: str
+) -> None:
     """The gate of each row in its place; a row that is not there, or has none, leaves its place empty."""
-    there = [(place, row) for place, row in enumerate(rows) if row is not None and row.get("gate") is not None]
-    heights = np.array([row["gate"] for _, row in there])
-    # Where nobody knows the interval, the bar has no length.
-    ends = [_interval(row) or (row["gate"], row["gate"]) for _, row in there]
-    low, high = np.array(ends).T
-    # The mean of the actors is that of the clips, unless actors have unequally many.
-    lengths = np.maximum([heights - low, high - heights], 0)
-    axes.errorbar([place + shift for place, _ in there], heights, lengths, ms=5, capsize=3, **look)
-
-
-def _interval(row: Mapping[str, Any]) -> tuple[float, float] | None:
-    return mean_interval(list((row.get("gate_by_actor") or {}).values()))
+    there = [(place + shift, row) for place, row in enumerate(rows) if row is not None and row.get("gate") is not None]
+    axes.plot([place for place, _ in there], [row["gate"] for _, row in there], style, color=colour, ms=5, label=name)
+    for place, row in there:
+        interval = mean_interval(list((row.get("gate_by_actor") or {}).values()))
+        if interval is not None:
+            # A line and not an error bar: where actors have unequally many clips, the mean of all may lie outside.
+            axes.plot([place, place], interval, "_-", color=colour, ms=7, lw=1.2)
 
 
 def _gate_axes(axes: Axes, ticks: list[str], label: str) -> None:

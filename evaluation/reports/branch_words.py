@@ -7,6 +7,8 @@ from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 _ALONE = {"audio": "sound", "video": "picture"}
+SURE = 0.05
+"""Below this p a difference is said to be one; fewer than six actors cannot reach it."""
 _MEASURES = TITLES | {"loss": "loss"}
 
 
@@ -115,11 +117,12 @@ def _against(name: str, why: str, found: Mapping[str, Any]) -> str:
     numbers = f"{difference(found)} UAR over {_actors(found)}, p {p_of(found['p_value'])}"
     if found["low"] is None:
         return f"Whether it is better than {what} cannot be told from one actor: {numbers}."
-    if found["low"] > 0:
-        return f"It is ahead of {what}: {numbers}."
-    if found["high"] < 0:
-        return f"It is behind {what}: {numbers}."
-    return f"It is not clearly better or worse than {what}, for 0 lies in the interval: {numbers}."
+    if found["low"] <= 0 <= found["high"]:
+        return f"It is not clearly better or worse than {what}, for 0 lies in the interval: {numbers}."
+    side = "ahead of" if found["mean"] > 0 else "behind"
+    if found["p_value"] < SURE:
+        return f"It is {side} {what}: {numbers}."
+    return f"On these actors it is {side} {what}, which may be chance all the same: {numbers}."
 
 
 def _actors(found: Mapping[str, Any]) -> str:

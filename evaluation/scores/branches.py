@@ -82,8 +82,8 @@ def _check_same_clips(fusion: pd.DataFrame, branch: pd.DataFrame, name: str) -> 
         if clips:
             clip, label = min(clips)
             raise ValueError(
-                f"branch {name}: expected the test clips of the fusion, found that {owner} alone has {clip} as {label} "
-                f"({clips.total()} such); score both on the same corpus, protocol and folds"
+                f"branch {name}: expected the test clips of the fusion, found that {owner} alone has {clip} as "
+                f"{label} ({clips.total()} such); score both on the same corpus, protocol and folds"
             )
 
 

@@ -114,7 +114,7 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         )
     record = {
         "title": variants.title,
-        "branches": _branch_rows(trained),
+        "branches": branch_rows(trained),
         "variants": compared(found, variants.reference),
         **ablation_report.common(found),
         "refused_folds": planned.folds.refused,
@@ -128,8 +128,12 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     return record
 
 
-def _branch_rows(trained: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
-    """What tables say of the branches, each once, with the variants that share it."""
+def branch_rows(trained: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
+    """What tables say of the branches, each once, named after the variants that share it.
+
+    Args:
+        trained (`Mapping`): The runs of each variant by its name.
+    """
     users: dict[tuple[str, tuple[Path, ...]], list[str]] = {}
     for variant, cells in trained.items():
         for name in cells[0].branches:
