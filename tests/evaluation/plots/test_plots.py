@@ -315,13 +315,13 @@ def test_plots_of_a_run_are_those_it_has_numbers_for(tmp_path: Path, leaky: bool
     assert list(plots_of(metrics, [])) == ["plots/confusion_matrix.png"]
     metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged()}
     plots = plots_of(metrics, VALIDATED)
-    names = ("confusion_matrix", "actors", "robustness", "training_curves")
+    names = ("confusion_matrix", "actors", "robustness", "gate", "training_curves")
     assert list(plots) == [f"plots/{name}.png" for name in names]
     (tmp_path / "plots").mkdir()
     for name, draw in plots.items():
         draw(tmp_path / name)
         with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG" and min(picture.size) > 200
-    assert len(titles) == 4
+    assert len(titles) == len(names)
     words = "actors SEEN in training (leaky split)" if leaky else "unseen actors"
     assert all("synthetic demo corpus" in title and words in " ".join(title.split()) for title in titles)

@@ -28,7 +28,7 @@ from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.tiny_models import new_model, one_thread, trained_model  # noqa: F401
 
 NAMED = {condition.name: condition for condition in CONDITIONS}
-FIELDS = ["condition", "clips", "macro_f1", "uar", "accuracy", "unchanged", "gate"]
+FIELDS = ["condition", "clips", "macro_f1", "uar", "accuracy", "unchanged", "gate", "gate_by_actor"]
 
 
 @pytest.fixture(scope="module")
