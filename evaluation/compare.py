@@ -47,19 +47,6 @@ def where(metrics: Mapping[str, Any]) -> str:
     return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {numbers(metrics['actors']['test'])}"
 
 
-def main(argv: list[str]) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="Compare runs: one table from their metrics.json.")
-    parser.add_argument("runs", nargs="+", type=Path, help="output folders of train_hf.py")
-    parser.add_argument("--branches", action="store_true", help="put the branches of each fusion above it")
-    given = parser.parse_args(argv)
-    runs = {str(folder): read_metrics(folder) for folder in given.runs}
-    sys.stdout.write(table(with_branches(runs) if given.branches else runs) + "\n")
-    for folder, metrics in runs.items():
-        if metrics.get("branches"):
-            sys.stdout.write(f"\n{folder}: is {metrics['fusion']} better than its branches? {verdict(metrics)}\n")
-
-
 def with_branches(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The runs by folder, each behind its branches, whose folders its metrics.json names; no run twice.
 
@@ -73,6 +60,19 @@ def with_branches(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[st
             found.setdefault(place, read_metrics(Path(place)))
         found[folder] = metrics
     return found
+
+
+def main(argv: list[str]) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Compare runs: one table from their metrics.json.")
+    parser.add_argument("runs", nargs="+", type=Path, help="output folders of train_hf.py")
+    parser.add_argument("--branches", action="store_true", help="put the branches of each fusion above it")
+    given = parser.parse_args(argv)
+    runs = {str(folder): read_metrics(folder) for folder in given.runs}
+    sys.stdout.write(table(with_branches(runs) if given.branches else runs) + "\n")
+    for folder, metrics in runs.items():
+        if metrics.get("branches"):
+            sys.stdout.write(f"\n{folder}: is {metrics['fusion']} better than its branches? {verdict(metrics)}\n")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from emofusion.evaluation.run_files import (
     GATE_PLOT,
     ROBUSTNESS_PLOT,
 )
-from emofusion.evaluation.scores.fairness import fairness
+from emofusion.evaluation.scores.metrics import fairness
 from emofusion.evaluation.scores.score_fields import TITLES
 
 from .branch_words import verdict

@@ -93,7 +93,9 @@ def test_masked_nan_in_training_gives_the_loss_the_gradients_and_the_statistics_
 def test_modality_dropped_in_training_is_the_same_as_missing(fusion, modality, monkeypatch):
     """What the model learns without a modality is what it does without it."""
     batch = batch_of(4, labels=True)
-    expected = trained_model(fusion, modality_dropout_p=0.0, gate_dropout=0.0).train()(**without(batch, modality, [0, 2], 0.0))
+    expected = trained_model(fusion, modality_dropout_p=0.0, gate_dropout=0.0).train()(
+        **without(batch, modality, [0, 2], 0.0)
+    )
     model = trained_model(fusion, modality_dropout_p=0.2, gate_dropout=0.0).train()
     draw = torch.tensor([0.05, 0.5, 0.05, 0.5] if modality == "audio" else [0.95, 0.5, 0.95, 0.5])
     monkeypatch.setattr(torch, "rand", lambda *_, **__: draw)

@@ -17,8 +17,7 @@ import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs
 from emofusion.data.inputs.degradation import CONDITIONS, Degraded
 from emofusion.evaluation.reports.card_tables import robustness_markdown
-from emofusion.evaluation.scores.fairness import fairness
-from emofusion.evaluation.scores.metrics import scores
+from emofusion.evaluation.scores.metrics import fairness, scores
 from emofusion.evaluation.scores.robustness import robustness_table
 from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
