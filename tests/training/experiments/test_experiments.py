@@ -186,7 +186,7 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
     plan.write_text(VARIANTS)
     out = tmp_path / "out"
     experiment = ExperimentArguments(ablation=str(plan), seeds=[1, 2], folds=[0, 1])
-    record = ablate(experiment, [*words, f"--output_dir={out}"])
+    record = ablate(experiment, [*words, "--num_train_epochs=1", f"--output_dir={out}"])
     slow, fast = record["variants"]
     assert [(run["fold"], run["seed"]) for run in fast["runs"]] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     assert "difference" not in slow
