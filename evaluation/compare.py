@@ -1,9 +1,11 @@
 """Compare runs: one table from their metrics.json.
 
 python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
+python -m emofusion.evaluation.compare --branches runs/demo
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.reports.branch_words import verdict
 from emofusion.evaluation.reports.subject import known_actors, never_trained, pictures_of
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
@@ -44,12 +47,32 @@ def where(metrics: Mapping[str, Any]) -> str:
     return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {numbers(metrics['actors']['test'])}"
 
 
+def with_branches(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The runs by folder, each behind its branches, whose folders its metrics.json names; no run twice.
+
+    Raises:
+        FileNotFoundError, ValueError: A branch is not where the fusion says.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for folder, metrics in runs.items():
+        for branch in (metrics.get("branches") or {}).values():
+            place = os.path.normpath(Path(folder, branch["folder"]))
+            found.setdefault(place, read_metrics(Path(place)))
+        found[folder] = metrics
+    return found
+
+
 def main(argv: list[str]) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Compare runs: one table from their metrics.json.")
     parser.add_argument("runs", nargs="+", type=Path, help="output folders of train_hf.py")
-    folders = parser.parse_args(argv).runs
-    sys.stdout.write(table({str(folder): read_metrics(folder) for folder in folders}) + "\n")
+    parser.add_argument("--branches", action="store_true", help="put the branches of each fusion above it")
+    given = parser.parse_args(argv)
+    runs = {str(folder): read_metrics(folder) for folder in given.runs}
+    sys.stdout.write(table(with_branches(runs) if given.branches else runs) + "\n")
+    for folder, metrics in runs.items():
+        if metrics.get("branches"):
+            sys.stdout.write(f"\n{folder}: is {metrics['fusion']} better than its branches? {verdict(metrics)}\n")
 
 
 if __name__ == "__main__":

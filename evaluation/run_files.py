@@ -22,12 +22,13 @@ CONFUSION_PLOT = "plots/confusion_matrix.png"
 ACTORS_PLOT = "plots/actors.png"
 ROBUSTNESS_PLOT = "plots/robustness.png"
 CURVES_PLOT = "plots/training_curves.png"
+GATE_PLOT = "plots/gate.png"
+BRANCHES_PLOT = "plots/branches.png"
 
 # Every fold, and variants side by side.
 FOLDS_FILE, FOLDS_TABLE = "cross_validation.json", "cross_validation.md"
 ABLATION_FILE, ABLATION_TABLE = "ablation.json", "ablation.md"
 VARIANTS_PLOT = "plots/variants.png"
-GATE_PLOT = "plots/gate.png"
 
 # A search.
 SEARCH_FILE = "search.json"
@@ -38,5 +39,15 @@ STUDY_FILE = "study.db"
 TRIALS_PLOT = "plots/trials.png"
 IMPORTANCE_PLOT = "plots/importance.png"
 
-RESULTS = (METRICS_FILE, PREDICTIONS_FILE, CONFUSION_PLOT, ACTORS_PLOT, ROBUSTNESS_PLOT, CURVES_PLOT, CARD_FILE)
+RESULTS = (
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    CONFUSION_PLOT,
+    ACTORS_PLOT,
+    ROBUSTNESS_PLOT,
+    GATE_PLOT,
+    BRANCHES_PLOT,
+    CURVES_PLOT,
+    CARD_FILE,
+)
 """All that speaks of the scores of a run; a training in the same folder makes them wrong."""

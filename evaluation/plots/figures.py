@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -57,7 +58,9 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG, its folder too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=120))
+    figure.set_dpi(120)
+    # Not savefig, which lays a figure out in a draw of its own before it draws it: twice the time.
+    write_whole(path, FigureCanvasAgg(figure).print_png)
 
 
 def drawn(figure: Callable[..., Figure], *given: Any) -> Callable[[Path], None]:

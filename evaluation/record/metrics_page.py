@@ -21,8 +21,18 @@ _SECTIONS: dict[str, type] = {
     "Calibration": run_record.CalibrationFields,
     "Test scores": score_fields.ScoreFields,
     "Missing and damaged input": run_record.DamageFields,
+    "Branches": score_fields.BranchFields,
 }
-_NESTED = (score_fields.Scores, score_fields.ClassScores, score_fields.GroupScores, score_fields.RobustnessRow)
+_NESTED: tuple[type, ...] = (
+    score_fields.Scores,
+    score_fields.ClassScores,
+    score_fields.GroupScores,
+    score_fields.RobustnessRow,
+    score_fields.BranchScores,
+    score_fields.FusionGain,
+    score_fields.Gain,
+    score_fields.Difference,
+)
 _JSON = {str: "text", bool: "true or false", int: "whole number", float: "number", NoneType: "null"}
 _HEAD = """\
 # metrics.json

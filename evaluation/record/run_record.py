@@ -6,7 +6,7 @@ A field that is not marked `needed` may be absent from the file of an older rele
 from typing import Annotated, NotRequired, TypedDict
 
 from emofusion.evaluation.field_notes import Note
-from emofusion.evaluation.scores.score_fields import RobustnessRow, ScoreFields
+from emofusion.evaluation.scores.score_fields import BranchFields, RobustnessRow, ScoreFields
 
 
 class CorpusFields(TypedDict):
@@ -114,5 +114,5 @@ class PreparedFields(TrainingFields, CalibrationFields):
     """What is done before the test."""
 
 
-class RunRecord(SetupFields, PreparedFields, OutcomeFields):
+class RunRecord(SetupFields, PreparedFields, OutcomeFields, BranchFields):
     """The content of metrics.json."""

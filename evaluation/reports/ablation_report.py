@@ -11,7 +11,7 @@ from emofusion.evaluation.plots.gate import gate_figure
 from emofusion.evaluation.plots.variants import variants_figure
 from emofusion.evaluation.run_files import ABLATION_FILE, ABLATION_TABLE, GATE_PLOT, VARIANTS_PLOT
 
-from .ablation_table import setting, text
+from .ablation_table import setting, shown, text
 from .subject import trained_together, worst_leak
 
 _FACTS = (
@@ -66,7 +66,7 @@ def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
     """What draws each plot, by its file."""
     variants, where = record["variants"], setting(record)
     title, chance = f"{record['title']}\n{where}", variants[0]["over_actors"]["chance_macro_f1"]
-    plots = {VARIANTS_PLOT: drawn(variants_figure, plot_rows(variants), title, chance)}
+    plots = {VARIANTS_PLOT: drawn(variants_figure, plot_rows(shown(record)), title, chance)}
     gated = {row["variant"]: row["robustness"] for row in variants if row["robustness"][0]["gate"] is not None}
     if gated:
         plots[GATE_PLOT] = drawn(gate_figure, gated, f"Weight of the sound: {where}")

@@ -9,9 +9,15 @@ from emofusion.evaluation.scores.score_fields import SCORES
 from emofusion.evaluation.scores.significance import RESAMPLES, is_exact, smallest_p
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
+from .branch_words import difference, gains_table, p_of
 from .fold_report import FEWEST, blind_notes, fold_notes
 from .subject import tested_on
 
+_GAINS = (
+    "Ahead: UAR by actor, fusion less branch. p is two-sided, by sign flips over actors, and not adjusted for the "
+    "number of fusions. The better branch on the test is chosen in hindsight, which makes it the harder one. What a "
+    "modality alone keeps is the UAR of the fusion without the other, as a share of that of the branch."
+)
 _LEAKS = {True: " (LEAKY)", None: " (perhaps LEAKY)", False: ""}
 
 
@@ -19,7 +25,7 @@ def text(record: dict[str, Any]) -> str:
     """The comparison as Markdown."""
     pooled = record["variants"][0]["over_actors"]
     chance = [number(pooled[f"chance_{name}"]) for name in SCORES]
-    rows = [*map(_cells, record["variants"]), ["chance (guessing)", "", chance[0], "", *chance[1:], "", "", "", ""]]
+    rows = [*map(_cells, shown(record)), ["chance (guessing)", "", chance[0], "", *chance[1:], "", "", "", ""]]
     header = [
         "variant",
         "parameters",
@@ -28,13 +34,20 @@ def text(record: dict[str, Any]) -> str:
     ]
     header += ["UAR", "accuracy", "compared with", "UAR by actor: difference, 95 %", "p", "p (Holm)"]
     lines = [f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)]
+    gains = gains_table({found["variant"]: found for found in record["variants"]})
+    lines += ["", "Is each fusion better than its branches?", "", gains, "", _GAINS] if gains else []
     lines += ["", f"Missing and damaged input, {setting(record)}: mean macro-F1 of the runs", "", _damage(record)]
     return "\n".join(lines)
 
 
+def shown(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What tables and plots have a row or a column for: the branches, and below them the variants."""
+    return [*record.get("branches", []), *record["variants"]]
+
+
 def _damage(record: dict[str, Any]) -> str:
     """Macro-F1 by condition, a column a variant; `-` where a condition makes no sense for it."""
-    variants = record["variants"]
+    variants = shown(record)
     tables = [{row["condition"]: row["macro_f1"] for row in found["robustness"]} for found in variants]
     undisturbed = [next(iter(table.values())) for table in tables]  # called by another name where both modalities are
     damaged = dict.fromkeys(name for table in tables for name in list(table)[1:])
@@ -61,12 +74,7 @@ def _cells(variant: dict[str, Any]) -> list[str]:
 def _difference(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return ["", "", ""]
-    bounds = None if found["low"] is None else (found["low"], found["high"])
-    return [f"{found['mean']:+.3f}{in_brackets(bounds, '+')}", _p(found["p_value"]), _p(found["p_holm"])]
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else number(value)
+    return [difference(found), p_of(found["p_value"]), p_of(found["p_holm"])]
 
 
 def setting(record: dict[str, Any]) -> str:

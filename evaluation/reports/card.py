@@ -15,10 +15,19 @@ from emofusion.data.whole_files import write_whole
 from emofusion.evaluation.field_notes import with_missing
 from emofusion.evaluation.record.command_line import for_others, told_from
 from emofusion.evaluation.record.run_record import RunRecord
-from emofusion.evaluation.run_files import ACTORS_PLOT, CARD_FILE, CONFUSION_PLOT, CURVES_PLOT, ROBUSTNESS_PLOT
-from emofusion.evaluation.scores.fairness import fairness
+from emofusion.evaluation.run_files import (
+    ACTORS_PLOT,
+    BRANCHES_PLOT,
+    CARD_FILE,
+    CONFUSION_PLOT,
+    CURVES_PLOT,
+    GATE_PLOT,
+    ROBUSTNESS_PLOT,
+)
+from emofusion.evaluation.scores.metrics import fairness
 from emofusion.evaluation.scores.score_fields import TITLES
 
+from .branch_words import verdict
 from .calibration_words import calibration_words
 from .card_tables import card_tables
 from .card_template import card_template
@@ -33,6 +42,8 @@ _PLOTS = {
     "confusion_matrix": ("test_confusion_matrix", CONFUSION_PLOT),
     "actors": ("test_by_actor", ACTORS_PLOT),
     "robustness": ("robustness", ROBUSTNESS_PLOT),
+    "gate": ("robustness", GATE_PLOT),
+    "branches": ("branches", BRANCHES_PLOT),
     "training_curves": ("trained", CURVES_PLOT),
 }
 """By their name in the template: what plots show, and their file. One without its numbers is of an earlier run."""
@@ -74,6 +85,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "subject": subject,
         "split": split_name(metrics, quote="`"),
         "tables": card_tables(metrics, subject),
+        "verdict": verdict(metrics),
         "conditions": [row["condition"] for row in metrics.get("robustness") or []],
         "gaps": gaps_between_people(fairness(metrics)),
         "few_actors": FEW_ACTORS,

@@ -6,6 +6,7 @@ from typing import Any
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import known, markdown_table, number
 
+from .branch_words import branches_table
 from .subject import known_actors
 
 
@@ -18,6 +19,7 @@ def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
     """
     return {
         "scores": scores_table(metrics, subject),
+        "branches": branches_table(metrics),
         "merged_calm": _merged_calm(metrics.get("test_merged_calm"), subject),
         "classes": _groups(_measured(metrics.get("test_per_class")), "class", ("precision", "recall", "f1", "clips")),
         "genders": _groups(metrics.get("test_by_gender"), "gender", ("uar", "accuracy", "clips")),

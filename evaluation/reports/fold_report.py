@@ -14,6 +14,8 @@ from emofusion.evaluation.run_files import ACTORS_PLOT, CONFUSION_PLOT, FOLDS_FI
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
+from .branch_words import branches_table, verdict
+from .illustrations import branches_plot, gate_plot
 from .subject import blind_spot, tested_on, trained_together, worst_leak
 
 FEWEST = 3
@@ -54,7 +56,19 @@ def text(record: dict[str, Any]) -> str:
         ["chance (guessing)", "", "", "", "", *(number(pooled[f"chance_{name}"]) for name in TITLES)],
     ]
     header = ["fold", "seed", "test actors", "validation actors", "clips", *TITLES.values()]
-    return "\n".join([title(record), "", markdown_table(header, rows, left=4), "", *_notes(record)])
+    lines = [title(record), "", markdown_table(header, rows, left=4), "", *_notes(record)]
+    return "\n".join([*lines, *_branches(record)])
+
+
+def _branches(record: dict[str, Any]) -> list[str]:
+    """The fusion against its branches over all folds; nothing where it has none."""
+    table = branches_table(as_one(record))
+    return ["", f"Is the fusion better than its branches? {verdict(record)}", "", table] if table else []
+
+
+def as_one(record: Mapping[str, Any]) -> dict[str, Any]:
+    """All runs of a model as if they were one: their pooled scores under the names of metrics.json."""
+    return {**record, **record["over_actors"]}
 
 
 def _run_cells(run: dict[str, Any]) -> list[str]:
@@ -131,4 +145,5 @@ def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
     plots = {CONFUSION_PLOT: drawn(confusion_figure, pooled["test_confusion_matrix"], record["labels"], heading)}
     if "test_by_actor" in pooled:
         plots[ACTORS_PLOT] = drawn(actors_figure, pooled["test_by_actor"], heading, pooled["chance_uar"])
-    return plots
+    plots |= gate_plot(record["fusion"], record.get("robustness") or [], f"Weight of the sound: {heading}")
+    return plots | branches_plot(as_one(record), heading)

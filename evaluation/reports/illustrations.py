@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from emofusion.evaluation.plots.actors import actors_figure
+from emofusion.evaluation.plots.branches import branches_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
 from emofusion.evaluation.plots.figures import drawn
+from emofusion.evaluation.plots.gate import gate_figure
 from emofusion.evaluation.plots.robustness import robustness_figure
 from emofusion.evaluation.plots.training import training_figure
 from emofusion.evaluation.run_files import (
     ACTORS_PLOT,
+    BRANCHES_PLOT,
     CONFUSION_PLOT,
     CURVES_PLOT,
+    GATE_PLOT,
     ROBUSTNESS_PLOT,
     TRAINER_STATE_FILE,
 )
@@ -54,8 +58,39 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
     if robustness:
         damaged = f"{title}: missing and damaged input, {scored}"
         plots[ROBUSTNESS_PLOT] = drawn(robustness_figure, robustness, metrics.get("chance_macro_f1"), damaged)
+        plots |= gate_plot(metrics["fusion"], robustness, f"{title}: weight of the sound, {scored}")
+    plots |= branches_plot(metrics, f"{title}: UAR beside its branches, {scored}")
     if any("loss" in entry for entry in history):
         validated = tested_on(metrics) if known_actors(metrics) else "its own part"
         above = f"{title}: training, validation on {validated}"
         plots[CURVES_PLOT] = drawn(training_figure, history, above, metrics.get("chance_uar"))
     return plots
+
+
+def gate_plot(name: str, robustness: Sequence[Mapping[str, Any]], title: str) -> dict[str, Callable[[Path], None]]:
+    """What draws the gate against damage, by its file; nothing for a model without a gate.
+
+    Args:
+        name (`str`): What the model is called.
+        robustness (`Sequence[Mapping]`): `robustness` of metrics.json.
+        title (`str`): Names the corpus, and whether actors are unseen.
+    """
+    gated = any(row.get("gate") is not None for row in robustness)
+    return {GATE_PLOT: drawn(gate_figure, {name: robustness}, title)} if gated else {}
+
+
+def branches_plot(metrics: Mapping[str, Any], title: str) -> dict[str, Callable[[Path], None]]:
+    """What draws a fusion beside its branches, actor by actor, by its file; nothing where there are none.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json, or several runs as one.
+        title (`str`): Names the corpus, and whether actors are unseen.
+    """
+    branches = metrics.get("branches")
+    if not branches:
+        return {}
+    alone = {name: found["uar_by_actor"] for name, found in branches.items()}
+    together = {actor: group["uar"] for actor, group in metrics["test_by_actor"].items()}
+    return {
+        BRANCHES_PLOT: drawn(branches_figure, alone, together, metrics["fusion"], title, metrics.get("chance_uar"))
+    }

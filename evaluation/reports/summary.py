@@ -6,12 +6,16 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
+from .branch_words import branch_lines
 from .calibration_words import calibration_words
 from .subject import blind_spot, known_actors, pictures_of, tested_on
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """The scores for people, with chance beside each; the first line names the corpus for all of them."""
+    """The scores for people, with chance beside each; the first line names the corpus for all of them.
+
+    Behind those of a fusion stand those of its branches, where it has any.
+    """
     if known_actors(metrics):
         lines = [
             f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
@@ -27,7 +31,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
         lines.append(f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f})")
     if calibrated := calibration_words(metrics):
         lines.append(f"  calibration error {metrics['test_calibration_error']:.3f}, {calibrated}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {line}" for line in branch_lines(metrics))])
 
 
 def _interval(metrics: Mapping[str, Any], name: str) -> str:

@@ -72,7 +72,19 @@ def mean_robustness(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"condition": condition, **_means(rows)} for condition, rows in by_condition.items()]
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Mean of each number over the rows that have it; None where none has."""
-    values = {name: [row[name] for row in rows if row[name] is not None] for name in rows[0] if name != "condition"}
-    return {name: float(np.mean(found)) if found else None for name, found in values.items()}
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean of each number over the rows that have it, and of each actor's; None where none has."""
+    found: dict[str, Any] = {}
+    for name in [name for name in rows[0] if name != "condition"]:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        by_actor = bool(values) and isinstance(values[0], Mapping)
+        found[name] = _means_by_actor(values) if by_actor else float(np.mean(values)) if values else None
+    return found
+
+
+def _means_by_actor(groups: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each actor over the groups that he or she is in."""
+    values: dict[str, list[float]] = {}
+    for actor, value in (pair for group in groups for pair in group.items()):
+        values.setdefault(actor, []).append(value)
+    return {actor: float(np.mean(found)) for actor, found in values.items()}

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 
 def bootstrap_intervals(
@@ -80,3 +81,22 @@ def scores_of_confusion(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "uar": recall.sum(-1) / occurring,
         "accuracy": hits.sum(-1) / total,
     }
+
+
+def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of a mean over actors (Efron and Tibshirani, 1993).
+
+    Args:
+        values (`np.ndarray` of shape `[actors]`): A number of each actor.
+        seed (`int`, *optional*, defaults to 0): Same seed, same interval.
+
+    Returns:
+        `tuple[float, float]`: (low, high); None with fewer than two actors.
+    """
+    found = np.asarray(values, np.float64)
+    if len(found) < 2:
+        return None
+    interval = stats.bootstrap(
+        (found,), np.mean, method="percentile", n_resamples=9999, rng=np.random.default_rng(seed)
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -4,12 +4,13 @@ Means run over the classes that occur among the true labels. A class without a c
 alarm added its class to the mean, two models would be divided by different numbers on the same test set.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 if TYPE_CHECKING:  # `evaluate` copies this file without its neighbours
     from .score_fields import ClassScores, GroupScores, Guesses, Scores
@@ -35,11 +36,12 @@ def scores(labels: ArrayLike, predictions: ArrayLike) -> "Scores":
             "give one of each for every clip, and at least one clip"
         )
     occurring = np.unique(labels)
+    _, recall, f1, clips = precision_recall_fscore_support(labels, predictions, labels=occurring, zero_division=0)
     return {
-        "macro_f1": float(f1_score(labels, predictions, labels=occurring, average="macro", zero_division=0)),
-        "weighted_f1": float(f1_score(labels, predictions, labels=occurring, average="weighted", zero_division=0)),
-        "uar": float(recall_score(labels, predictions, labels=occurring, average="macro", zero_division=0)),
-        "accuracy": float(accuracy_score(labels, predictions)),
+        "macro_f1": float(f1.mean()),
+        "weighted_f1": float(np.average(f1, weights=clips)),
+        "uar": float(recall.mean()),
+        "accuracy": float((labels == predictions).mean()),
     }
 
 
@@ -132,6 +134,29 @@ def group_scores(groups: ArrayLike, labels: ArrayLike, predictions: ArrayLike) -
             "accuracy": of_group["accuracy"],
         }
     return found
+
+
+def fairness(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """How far the UAR differs between people; what cannot be compared is left out.
+
+    Source: Derington et al. 2023, Testing Speech Emotion Recognition Machine Learning Models (arXiv:2312.06270), who
+    test correctness, fairness and robustness.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json.
+
+    Returns:
+        `dict`: `gender_gap` and `actor_gap`: best less worst UAR (0..1).
+    """
+    groups = {"gender_gap": metrics.get("test_by_gender"), "actor_gap": metrics.get("test_by_actor")}
+    found = {name: _uars_of(group or {}) for name, group in groups.items()}
+    return {name: max(uars) - min(uars) for name, uars in found.items() if len(uars) > 1}
+
+
+def _uars_of(groups: Mapping[str, Mapping[str, Any]]) -> list[float]:
+    """UAR of the groups that have one."""
+    found = [group.get("uar") for group in groups.values()]
+    return [float(uar) for uar in found if uar is not None and not math.isnan(uar)]
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:

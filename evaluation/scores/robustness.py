@@ -58,18 +58,24 @@ def robustness_table(
     inputs = ClipInputs(processor)
     before = undisturbed if undisturbed is not None else predict(rows.with_transform(inputs))
     unworsened = logits_of(before.predictions).argmax(-1)
-    table = [_row(first.name, before, unworsened)]
+    actors = _actors(rows)
+    table = [_row(first.name, before, unworsened, actors)]
     for condition in Bar(others, desc="robustness", unit="condition"):
         clips = np.flatnonzero(np.all([there[modality] for modality in condition.needs], axis=0))
         if len(clips):
             prediction = predict(rows.select(clips).with_transform(Degraded(inputs, condition)))
-            table.append(_row(condition.name, prediction, unworsened[clips]))
+            table.append(
+                _row(condition.name, prediction, unworsened[clips], None if actors is None else actors[clips])
+            )
     return table
 
 
-def _row(condition: str, prediction: PredictionOutput | EvalLoopOutput, before: np.ndarray) -> RobustnessRow:
-    """Scores of a prediction, and how many of the earlier predictions `[clips]` it keeps."""
+def _row(
+    condition: str, prediction: PredictionOutput | EvalLoopOutput, before: np.ndarray, actors: np.ndarray | None
+) -> RobustnessRow:
+    """Scores of a prediction, how many of the earlier predictions `[clips]` it keeps, and the gate by actor."""
     predicted, gate = logits_of(prediction.predictions).argmax(-1), gate_of(prediction.predictions)
+    gate = None if gate is None else gate.astype(np.float64)
     found = scores(prediction.label_ids, predicted)
     return {
         "condition": condition,
@@ -78,8 +84,19 @@ def _row(condition: str, prediction: PredictionOutput | EvalLoopOutput, before: 
         "uar": found["uar"],
         "accuracy": found["accuracy"],
         "unchanged": float(np.mean(predicted == before)),
-        "gate": None if gate is None else float(np.mean(gate.astype(np.float64))),
+        "gate": None if gate is None else float(np.mean(gate)),
+        "gate_by_actor": None if gate is None or actors is None else _means(gate, actors),
     }
+
+
+def _means(values: np.ndarray, actors: np.ndarray) -> dict[str, float]:
+    """Mean of the values `[clips]` of each actor."""
+    return {str(actor): float(values[actors == actor].mean()) for actor in np.unique(actors)}
+
+
+def _actors(rows: Dataset) -> np.ndarray | None:
+    """The actor of each clip `[clips]`; None where nobody knows who it is."""
+    return np.array(rows["actor"]) if "actor" in rows.column_names else None
 
 
 def _has(rows: Dataset, modality: str) -> np.ndarray:

@@ -49,6 +49,9 @@ class RobustnessRow(TypedDict):
     accuracy: Annotated[float, Note("as `test_accuracy`", _SHARE)]
     unchanged: Annotated[float, Note("share of these clips with the same prediction as undisturbed", _SHARE)]
     gate: Annotated[float | None, Note("mean weight of the sound; null for a model without a gate", _SHARE)]
+    gate_by_actor: Annotated[
+        dict[str, float] | None, Note("the same by actor; null without a gate, or where nobody knows actors", _SHARE)
+    ]
 
 
 class Guesses(TypedDict):
@@ -105,6 +108,64 @@ class ClassFields(TypedDict):
     """The scores class by class."""
 
     test_per_class: Annotated[dict[str, ClassScores], Note("scores by class")]
+
+
+class BranchScores(TypedDict):
+    """A branch by itself, as it was trained and scored before the fusion, on the same test clips."""
+
+    folder: NotRequired[
+        Annotated[str, Note("its output folder, told from that of the fusion; absent where several runs are pooled")]
+    ]
+    macro_f1: Annotated[float, Note("as `test_macro_f1`", _SHARE)]
+    weighted_f1: Annotated[float, Note("as `test_weighted_f1`", _SHARE)]
+    uar: Annotated[float, Note("as `test_uar`", _SHARE)]
+    accuracy: Annotated[float, Note("as `test_accuracy`", _SHARE)]
+    calibration_error: Annotated[float, Note("as `test_calibration_error`", _SHARE)]
+    uar_by_actor: Annotated[dict[str, float], Note("UAR by test actor", _SHARE)]
+    epochs: Annotated[float | None, Note("passes over the training clips; null where nothing was trained", "epochs")]
+    parameters: Annotated[int, Note("how many numbers the branch has learnt", "parameters")]
+    kept: Annotated[
+        float | None,
+        Note("UAR of the fusion that is given this modality alone, over that of the branch: 1 where the other one may "
+             "be missing at no cost; null where it was not measured on the same clips", "ratio"),
+    ]  # fmt: skip
+
+
+class Difference(TypedDict):
+    """How far the fusion is ahead of a branch in one score. Every test actor is compared with himself or herself."""
+
+    mean: Annotated[float, Note("score of the fusion less that of the branch, mean of the actors", "-1 to 1")]
+    low: Annotated[float | None, Note("low end of its 95 % bootstrap interval over actors; null with one", "-1 to 1")]
+    high: Annotated[float | None, Note("high end of it", "-1 to 1")]
+    p_value: Annotated[float, Note("two-sided, of a sign-flip test over actors; not adjusted for others", _SHARE)]
+    units: Annotated[int, Note("how many actors", "actors")]
+
+
+class Gain(TypedDict):
+    """How far the fusion is ahead of one branch."""
+
+    uar: Annotated[Difference, Note("in UAR by actor")]
+    macro_f1: Annotated[Difference, Note("in macro-F1 by actor")]
+
+
+class FusionGain(TypedDict):
+    """Whether the fusion is better than its branches."""
+
+    validation_choice: Annotated[
+        str | None, Note("the branch that did better on validation actors; null where they scored neither")
+    ]
+    validation_score: Annotated[
+        str | None, Note("by which score: the first that both branches have, UAR before others")
+    ]
+    test_choice: Annotated[str, Note("the branch with the higher test UAR: the harder reference, chosen in hindsight")]
+    over: Annotated[dict[str, Gain], Note("how far the fusion is ahead, by branch")]
+
+
+class BranchFields(TypedDict, total=False):
+    """What only a fusion has whose branches were trained by themselves before."""
+
+    branches: Annotated[dict[str, BranchScores], Note("`audio` and `video` by themselves, on the same test clips")]
+    fusion_gain: Annotated[FusionGain, Note("how far the fusion is ahead of them")]
 
 
 class ScoreFields(OverallFields, IntervalFields, ClassFields, MergedFields, GroupFields, Guesses):

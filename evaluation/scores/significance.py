@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from .intervals import mean_interval
+
 RESAMPLES = 99_999
 """Draws where there are more sign flips than these, which is from 17 actors on."""
 
@@ -46,11 +48,9 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
     """
     differences = _differences(first, second)
     mean, units = float(differences.mean()), len(differences)
-    if units == 1:
+    interval = mean_interval(differences, seed)
+    if interval is None:
         return PairedDifference(mean, None, None, smallest_p(1), 1)
-    interval = stats.bootstrap(
-        (differences,), np.mean, method="percentile", n_resamples=9999, rng=np.random.default_rng(seed)
-    ).confidence_interval
     # With a single sample, this permutation type flips signs.
     test = stats.permutation_test(
         (differences,),
@@ -61,7 +61,7 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
         batch=10_000,  # memory does not grow with the resamples
         rng=np.random.default_rng(seed),
     )
-    return PairedDifference(mean, float(interval.low), float(interval.high), float(test.pvalue), units)
+    return PairedDifference(mean, *interval, float(test.pvalue), units)
 
 
 def _differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.ndarray:

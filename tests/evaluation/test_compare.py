@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emofusion.evaluation import compare
-from helpers.runs.run_records import metrics_of
+from helpers.runs.run_records import beside_branches, metrics_of
 
 
 def test_compare_names_a_leaky_split(tmp_path: Path):
@@ -50,3 +50,18 @@ def test_compare_needs_no_model_and_draws_nothing():
     code = f"import sys, emofusion.evaluation.compare\nprint([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+def test_compare_puts_branches_above_their_fusion(tmp_path: Path, capsys: pytest.CaptureFixture):
+    fused = beside_branches(0.4, 0.5, 0.1)
+    for name, metrics in (("audio", metrics_of("audio")), ("video", metrics_of("video")), (".", fused)):
+        (tmp_path / "out" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name / "metrics.json").write_text(json.dumps(metrics))
+    compare.main(["--branches", str(tmp_path / "out"), str(tmp_path / "out" / "audio")])
+    lines = capsys.readouterr().out.splitlines()
+    folders = [line.split(" | ")[0].strip("| ") for line in lines[2:6]]
+    assert folders == [*(str(tmp_path / "out" / name) for name in ("audio", "video")), str(tmp_path / "out"), "-"]
+    assert lines[-1].startswith(f"{tmp_path / 'out'}: is gated better than its branches? On these actors it is")
+    (tmp_path / "out" / "video" / "metrics.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"video/metrics\.json"):
+        compare.main(["--branches", str(tmp_path / "out")])

@@ -4,7 +4,7 @@ Repeating the command after an interruption goes on with the unfinished run.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from emofusion.evaluation.record.command_line import command_line
 from emofusion.evaluation.reports import ablation_report
 from emofusion.evaluation.reports.ablation_table import text
 from emofusion.evaluation.scores.comparison import PREVIOUS, compared
-from emofusion.evaluation.scores.folds import mean_robustness, summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.recipes import check_fields, words_of
 from emofusion.training.command_line.suggestions import did_you_mean
@@ -24,7 +23,7 @@ from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, check_words, say
 from emofusion.training.run.stages import branch_words
 
-from .grid import Plan, plan, run_cells, words_of_experiment
+from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
 _SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
@@ -102,23 +101,24 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     for name, settings in variants.settings.items():  # what is wrong is said before the first is trained
         check_words([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
     planned = plan(experiment, words)
-    found = []
-    branches: dict[Any, Path] = {}
+    found, trained = [], {}
+    folders: dict[Any, Path] = {}
     for name, settings in variants.settings.items():
-        shared = _branch_folder(planned, words_of(settings), branches)
-        cells = list(run_cells(planned, words_of(settings), planned.folder / folder_of(name), shared))
+        changes = words_of(settings)
+        shared = _branch_folder(planned, changes, folders)
+        trained[name] = cells = list(run_cells(planned, changes, planned.folder / folder_of(name), shared))
         found.append(
             {
                 "variant": name,
                 "settings": settings,
                 "folders": [cell.folder.relative_to(planned.folder).as_posix() for cell in cells],
                 **ablation_report.facts([cell.metrics for cell in cells]),
-                **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
-                "robustness": mean_robustness([cell.metrics for cell in cells]),
+                **summary_of(cells),
             }
         )
     record = {
         "title": variants.title,
+        "branches": branch_rows(trained),
         "variants": compared(found, variants.reference),
         **ablation_report.common(found),
         "refused_folds": planned.folds.refused,
@@ -144,3 +144,31 @@ def _branch_folder(planned: Plan, changes: Sequence[str], known: dict[Any, Path]
     if key is None:
         return None
     return known.setdefault(key, planned.folder / ("branches" if not known else f"branches_{len(known) + 1}"))
+
+
+def branch_rows(trained: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
+    """What tables say of the branches, each once, named after the variants that share it.
+
+    Args:
+        trained (`Mapping`): The runs of each variant by its name.
+    """
+    users: dict[tuple[str, tuple[Path, ...]], list[str]] = {}
+    for variant, cells in trained.items():
+        for name in cells[0].branches:
+            users.setdefault((name, tuple(cell.branches[name].folder for cell in cells)), []).append(variant)
+    rows = []
+    for (name, _), sharing in users.items():
+        branch = [cell.branches[name] for cell in trained[sharing[0]]]
+        everyone = sum(bool(cells[0].branches) for cells in trained.values())
+        rows.append(
+            {
+                "variant": f"{name} alone ({_sharing(sharing, everyone)})",
+                **ablation_report.facts([cell.metrics for cell in branch]),
+                **summary_of(branch),
+            }
+        )
+    return rows
+
+
+def _sharing(variants: Sequence[str], everyone: int) -> str:
+    return "shared" if len(variants) == everyone else f"of {', '.join(variants)}"

@@ -10,11 +10,10 @@ from accelerate import PartialState
 
 from emofusion.evaluation.record.command_line import command_line
 from emofusion.evaluation.reports import fold_report
-from emofusion.evaluation.scores.folds import summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.run.job import SCRIPT, say
 
-from .grid import plan, run_cells, words_of_experiment
+from .grid import plan, run_cells, summary_of, words_of_experiment
 
 
 def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
     planned = plan(experiment, words)
     cells = list(run_cells(planned))
     record = {
-        **summarise([cell.metrics for cell in cells], [cell.predictions for cell in cells]),
+        **summary_of(cells),
         **fold_report.common([cell.metrics for cell in cells]),
         "refused_folds": planned.folds.refused,
         "stand_in_validation": planned.folds.stand_ins,

@@ -3,8 +3,9 @@
 import gc
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from accelerate import PartialState
@@ -12,13 +13,15 @@ from accelerate import PartialState
 from emofusion.data import CORPORA, Fold
 from emofusion.evaluation.record.predictions import read_predictions
 from emofusion.evaluation.record.run_record import RunRecord
+from emofusion.evaluation.scores.branches import pooled_branches
+from emofusion.evaluation.scores.folds import mean_robustness, summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import setup_errors
-from emofusion.training.run.stages import run_stages
+from emofusion.training.run.stages import Finished, run_stages
 from emofusion.training.setup.checks import check_flags_of_corpus, check_start
 from emofusion.training.setup.clips import decode_corpus
 from emofusion.training.setup.defaults import fill_in_protocol
@@ -51,17 +54,24 @@ class Cell:
         seed (`int`): Seed of everything random.
         folder (`Path`): Its output folder.
         metrics (`RunRecord`): Content of its metrics.json.
+        branches (`dict[str, Cell]`): The runs of `audio` and `video` that it began with; none of a run from scratch.
     """
 
     fold: int
     seed: int
     folder: Path
     metrics: RunRecord
+    branches: dict[str, "Cell"] = field(default_factory=dict)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Its predictions.parquet: one row a test clip."""
         return read_predictions(self.folder)
+
+    @property
+    def scored(self) -> tuple[RunRecord, pd.DataFrame]:
+        """Record and predictions."""
+        return self.metrics, self.predictions
 
 
 @dataclass(frozen=True)
@@ -175,4 +185,21 @@ def run_cells(
             done = run_stages(words, resume=True, within=plan.folder, branch_folder=branches)
             gc.collect()  # its model and optimizer
             PartialState().wait_for_everyone()  # the main process has written by then what the others read
-            yield Cell(k, seed, done.folder, done.metrics)
+            yield _cell(k, seed, done)
+
+
+def _cell(fold: int, seed: int, done: Finished) -> Cell:
+    branches = {name: _cell(fold, seed, branch) for name, branch in done.branches.items()}
+    return Cell(fold, seed, done.folder, done.metrics, branches)
+
+
+def summary_of(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What the runs of one model say together: scores, damaged input, and its branches where all runs have them."""
+    metrics = [cell.metrics for cell in cells]
+    tables = [cell.predictions for cell in cells]
+    found = {**summarise(metrics, tables), "robustness": mean_robustness(metrics)}
+    names = [name for name in cells[0].branches if all(name in cell.branches for cell in cells)]
+    if names:
+        alone = {name: [cell.branches[name].scored for cell in cells] for name in names}
+        found |= pooled_branches(list(zip(metrics, tables, strict=True)), alone)
+    return found

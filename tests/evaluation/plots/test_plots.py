@@ -14,6 +14,7 @@ from PIL import Image
 
 from emofusion.data.inputs.degradation import conditions_for
 from emofusion.evaluation.plots.actors import actors_figure
+from emofusion.evaluation.plots.branches import branches_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
 from emofusion.evaluation.plots.figures import save_figure
 from emofusion.evaluation.plots.gate import gate_figure
@@ -22,6 +23,7 @@ from emofusion.evaluation.plots.search import importance_figure, trials_figure
 from emofusion.evaluation.plots.training import training_figure
 from emofusion.evaluation.plots.variants import variants_figure
 from emofusion.evaluation.reports.illustrations import plots_of
+from emofusion.evaluation.scores.intervals import mean_interval
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 TITLES = {
@@ -45,6 +47,12 @@ def actors(count: int, first: int = 1, gender: tuple[str, str] | None = None) ->
         }
         for index in range(count)
     }
+
+
+def beside(count: int, title: str) -> Figure:
+    """Branches and fusion of so many actors."""
+    audio, video, both = ({str(1 + n): low + 0.4 * n / count for n in range(count)} for low in (0.2, 0.3, 0.5))
+    return branches_figure({"audio": audio, "video": video}, both, "gated", title, 0.125)
 
 
 def damaged(gate: float | None = 0.3, modalities: tuple[str, ...] = ("audio", "video")) -> list[dict[str, Any]]:
@@ -79,6 +87,9 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "1 actor": lambda title: actors_figure(actors(1), title),
     "20 actors": lambda title: actors_figure(actors(20, gender=BOTH), title, 0.125),
     "91 actors": lambda title: actors_figure(actors(91, 1001), title, chance=0.167),
+    "branches of 1 actor": lambda title: beside(1, title),
+    "branches of 24 actors": lambda title: beside(24, title),
+    "branches of 91 actors": lambda title: beside(91, title),
     "robustness": lambda title: robustness_figure(damaged(), 0.124, title),
     "robustness of sound": lambda title: robustness_figure(damaged(None, ("audio",)), None, title),
     "gate of 1": lambda title: gate_figure({"gated": damaged()}, title),
@@ -165,6 +176,32 @@ def test_actors_are_sorted_by_number_with_their_mean():
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10"]
     assert heights(figure, "actor") == [0.4, 0.8]
     assert heights(figure, "mean of the actors: 0.600") == pytest.approx([0.6, 0.6])
+
+
+def test_branches_stand_beside_each_other_with_their_means():
+    audio, video, both = {"10": 0.8, "2": 0.4}, {"2": 0.5, "10": 0.5}, {"2": 0.6, "10": 1.0}
+    figure = branches_figure({"audio": audio, "video": video}, both, "gated", "title")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10", "mean"]
+    for label, expected in (
+        ("audio: mean 0.600", [0.4, 0.8, 0.6]),
+        ("video: mean 0.500", [0.5, 0.5, 0.5]),
+        ("gated: mean 0.800", [0.6, 1.0, 0.8]),
+    ):
+        assert heights(figure, label) == pytest.approx(expected)
+
+
+def test_gate_has_its_interval_over_actors():
+    gates = {str(actor): 0.3 + actor / 100 for actor in range(20)}
+    rows = [row | {"gate": 0.395, "gate_by_actor": gates} for row in damaged()]
+    for index, bars in ((0, 4), (1, 3)):
+        lines = [
+            line
+            for line in gate_figure({"gated": rows}, "title").axes[index].get_lines()
+            if len(line.get_ydata()) == 2
+        ]
+        assert [tuple(line.get_ydata()) for line in lines] == [mean_interval(list(gates.values()))] * bars
+    rows = [row | {"gate_by_actor": None} for row in rows]
+    assert len(gate_figure({"gated": rows}, "title").axes[0].get_lines()) == 1
 
 
 def test_robustness_bars_are_the_scores():
@@ -278,13 +315,13 @@ def test_plots_of_a_run_are_those_it_has_numbers_for(tmp_path: Path, leaky: bool
     assert list(plots_of(metrics, [])) == ["plots/confusion_matrix.png"]
     metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged()}
     plots = plots_of(metrics, VALIDATED)
-    names = ("confusion_matrix", "actors", "robustness", "training_curves")
+    names = ("confusion_matrix", "actors", "robustness", "gate", "training_curves")
     assert list(plots) == [f"plots/{name}.png" for name in names]
     (tmp_path / "plots").mkdir()
     for name, draw in plots.items():
         draw(tmp_path / name)
         with Image.open(tmp_path / name) as picture:
             assert picture.format == "PNG" and min(picture.size) > 200
-    assert len(titles) == 4
+    assert len(titles) == len(names)
     words = "actors SEEN in training (leaky split)" if leaky else "unseen actors"
     assert all("synthetic demo corpus" in title and words in " ".join(title.split()) for title in titles)

@@ -10,9 +10,10 @@ from jinja2 import UndefinedError
 
 from emofusion.evaluation import compare
 from emofusion.evaluation.reports import card
+from emofusion.evaluation.reports.branch_words import verdict
 from emofusion.evaluation.reports.illustrations import plots_of
 from emofusion.evaluation.reports.summary import summary
-from helpers.runs.run_records import EMOTIONS, metrics_of
+from helpers.runs.run_records import EMOTIONS, beside_branches, metrics_of
 
 SCORES = {"macro-F1": "macro_f1", "UAR": "uar", "accuracy": "accuracy", "weighted F1": "weighted_f1"}
 HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 1, "eval_loss": 2.1, "eval_macro_f1": 0.3, "eval_uar": 0.4}]
@@ -32,6 +33,7 @@ def of_an_old_release() -> dict[str, Any]:
 
 RUNS: dict[str, dict[str, Any]] = {
     "fused": metrics_of(),
+    "beside its branches": beside_branches(0.4, 0.5, 0.1),
     "without a gate": metrics_of("concat"),
     "audio": metrics_of("audio"),
     "video": metrics_of("video", face_crop="yunet"),
@@ -49,7 +51,7 @@ BARE = ("corpus", "actors", "clips", "labels", "fusion", "parameters", "num_fram
 RUNS["bare"] = {name: value for name, value in metrics_of("gated").items() if name in BARE}
 
 
-DRAWN = ("fused", "pictures", "scored alone")
+DRAWN = ("beside its branches", "pictures", "scored alone")
 """Runs whose plots are drawn, which takes most of the time."""
 
 
@@ -169,6 +171,17 @@ def test_damaged_input(run: tuple[dict, ModelCard, Path]):
     assert ("white noise" in found.text) == ("noise 10 dB" in rows)
     assert ("Black frames are" in found.text) == ("black frames 50 %" in rows)
     assert ("Late sound" in found.text) == ("sound late by 1 s" in rows)
+
+
+def test_branches(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    rows = table_of(found.text, "model")
+    assert list(rows) == (["sound alone", "picture alone", "gated"] if "branches" in metrics else [])
+    assert ("Is the fusion better than its branches?" in found.text) == bool(rows)
+    if rows:
+        assert verdict(metrics) in found.text
+        assert rows["sound alone"]["UAR"] == shown(metrics["branches"]["audio"]["uar"])
+        assert "Over so few actors intervals are rather too narrow" in found.text
 
 
 def test_calm_as_neutral(run: tuple[dict, ModelCard, Path]):

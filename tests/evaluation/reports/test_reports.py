@@ -14,7 +14,9 @@ from emofusion.evaluation.scores.comparison import compared
 from emofusion.evaluation.scores.folds import mean_robustness, over_folds, summarise
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.scores.scoring import score_predictions
+from helpers.runs.run_records import beside_branches
 
+BESIDE = beside_branches(0.4, 0.5, 0.1)
 NAMES = ["neutral", "happy", "sad"]
 
 
@@ -202,6 +204,22 @@ def test_ablation_has_the_damage_of_each_variant():
     assert rows[2:] == [["undisturbed", "0.500", "0.700"], ["video only", "-", "0.250"]]
 
 
+def test_ablation_has_branches_above_its_variants_and_the_gain_of_each():
+    record = ablation_of(["gated", "late", "from scratch"], "previous")
+    branch = record["variants"][2] | {"variant": "audio alone (shared)"}
+    for found in record["variants"][:2]:
+        found |= {name: BESIDE[name] for name in ("branches", "fusion_gain")}
+    text = ablation_table.text(record | {"branches": [branch]})
+    rows = rows_of(text)
+    assert [row[0] for row in rows[2:6]] == ["audio alone (shared)", "gated", "late", "from scratch"]
+    gains = next(index for index, row in enumerate(rows) if row[0] == "fusion")
+    assert [row[0] for row in rows[gains + 2 : gains + 4]] == ["gated", "late"]
+    uar = BESIDE["fusion_gain"]["over"]["audio"]["uar"]
+    assert rows[gains + 2][2] == f"{uar['mean']:+.3f} ({uar['low']:+.3f} to {uar['high']:+.3f})"
+    assert rows[gains + 4][:2] == ["condition", "audio alone (shared)"]
+    assert "Is each fusion better" not in ablation_table.text(record | {"variants": [record["variants"][2]] * 2})
+
+
 def test_ablation_says_what_its_p_can_be():
     text = ablation_table.text(ablation_of(["one", "two"], "previous"))
     assert "p: two-sided, by all sign flips" in text
@@ -224,3 +242,10 @@ def test_mean_robustness_goes_by_condition():
         {"condition": "a", "macro_f1": 0.2, "gate": None},
         {"condition": "b", "macro_f1": 0.5, "gate": 1.0},
     ]
+
+
+def test_gates_of_actors_are_theirs_over_runs():
+    gates = ({"1": 0.2, "2": 0.4}, {"1": 0.4}, None)
+    runs = [{"robustness": [{"condition": "a", "gate_by_actor": gate}]} for gate in gates]
+    assert mean_robustness(runs) == [{"condition": "a", "gate_by_actor": pytest.approx({"1": 0.3, "2": 0.4})}]
+    assert mean_robustness(runs[2:]) == [{"condition": "a", "gate_by_actor": None}]

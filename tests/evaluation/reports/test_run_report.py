@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from helpers.runs.run_records import EMOTIONS, metrics_of, predictions
 
 HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 1, "eval_loss": 2.1, "eval_macro_f1": 0.3, "eval_uar": 0.4}]
 NAMES = {"license_id": "apache-2.0", "model_name": "you/model"}
-PLOTS = {f"plots/{name}.png" for name in ("confusion_matrix", "actors", "robustness", "training_curves")}
+PLOTS = {f"plots/{name}.png" for name in ("confusion_matrix", "actors", "robustness", "gate", "training_curves")}
 SCORES = {"metrics.json", "predictions.parquet"}
 ALL = SCORES | PLOTS | {"README.md", "corpus_account.json"}
 TABLE = predictions(EMOTIONS, [17, 18, 19, 20])
@@ -33,6 +34,22 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trainer_state.json").write_text(json.dumps({"log_history": HISTORY}))
     return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder of a run that is finished; plots take seconds."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "trainer_state.json").write_text(json.dumps({"log_history": HISTORY}))
+    assert saved(folder) == []
+    return folder
+
+
+@pytest.fixture
+def finished(drawn_once: Path, folder: Path) -> Path:
+    """A copy of it for one test."""
+    shutil.copytree(drawn_once, folder, dirs_exist_ok=True)
+    return folder
 
 
 def saved(folder: Path, metrics: dict[str, Any] = METRICS) -> list[str]:
@@ -123,10 +140,9 @@ def test_run_killed_after_its_scores_is_completed_from_its_files(folder: Path, m
     assert "training_curves" in (folder / "README.md").read_text()
 
 
-def test_complete_run_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    saved(folder)
+def test_complete_run_is_left_alone(finished: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run_report, "attempt_all", killed)
-    assert completed(folder) == []
+    assert completed(finished) == []
 
 
 def test_run_that_only_scored_has_no_curves_and_is_complete_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -142,19 +158,17 @@ def test_training_state_that_cannot_be_read_costs_the_curves_alone(folder: Path)
     assert files(folder) == ALL - {"plots/training_curves.png"}
 
 
-def test_card_of_an_earlier_run_does_not_stay_beside_new_scores(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    saved(folder)
+def test_card_of_an_earlier_run_does_not_stay_beside_new_scores(finished: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run_report, "attempt_all", killed)
     with pytest.raises(KeyboardInterrupt):
-        saved(folder, METRICS | {"test_macro_f1": 0.9})
-    assert files(folder) == SCORES | {"corpus_account.json"}
+        saved(finished, METRICS | {"test_macro_f1": 0.9})
+    assert files(finished) == SCORES | {"corpus_account.json"}
 
 
-def test_new_training_removes_all_that_speaks_of_scores(folder: Path):
-    saved(folder)
-    remove_results(folder)
-    assert files(folder) == {"corpus_account.json"}
-    remove_results(folder)  # nothing is there to remove
+def test_new_training_removes_all_that_speaks_of_scores(finished: Path):
+    remove_results(finished)
+    assert files(finished) == {"corpus_account.json"}
+    remove_results(finished)  # nothing is there to remove
 
 
 @pytest.mark.fails_to_illustrate

@@ -17,8 +17,7 @@ import emofusion.data  # noqa: F401  registers the builder
 from emofusion.data import ClipCollator, ClipInputs
 from emofusion.data.inputs.degradation import CONDITIONS, Degraded
 from emofusion.evaluation.reports.card_tables import robustness_markdown
-from emofusion.evaluation.scores.fairness import fairness
-from emofusion.evaluation.scores.metrics import scores
+from emofusion.evaluation.scores.metrics import fairness, scores
 from emofusion.evaluation.scores.robustness import robustness_table
 from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
@@ -28,7 +27,7 @@ from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.tiny_models import new_model, one_thread, trained_model  # noqa: F401
 
 NAMED = {condition.name: condition for condition in CONDITIONS}
-FIELDS = ["condition", "clips", "macro_f1", "uar", "accuracy", "unchanged", "gate"]
+FIELDS = ["condition", "clips", "macro_f1", "uar", "accuracy", "unchanged", "gate", "gate_by_actor"]
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +111,15 @@ def test_table_means_the_gate_which_is_one_for_sound_alone_and_zero_for_pictures
     trainer = trainer_of(trained_model(), tmp_path)
     rows = rows_of(corpus, cache, trainer.processing_class)
     predict, given = counted(trainer.predict)
-    gates = {
-        row["condition"]: row["gate"]
-        for row in robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
-    }
+    table = robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
+    gates = {row["condition"]: row["gate"] for row in table}
     assert gates["audio and video"] == pytest.approx(given[0].predictions[1].mean(), abs=1e-6)
     assert 0 < gates["audio and video"] < 1
     assert gates["audio only"] == 1
     assert gates["video only"] == 0
+    of_clip, actors = given[0].predictions[1], np.array(rows["actor"])
+    by_actor = {str(actor): pytest.approx(of_clip[actors == actor].mean(), abs=1e-6) for actor in set(actors)}
+    assert table[0]["gate_by_actor"] == by_actor
 
 
 def test_every_condition_reaches_the_model(corpus: Path, cache: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ A test that kills a run, or sets two against each other, needs real processes, b
 them would import for. They are forked from one that has done nothing but import.
 """
 
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -73,6 +74,7 @@ class ForkedRun:
 def _train(words: list[str], log: Path) -> None:
     import torch
 
+    gc.freeze()  # what the server has imported stays, and is not looked through for garbage
     os.setsid()  # so that it can be killed with its own processes
     with log.open("wb") as file:
         os.dup2(file.fileno(), 1)

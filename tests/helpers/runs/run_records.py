@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from emofusion.data.inputs.degradation import conditions_for
+from emofusion.evaluation.scores.branches import branch_fields
 from emofusion.evaluation.scores.scoring import score_predictions
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
@@ -83,3 +84,32 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
         "robustness": damaged(fusion, silent=not actors),
     }
     return json.loads(json.dumps(metrics | changes))
+
+
+def mistaken(table: pd.DataFrame, share: float, seed: int = 0) -> pd.DataFrame:
+    """The predictions of a model that is wrong in this share of the clips of every actor, and right in the others."""
+    generator, names = np.random.default_rng(seed), sorted(set(table["label"]))
+    wrong = {label: names[index - 1] for index, label in enumerate(names)}
+    ranks = table.groupby("actor").cumcount().to_numpy() / table.groupby("actor")["clip"].transform("size").to_numpy()
+    for actor in set(table["actor"]):
+        ranks[table["actor"] == actor] = generator.permutation(ranks[table["actor"] == actor])
+    predicted = np.where(ranks < share, table["label"].map(wrong), table["label"])
+    return table.assign(prediction=predicted)
+
+
+def beside_branches(
+    audio: float, video: float, fusion: float, validated: tuple[float, float] | None = (0.6, 0.5), **changes: Any
+) -> dict[str, Any]:
+    """metrics.json of a fusion beside its branches; each is wrong in the share of the clips that is given."""
+    metrics = metrics_of(**changes)
+    names, table = metrics["labels"], predictions(metrics["labels"], metrics["actors"]["test"])
+    tables = [mistaken(table, share, seed) for seed, share in enumerate((audio, video, fusion))]
+    runs = []
+    for index, (kind, of_run) in enumerate(zip(("audio", "video", metrics["fusion"]), tables, strict=True)):
+        record = metrics | {"fusion": kind} | score_predictions(of_run, names)
+        record.pop("validation_macro_f1")
+        if validated is not None and index < 2:
+            record["validation_uar"] = validated[index]
+        runs.append((record, of_run))
+    found = {**runs[2][0], **branch_fields(runs[2], {"audio": runs[0], "video": runs[1]})}
+    return json.loads(json.dumps(found))

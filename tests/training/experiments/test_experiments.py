@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.reports import fold_report
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.errors import ArgumentError, DivergedError, SetupError
-from emofusion.training.experiments.ablation import ablate, folder_of, read_variants
+from emofusion.training.experiments.ablation import ablate, branch_rows, folder_of, read_variants
 from emofusion.training.experiments.cross_validation import cross_validate
+from emofusion.training.experiments.grid import Cell, summary_of
 from emofusion.training.run.job import run_job
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers import REPOSITORY
@@ -65,6 +67,48 @@ def test_means_are_those_of_the_folds(validated: tuple[dict, Path]):
     assert record["over_folds"]["macro_f1"]["mean"] == pytest.approx(sum(scores) / 3)
     matrix = record["over_actors"]["test_confusion_matrix"]
     assert sum(map(sum, matrix)) == 4 * len(ACTORS)
+
+
+def cells_of(out: Path, **branches: Path) -> list[Cell]:
+    """The finished folds in a folder as if they had begun with those of others."""
+    return [
+        Cell(
+            fold=k,
+            seed=42,
+            folder=out / f"fold_{k}_seed_42",
+            metrics=read_metrics(out / f"fold_{k}_seed_42"),
+            branches={name: cells_of(folder)[k] for name, folder in branches.items()},
+        )
+        for k in range(3)
+    ]
+
+
+def test_branches_are_pooled_over_all_folds(validated: tuple[dict, Path]):
+    record, out = validated
+    assert "branches" not in record and record["robustness"][0]["condition"] == "undisturbed"
+    found = summary_of(cells_of(out, audio=out))
+    assert found["branches"]["audio"]["uar"] == record["over_actors"]["test_uar"]
+    gain = found["fusion_gain"]["over"]["audio"]["uar"]
+    assert (gain["mean"], gain["p_value"], gain["units"]) == (0, 1, len(ACTORS))
+    text = fold_report.text({**record, **found})
+    assert "Is the fusion better than its branches? It is not clearly better or worse than the sound alone" in text
+    assert "| sound alone |" in text
+
+
+def test_branches_that_variants_share_are_told_once(validated: tuple[dict, Path], tmp_path: Path):
+    _, out = validated
+    shutil.copytree(out, tmp_path / "other", ignore=shutil.ignore_patterns("checkpoint-*", "*.safetensors"))
+    shared = {"one": cells_of(out, audio=out), "two": cells_of(out, audio=out), "scratch": cells_of(out)}
+    assert [row["variant"] for row in branch_rows(shared)] == ["audio alone (shared)"]
+    apart = {"one": cells_of(out, audio=out), "two": cells_of(out, audio=tmp_path / "other")}
+    rows = branch_rows(apart)
+    assert [row["variant"] for row in rows] == ["audio alone (of one)", "audio alone (of two)"]
+    assert rows[0]["over_actors"]["test_uar"] == read_back(out)["over_actors"]["test_uar"]
+    assert branch_rows({"scratch": cells_of(out)}) == []
+
+
+def read_back(out: Path) -> dict:
+    return json.loads((out / "cross_validation.json").read_text())
 
 
 def test_a_fold_is_the_single_run(validated: tuple[dict, Path], words: list[str], tmp_path: Path):
@@ -142,7 +186,7 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
     plan.write_text(VARIANTS)
     out = tmp_path / "out"
     experiment = ExperimentArguments(ablation=str(plan), seeds=[1, 2], folds=[0, 1])
-    record = ablate(experiment, [*words, f"--output_dir={out}"])
+    record = ablate(experiment, [*words, "--num_train_epochs=1", f"--output_dir={out}"])
     slow, fast = record["variants"]
     assert [(run["fold"], run["seed"]) for run in fast["runs"]] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     assert "difference" not in slow
