@@ -19,7 +19,8 @@ from emofusion.data.store.settings import options_for
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.seen_emofusion import NEVER_TRAINED, Seen
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.run.job import make_ready, run_job
+from emofusion.training.run.job import run_job
+from emofusion.training.run.ready import make_ready
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.demo_runs import run_without_package, tiny_recipe
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture

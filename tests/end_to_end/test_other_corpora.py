@@ -20,7 +20,8 @@ from emofusion.modeling.processing_emofusion import ClipArrays
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
-from emofusion.training.run.job import Run, make_ready, run_job, setup_errors
+from emofusion.training.run.job import run_job
+from emofusion.training.run.ready import Run, make_ready, setup_errors
 from helpers.corpora.crema_d_files import write_crema_d
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.runs.demo_runs import tiny_recipe

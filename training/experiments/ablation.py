@@ -20,7 +20,8 @@ from emofusion.training.command_line.recipes import check_fields, words_of
 from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.yaml_files import read_mapping
 from emofusion.training.errors import ArgumentError
-from emofusion.training.run.job import SCRIPT, check_words, say
+from emofusion.training.run.job import SCRIPT, say
+from emofusion.training.run.ready import check_words
 from emofusion.training.run.stages import branch_words
 
 from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment

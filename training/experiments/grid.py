@@ -20,7 +20,7 @@ from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
-from emofusion.training.run.job import setup_errors
+from emofusion.training.run.ready import setup_errors
 from emofusion.training.run.stages import Finished, run_stages
 from emofusion.training.setup.checks import check_flags_of_corpus, check_start
 from emofusion.training.setup.clips import decode_corpus

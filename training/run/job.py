@@ -2,62 +2,45 @@
 
 parse -> validate -> clips -> model -> trainer -> train -> score -> save
 
-`run_job` is the whole of it, and `make_ready` its first five steps, which a trial of a search takes as well.
+`run_job` is the whole of it; its first five steps are in `ready.py`.
 """
 
 import logging
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from accelerate.utils import broadcast_object_list
 from datasets import Dataset
-from huggingface_hub.errors import StrictDataclassError
-from transformers import set_seed
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
-from emofusion.data import EpochClock
-from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.metrics_file import read_metrics
-from emofusion.evaluation.record.predictions import predictions_table
-from emofusion.evaluation.record.run_record import OutcomeFields, PreparedFields, RunRecord, SetupFields
-from emofusion.evaluation.record.setup_fields import circumstance_fields, corpus_fields, model_fields
+from emofusion.evaluation.record.predictions import predictions_table, read_predictions
+from emofusion.evaluation.record.run_record import OutcomeFields, PreparedFields, RunRecord
 from emofusion.evaluation.record.training_fields import training_fields
 from emofusion.evaluation.reports.card import license_of
 from emofusion.evaluation.reports.run_report import complete_run, remove_results, save_run
 from emofusion.evaluation.reports.summary import summary
 from emofusion.evaluation.run_files import CARD_FILE, METRICS_FILE
+from emofusion.evaluation.scores.branches import branch_fields
 from emofusion.evaluation.scores.robustness import robustness_table
+from emofusion.evaluation.scores.score_fields import BranchFields
 from emofusion.evaluation.scores.scoring import score_predictions
 from emofusion.evaluation.scores.trainer_output import logits_of
-from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.command_line.training_arguments import Arguments
-from emofusion.training.errors import ArgumentError, DivergedError, NoCardError, SetupError
-from emofusion.training.setup.batches import check_drop_last
-from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint_to_resume, resumes
-from emofusion.training.setup.checks import check_flags, check_model, check_start
-from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
-from emofusion.training.setup.defaults import (
-    fill_in_protocol,
-    fill_in_what_scoring_needs,
-    leave_out_absent_trackers,
-)
+from emofusion.training.errors import DivergedError, NoCardError
+from emofusion.training.setup.checkpoints import resumes
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
-from emofusion.training.setup.encoder_weights import check_encoder_weights
-from emofusion.training.setup.identity import check_same_run, identity_of, same_run, save_identity
-from emofusion.training.setup.model import make_config, make_model, make_processor
-from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
+from emofusion.training.setup.identity import same_run, save_identity
 
 from .calibration import calibrate
-from .tracking import check_wandb_login, finish_trackers, folder_name, log_confusion, name_run
-from .trainer import EmoFusionTrainer, make_trainer
+from .ready import Run, make_ready, setup_errors
+from .tracking import finish_trackers, log_confusion
+from .trainer import EmoFusionTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +52,7 @@ def run_job(
     resume: bool = False,
     within: Path | None = None,
     command: Sequence[str] | None = None,
+    branches: Mapping[str, Path] | None = None,
 ) -> RunRecord:
     """Do one run; returns the content of its metrics.json.
 
@@ -78,6 +62,8 @@ def run_job(
             only read, and quietly.
         within (`Path`, *optional*): Folder of the experiment that the run is one of.
         command (`Sequence[str]`, *optional*): What metrics.json calls its command line, where that is another.
+        branches (`Mapping[str, Path]`, *optional*): By modality: the folder of the model that a fusion starts from and
+            is compared with.
 
     Raises:
         SetupError: Flags, recipe, checkpoint or corpus are wrong. Nothing was trained.
@@ -101,183 +87,14 @@ def run_job(
     known = run.record([SCRIPT, *(words if command is None else command)])
     predictions, outcome = score(run, known["labels"])
     metrics: RunRecord = {**known, **prepared, **outcome}
+    if branches:
+        metrics |= _beside_branches(metrics, predictions, branches, run.folder)
     if run.is_main:
         save(run, predictions, metrics)
     tell_trackers(run.trainer, metrics)
     if run.arguments.training.push_to_hub:
         push(run)
     return metrics
-
-
-@dataclass
-class Run:
-    """Everything of one run that is ready to train, or to score a checkpoint.
-
-    Attributes:
-        arguments (`Arguments`): What it was told, with what was left open filled in.
-        config (`EmoFusionConfig`): Of its model.
-        clips (`Clips`): Rows by split, and the account of the corpus.
-        clock (`EpochClock`): By which the augmentation of the training split draws.
-        inputs (`dict[str, Dataset]`): The same rows as model inputs.
-        trainer (`EmoFusionTrainer`): With model and processor.
-        leaky (`bool`, *optional*): Whether actors of the test were seen in training; None where nobody knows.
-        identity (`dict`): What must not change on the way.
-        checkpoint (`str`, *optional*): Where training resumes.
-        name (`str`): Name of its output folder, with that of the experiment that it is one of.
-    """
-
-    arguments: Arguments
-    config: EmoFusionConfig
-    clips: Clips
-    clock: EpochClock
-    inputs: dict[str, Dataset]
-    trainer: EmoFusionTrainer
-    leaky: bool | None
-    identity: dict[str, Any]
-    checkpoint: str | None
-    name: str
-
-    @property
-    def trains(self) -> bool:
-        """False where a checkpoint is only scored."""
-        return self.arguments.trains
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this is the process that writes and speaks."""
-        return self.trainer.is_world_process_zero()
-
-    @property
-    def folder(self) -> Path:
-        """Its output folder."""
-        return Path(str(self.arguments.training.output_dir))
-
-    @property
-    def load_from(self) -> str:
-        """What `from_pretrained` takes to load the model."""
-        args = self.arguments.training
-        if args.push_to_hub and args.hub_model_id:
-            return args.hub_model_id
-        return Path(str(args.output_dir if self.trains else self.arguments.model.model_name_or_path)).as_posix()
-
-    @property
-    def model_name(self) -> str:
-        """What the card calls the model: its name on the hub, else its folder."""
-        return self.trainer.hub_model_id if self.arguments.training.push_to_hub else self.name
-
-    def record(self, command: Sequence[str]) -> SetupFields:
-        """What metrics.json says of the run beside its scores; `command` are the words of its command line."""
-        data, args = self.arguments.data, self.arguments.training
-        corpus = corpus_fields(
-            self.clips.corpus,
-            self.clips.account,
-            self.clips.splits,
-            label_set=self.config.label_set,
-            protocol=str(data.protocol),
-            fold=data.fold,
-            test_part=CORPORA[data.corpus].test_part,
-        )
-        circumstances = circumstance_fields(
-            command,
-            seed=args.seed,
-            trained=self.trains,
-            leaky=self.leaky,
-            processes=args.world_size,
-            load_from=self.load_from,
-        )
-        return {**corpus, **model_fields(self.trainer.model, self.trainer.seen), **circumstances}
-
-
-def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
-    """Validate, decode and build everything; all that can be wrong with flags and corpus is found here.
-
-    Args:
-        arguments (`Arguments`): The run's; what they leave open is filled in.
-        within (`Path`, *optional*): Folder of the experiment that the run is one of, for its name in trackers.
-
-    Raises:
-        ValueError, OSError: naming the flag or the file.
-    """
-    set_seed(arguments.training.seed)
-    config = complete_and_check(arguments)
-    processor = make_processor(config, arguments)
-    clips = load_clips(arguments, config, processor)
-    if arguments.trains:
-        check_drop_last(arguments.training, len(clips.splits["train"]))
-    identity = identity_of(config, arguments, clips)
-    checkpoint = _checkpoint_of_same_run(arguments, identity)
-    before = seen_before(arguments, checkpoint)
-    seen = seen_after(before, arguments, config, clips)
-    leaky = leak_of(seen, arguments, clips)
-    model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
-    augmentation = augmentation_for(arguments)
-    name_run(arguments.training, resumes=checkpoint is not None, within=within)
-    inputs = clips.inputs(processor, augmentation)
-    trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock, seen=(before, seen))
-    name = folder_name(Path(str(arguments.training.output_dir)), within)
-    return Run(arguments, config, clips, augmentation.clock, inputs, trainer, leaky, identity, checkpoint, name)
-
-
-def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
-    """Fill in what the flags leave open, refuse what cannot work; returns the config of the model.
-
-    Raises:
-        ValueError, OSError: naming the flag or the checkpoint.
-    """
-    fill_in_protocol(arguments)
-    check_flags(arguments)
-    leave_out_absent_trackers(arguments)
-    check_wandb_login(arguments.training)
-    fill_in_what_scoring_needs(arguments)
-    check_start(arguments.model)
-    config = make_config(arguments)
-    check_model(arguments, config)
-    check_encoder_weights(arguments.model, config, arguments.trains)
-    return config
-
-
-def check_words(words: Sequence[str], place: str) -> None:
-    """Find what is wrong with the flags of one run of several by themselves, before anything is read.
-
-    Raises:
-        ArgumentError: Something is; the message begins with `place`.
-    """
-    try:
-        arguments = parse_arguments(words)
-        check_start(arguments.model)
-        config = make_config(arguments)
-        check_model(arguments, config)
-        check_encoder_weights(arguments.model, config, arguments.trains)
-    except (ValueError, OSError, StrictDataclassError) as error:
-        raise ArgumentError(f"{place}: {error}") from error
-
-
-@contextmanager
-def setup_errors() -> Iterator[None]:
-    """What reading flags, recipe, checkpoint and corpus raises, as one kind of error.
-
-    Raises:
-        SetupError: in its place.
-    """
-    try:
-        yield
-    except (ValueError, OSError, StrictDataclassError) as error:
-        raise SetupError(str(error)) from error
-
-
-def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> str | None:
-    """Where to resume, if there is something to resume.
-
-    Raises:
-        ArgumentError: What is there was begun with other settings.
-    """
-    checkpoint = checkpoint_to_resume(arguments.training)
-    if resumes(arguments.training):
-        if checkpoint:
-            check_same_run(identity, Path(checkpoint).parent, must_know=True)
-            check_has_optimizer(checkpoint, averaged=arguments.training.ema_decay > 0)
-        check_same_run(identity, Path(str(arguments.training.output_dir)))
-    return checkpoint
 
 
 def train(run: Run) -> PreparedFields:
@@ -342,6 +159,15 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]
         undisturbed=prediction,
     )
     return predictions, {**scores, "robustness": robustness}
+
+
+def _beside_branches(
+    metrics: RunRecord, predictions: pd.DataFrame, branches: Mapping[str, Path], folder: Path
+) -> BranchFields:
+    """What the models say that a fusion started from, and how far it is ahead of them."""
+    scored = {name: (read_metrics(place), read_predictions(place)) for name, place in branches.items()}
+    places = {name: Path(os.path.relpath(place, folder)).as_posix() for name, place in branches.items()}
+    return branch_fields((metrics, predictions), scored, places)
 
 
 def _check_finite(prediction: PredictionOutput, folder: Path) -> None:

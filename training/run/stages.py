@@ -6,8 +6,8 @@ that every fusion is scored beside its branches.
 
 import gc
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate import PartialState
@@ -21,7 +21,8 @@ from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.setup.checkpoints import resumes
 
-from .job import check_words, run_job, setup_errors
+from .job import run_job
+from .ready import check_words, setup_errors
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +103,7 @@ def _run_fusion(
     if stages.joint_epochs:
         _run_stage(without(last, {"push_to_hub"}), "head", out / "head", resume, within)
         last = words_of_joint(words, stages, (out / "head").as_posix())
-    done = _run_stage(last, fusion, out, resume, within, command=words)
-    return replace(done, branches=branches)
+    return _run_stage(last, fusion, out, resume, within, words, branches)
 
 
 def in_stages(arguments: Arguments) -> bool:
@@ -154,14 +154,16 @@ def _run_stage(
     resume: bool,
     within: Path | None,
     command: Sequence[str] | None = None,
+    branches: Mapping[str, Finished] | None = None,
 ) -> Finished:
     """Do one stage, whose errors name it."""
     if PartialState().is_main_process:
         logger.warning("stage %s: %s", name, folder)
+    started = {branch: done.folder for branch, done in (branches or {}).items()}
     try:
-        metrics = run_job([*words, f"--output_dir={folder}"], resume, within or folder.parent, command)
+        metrics = run_job([*words, f"--output_dir={folder}"], resume, within or folder.parent, command, started)
     except SetupError as error:
         raise SetupError(f"the {name} stage: {error}") from error
     gc.collect()  # its model and optimizer
     PartialState().wait_for_everyone()  # the main process has written by then what the others read
-    return Finished(folder, metrics)
+    return Finished(folder, metrics, dict(branches or {}))

@@ -22,8 +22,9 @@ from emofusion.training.command_line.recipes import words_of
 from emofusion.training.command_line.stages import words_of_fusion
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
-from emofusion.training.run.job import SCRIPT, Run, check_words, make_ready, say, setup_errors
+from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.progress import Progress
+from emofusion.training.run.ready import Run, check_words, make_ready, setup_errors
 from emofusion.training.run.stages import in_stages, run_branches
 
 try:

@@ -14,7 +14,8 @@ from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import NoCardError, SetupError
 from emofusion.training.run import job
-from emofusion.training.run.job import make_ready, run_job
+from emofusion.training.run.job import run_job
+from emofusion.training.run.ready import make_ready
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_models import one_thread  # noqa: F401
 
