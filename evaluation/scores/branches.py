@@ -109,7 +109,7 @@ def _kept(name: str, runs: Sequence[Scored], fusions: Sequence[Scored]) -> float
     condition = _ALONE.get(name)
     rows = [row for record, _ in fusions for row in record["robustness"] if row["condition"] == condition]
     # A clip that lacks the other modality is scored by the branch and has nothing to be taken away.
-    if len(rows) < len(fusions) or sum(row["clips"] for row in rows) != sum(len(table) for _, table in runs):
+    if sum(row["clips"] for row in rows) != sum(len(table) for _, table in runs):
         return None
     branch = np.mean([record["test_uar"] for record, _ in runs])
     return float(np.mean([row["uar"] for row in rows]) / branch) if branch else None
