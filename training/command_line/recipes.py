@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from emofusion.training.errors import ArgumentError
 
 from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, run_flags
 from .suggestions import did_you_mean
-from .yaml_files import read_mapping
 
 BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 """Blocks of a recipe that hold the settings of one stage alone, and the flags that say the same."""
@@ -88,3 +90,27 @@ def words_of(settings: dict[str, Any]) -> list[str]:
         # A single value in one word, so that -1e-3 is not taken for a flag.
         words += [f"--{name}", *map(str, value)] if isinstance(value, list) else [f"--{name}={value}"]
     return words
+
+
+def read_mapping(path: str, named_by: str, expected: str) -> dict[Any, Any]:
+    """The mapping in a YAML file.
+
+    Args:
+        path (`str`): The file.
+        named_by (`str`): Flag that names it, such as `"--ablation "`, for the message that there is no such file.
+        expected (`str`): What the file should hold, for the message that it holds something else.
+
+    Raises:
+        ArgumentError: No such file, not YAML, or not a mapping.
+    """
+    if not Path(path).is_file():
+        raise ArgumentError(f"{named_by}{path}: no such {'file' if named_by else 'recipe'}")
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path}: not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ArgumentError(
+            f"{path}: expected {expected}, found {'nothing' if content is None else type(content).__name__}"
+        )
+    return content

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from accelerate import PartialState
 
+from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.flags import without
@@ -133,7 +134,13 @@ def _plan(words: Sequence[str], arguments: Arguments, place: Path) -> tuple[dict
 
 
 def _check(arguments: Arguments) -> None:
-    """Refuse flags that are about one run alone."""
+    """Refuse flags that are about one run alone, and clips that lack a modality by their kind."""
+    entry = CORPORA[arguments.data.corpus]
+    if entry.still:
+        raise ArgumentError(
+            f"--branches_first: the still pictures of {entry.corpus.name} have no sound to train a branch on; add "
+            "--branches_first false"
+        )
     if arguments.model.model_name_or_path is not None:
         raise ArgumentError(
             "--model_name_or_path with --branches_first: its branches are trained first; start them from weights with "

@@ -17,9 +17,9 @@ from optuna.distributions import (
 from optuna.trial import BaseTrial
 
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.recipes import read_mapping
 from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
-from emofusion.training.command_line.yaml_files import read_mapping
 from emofusion.training.errors import ArgumentError
 
 # Left out is what decides which clips are learnt from or scored (scores of two trials could not be compared), what
