@@ -25,8 +25,8 @@ def shares_kept(draws: torch.Tensor, alpha: float) -> torch.Tensor:
 def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> dict[str, torch.Tensor]:
     """Mix each clip with the next one in a drawn order.
 
-    Two clips are mixed where both have the same modalities, measured in the same steps, and both have a label; else the
-    clip stays as it is.
+    Two clips are mixed where both have the same modalities, measured in the same steps, and both have a label; else
+    the clip stays as it is.
 
     Args:
         batch (`dict[str, torch.Tensor]`): Model inputs; `labels` are class ids `[batch]`, -100 for none.
