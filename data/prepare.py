@@ -74,6 +74,12 @@ def _read_words(argv: Sequence[str]) -> argparse.Namespace:
         folder = getattr(args, name)
         if folder is not None and folder.is_file():
             raise ValueError(f"--{name} {folder}: a file; name a folder, or one that is not there yet")
+    pictures = next((name for name in _FOLDERS if getattr(args, name)), None)
+    if args.face_tracks and args.face_crop == "none" and pictures:
+        raise ValueError(
+            f"--face_tracks: without --face_crop they are action units in place of frames, and --{pictures} is of "
+            "frames; add --face_crop haar, or leave one of them out"
+        )
     if args.yunet_path and args.face_crop != "yunet":
         raise ValueError("--yunet_path: it does nothing without --face_crop yunet")
     if args.push_to_hub and not args.export_parquet:
@@ -128,7 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     for option in fields(DecodeOptions):
         if "help" in option.metadata:
             add(f"--{option.name}", type=type(option.default), default=option.default, **option.metadata)
-    add("--face_tracks", help="folder with the official OpenFace tracks, taken instead of finding faces")
+    add(
+        "--face_tracks",
+        help="folder with the official OpenFace tracks, taken instead of finding faces; without --face_crop that, or "
+        "a CSV of their means, for action units",
+    )
     add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
     add("--account", type=Path, metavar="FILE", help="write the account of what was read, all of it, as JSON")
     add("--contact_sheets", type=Path, metavar="DIR", help="write one picture per actor with all of their clips")

@@ -26,6 +26,8 @@ CLASSES_OF = {
 
 NOT_CALIBRATED = {"temperature": 1.0, "late_audio_weight": 0.5, "audio_temperature": 1.0, "video_temperature": 1.0}
 """The fields that calibration sets, as they are before."""
+ACTION_UNIT_EMBEDDING_SIZE = 128
+"""Length of the embedding of action units; `encoder_width` is about ResNets."""
 
 # What transformers itself hands to a config beside its fields.
 _KNOWN_KEYWORDS = {
@@ -83,7 +85,8 @@ class EmoFusionConfig(PreTrainedConfig):
         trained_modalities (`list[str]`, *optional*): What training clips had and the model read: `"audio"`,
             `"video"`; empty where it was never trained, None where nobody knows.
         weights_seal (`dict[str, str]`, *optional*): Hashes that bind these three to the weights, see [`SealedSeen`].
-        num_frames (`int`): Frames that the model looks at.
+        num_frames (`int`): Frames that the model looks at. Of action units it is the equal steps of these seconds
+            over whose frames they are averaged; 1 is their mean over the whole clip.
         image_size (`int`): Height and width of a frame in pixels.
         num_mel_bins (`int`): Mel bands of the spectrogram.
         sampling_rate (`int`): Hz.
@@ -199,8 +202,13 @@ class EmoFusionConfig(PreTrainedConfig):
 
     @property
     def video_embedding_size(self) -> int:
-        """Length of the video embedding: channels of the last ResNet stage (512 at full width)."""
-        return 8 * self.encoder_width
+        """Length of the video embedding: channels of the last ResNet stage (512 at full width), or 128."""
+        return ACTION_UNIT_EMBEDDING_SIZE if self.video_encoder == "action_units" else 8 * self.encoder_width
+
+    @property
+    def picture_input(self) -> str:
+        """What the model calls the input that shows the face: `"pixel_values"` or `"action_units"`."""
+        return "action_units" if self.video_encoder == "action_units" else "pixel_values"
 
     def validate_ranges(self) -> None:
         """Refuse numbers that no model can be built with."""

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -131,3 +131,37 @@ __all__ = [
     "place",
     "tracks_of",
 ]
+
+
+def as_source(item: Any, name: str) -> Source:
+    """A media file, in the form in which it is read.
+
+    Args:
+        item: A path, bytes, a file that is open in binary mode, or `{"bytes", "path"}` as `datasets` has it.
+        name (`str`): What messages call it where it has no name of its own.
+
+    Raises:
+        ValueError: A file that is open as text, or a dictionary without either.
+    """
+    if isinstance(item, Mapping):
+        path, content = item.get("path"), item.get("bytes")
+        if content is not None:
+            return MediaBytes(str(path or name), bytes(content))
+        if path is None:
+            raise ValueError(f"{name}: expected 'bytes' or 'path', found {', '.join(map(repr, item)) or 'nothing'}")
+        return path
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return MediaBytes(name, bytes(item))
+    if not hasattr(item, "read") or isinstance(item, os.PathLike):
+        return item
+    own_name = str(getattr(item, "name", name))
+    if isinstance(item, io.BufferedReader) and os.path.isfile(own_name):
+        return own_name  # a long recording need not be held in memory
+    content = None
+    if not isinstance(item, io.TextIOBase):  # to read a film as text would fail in other words
+        if item.seekable():
+            item.seek(0)
+        content = item.read()
+    if not isinstance(content, bytes):
+        raise ValueError(f"{own_name}: expected a file that is open in binary mode ('rb'), found text")
+    return MediaBytes(own_name, content)

@@ -1,4 +1,4 @@
-"""Encoders: a ResNet18 for frames, a ResNet18 or a small CNN for log-mel spectrograms.
+"""Encoders: a ResNet18 for frames or an MLP for action units, a ResNet18 or a small CNN for log-mel spectrograms.
 
 Each turns its input into a short sequence of tokens; the mean over the tokens is the embedding of the clip.
 """
@@ -42,6 +42,93 @@ class VideoEncoder(nn.Module):
         return pooled.flatten(1).unflatten(0, (batch, frames))
 
 
+class Standardise(nn.Module):
+    """Brings measurements to mean 0 and spread 1, as they were over the training clips.
+
+    Both are part of the weights: whoever loads the model measures with them, and the seal holds them, too.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("std", torch.ones(size))
+
+    def fit(self, rows: torch.Tensor) -> None:
+        """Take mean and spread from `rows [n, size]`; a row with a NaN does not count, and a constant keeps spread 1.
+
+        Raises:
+            ValueError: No row is left.
+        """
+        rows = rows[rows.isfinite().all(1)].double()
+        if not len(rows):
+            raise ValueError("expected rows to standardise by, found none without a NaN")
+        std = rows.std(0, correction=0)
+        self.mean.copy_(rows.mean(0))
+        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Standardise `rows [..., size]`."""
+        return (rows - self.mean) / self.std
+
+
+class ActionUnitEncoder(nn.Module):
+    """An MLP on each row of action units; about 22 thousand parameters.
+
+    A row is known by its last number to be measured. One that is not gets the mean of the clip's others for a token,
+    so the mean over the tokens is that of the measured rows, whatever stands in the rest.
+    """
+
+    def __init__(self, config: EmoFusionConfig) -> None:
+        super().__init__()
+        size = config.video_embedding_size
+        self.standardise = Standardise(config.action_unit_size)
+        self.layers = nn.Sequential(
+            nn.Linear(config.action_unit_size, size),
+            nn.LayerNorm(size),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(size, size),
+            nn.LayerNorm(size),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+        )
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Encode `[batch, steps, action units + 1]`, as [`join_rows`] makes it, to tokens `[batch, steps, 128]`."""
+        units, measured = rows[..., :-1], rows[..., -1:] > 0
+        tokens = torch.where(measured, self.layers(self.standardise(units)), 0.0)
+        mean = tokens.sum(1, keepdim=True) / measured.sum(1, keepdim=True).clamp(min=1)
+        return torch.where(measured, tokens, mean)
+
+
+def join_rows(action_units: torch.Tensor, action_unit_mask: torch.Tensor | None, size: int) -> torch.Tensor:
+    """Action units `[batch, steps, size]` and which `[batch, steps]` of the rows were measured, in one tensor.
+
+    Without a mask, a row counts as measured that has no NaN.
+
+    Returns:
+        `torch.Tensor`: `[batch, steps, size + 1]`; the last number says whether the row was measured, and one that was
+        not is 0.
+
+    Raises:
+        ValueError: Another shape.
+    """
+    if action_units.ndim != 3 or action_units.shape[2] != size:
+        raise ValueError(f"action_units: expected [batch, steps, {size}], found {list(action_units.shape)}")
+    if action_unit_mask is None:
+        measured = action_units.isfinite().all(-1)
+    elif action_unit_mask.shape == action_units.shape[:2]:
+        measured = action_unit_mask.to(device=action_units.device, dtype=torch.bool)
+    else:
+        expected = list(action_units.shape[:2])
+        raise ValueError(f"action_unit_mask: expected {expected}, found {list(action_unit_mask.shape)}")
+    units = torch.where(measured[..., None], action_units, 0.0)
+    return torch.cat([units, measured[..., None].to(units.dtype)], dim=-1)
+
+
 class AudioResNet(nn.Module):
     """ResNet18 with a one-channel stem and a linear layer to the embedding; 11,235,904 parameters at full width."""
 
@@ -83,4 +170,5 @@ class AudioCNN(nn.Module):
         return self.projection(feature_map.mean(dim=2).transpose(1, 2))
 
 
+VIDEO_ENCODERS: dict[str, type[nn.Module]] = {"resnet18": VideoEncoder, "action_units": ActionUnitEncoder}
 AUDIO_ENCODERS: dict[str, type[nn.Module]] = {"resnet18": AudioResNet, "cnn": AudioCNN}

@@ -8,7 +8,7 @@ from torch import nn
 from transformers.utils import ModelOutput, logging
 
 from .configuration_emofusion import EmoFusionConfig
-from .encoders_emofusion import AUDIO_ENCODERS, VideoEncoder
+from .encoders_emofusion import AUDIO_ENCODERS, VIDEO_ENCODERS, join_rows
 from .fusion_emofusion import HEADS, HeadOutput, Modalities
 from .loss_emofusion import EmotionLoss
 from .pretrained_emofusion import EmoFusionPreTrainedModel
@@ -16,7 +16,6 @@ from .seen_emofusion import NOBODY_KNOWS, new_weights, write_into
 
 logger = logging.get_logger(__name__)
 
-INPUT_OF = {"audio": "input_features", "video": "pixel_values"}
 _CALLED = {"audio": "sound", "video": "pictures"}
 
 
@@ -68,11 +67,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         config.auto_map = {**(getattr(config, "auto_map", None) or {}), **AUTO_MAP}
         reads_audio, reads_video = "audio" in config.modalities, "video" in config.modalities
         self.audio_encoder = AUDIO_ENCODERS[config.audio_encoder](config) if reads_audio else None
-        self.video_encoder = VideoEncoder(config) if reads_video else None
+        self.video_encoder = VIDEO_ENCODERS[config.video_encoder](config) if reads_video else None
         self.head = HEADS[config.fusion](config)
         self.loss = EmotionLoss(config)
-        if not reads_video:
-            self.main_input_name = "input_features"
+        self.main_input_name = config.picture_input if reads_video else "input_features"
         self._frozen: list[nn.Module] = []
         self.post_init()
         self._sealed = new_weights(self.state_dict()) if is_new else None
@@ -105,6 +103,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         audio_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         return_dict: bool | None = None,
+        action_units: torch.Tensor | None = None,
+        action_unit_mask: torch.Tensor | None = None,
         audio_tokens: torch.Tensor | None = None,
         video_tokens: torch.Tensor | None = None,
     ) -> EmoFusionOutput | tuple[torch.Tensor, ...]:
@@ -122,6 +122,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 of the sound before, in place of `input_features`.
             video_tokens (`torch.FloatTensor`, *optional*): `[batch, frames, 512]`, the same in place of
                 `pixel_values`. With either, only the head does anything.
+            action_units (`torch.FloatTensor`, *optional*): `[batch, steps, 35]`, of OpenFace, in place of
+                `pixel_values` where `video_encoder="action_units"`.
+            action_unit_mask (`torch.BoolTensor`, *optional*): `[batch, steps]`, True where they were measured; all by
+                default.
 
         Returns:
             `EmoFusionOutput`.
@@ -130,7 +134,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
         """
         if audio_tokens is None and video_tokens is None:
-            inputs = self.encode(pixel_values, input_features, video_mask, audio_mask)
+            inputs = self.encode(pixel_values, input_features, video_mask, audio_mask, action_units, action_unit_mask)
         else:
             inputs = self._encoded(audio_tokens, video_tokens, video_mask, audio_mask)
         head = self.head(inputs)
@@ -153,6 +157,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         input_features: torch.Tensor | None = None,
         video_mask: torch.Tensor | None = None,
         audio_mask: torch.Tensor | None = None,
+        action_units: torch.Tensor | None = None,
+        action_unit_mask: torch.Tensor | None = None,
     ) -> Modalities:
         """What the encoders make of a batch; the arguments and errors are those of [`EmoFusionModel.forward`].
 
@@ -161,13 +167,13 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             `audio_tokens` and `video_tokens`, and the masks.
         """
         # A single-branch model ignores the other input, whatever it is.
-        pixel_values = pixel_values if self.video_encoder is not None else None
+        picture = self._picture(pixel_values, action_units, action_unit_mask)
         input_features = input_features if self.audio_encoder is not None else None
-        self._check(pixel_values, input_features)
-        there = self._there(*self._masks(pixel_values, input_features, video_mask, audio_mask))
+        self._check(picture, input_features)
+        there = self._there(*self._masks(picture, input_features, video_mask, audio_mask))
         return Modalities(
             audio=self._encode(self.audio_encoder, input_features, there[0], self.config.audio_embedding_size),
-            video=self._encode(self.video_encoder, pixel_values, there[1], self.config.video_embedding_size),
+            video=self._encode(self.video_encoder, picture, there[1], self.config.video_embedding_size),
             audio_mask=there[0],
             video_mask=there[1],
         )
@@ -212,37 +218,44 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             head = replace(head, audio_logits=alone["audio"], video_logits=alone["video"])
         return self.loss(head, labels, inputs)
 
-    def _check(self, pixel_values: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
+    def _picture(
+        self, pixel_values: torch.Tensor | None, action_units: torch.Tensor | None, measured: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """What the video encoder reads, frames or rows of action units; None where there is no encoder, or nothing."""
+        if self.video_encoder is None or self.config.video_encoder != "action_units":
+            return pixel_values if self.video_encoder is not None else None
+        return None if action_units is None else join_rows(action_units, measured, self.config.action_unit_size)
+
+    def _input_of(self, modality: str) -> str:
+        """What the model calls its input of this modality."""
+        return self.config.picture_input if modality == "video" else "input_features"
+
+    def _check(self, picture: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
         """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""
-        if pixel_values is None and input_features is None:
-            needed = " or ".join(INPUT_OF[modality] for modality in self.config.modalities)
+        if picture is None and input_features is None:
+            needed = " or ".join(map(self._input_of, self.config.modalities))
             raise ValueError(f"a model with fusion={self.config.fusion!r} needs {needed}, found None")
-        if pixel_values is not None and (pixel_values.ndim != 5 or pixel_values.shape[2] != 3):
-            raise ValueError(
-                f"pixel_values: expected [batch, frames, 3, height, width], found {list(pixel_values.shape)}"
-            )
+        name, frames = self._input_of("video"), self.config.video_encoder != "action_units"
+        if picture is not None and frames and (picture.ndim != 5 or picture.shape[2] != 3):
+            raise ValueError(f"{name}: expected [batch, frames, 3, height, width], found {list(picture.shape)}")
         mels = self.config.num_mel_bins
         if input_features is not None and (input_features.ndim != 3 or input_features.shape[1] != mels):
             raise ValueError(f"input_features: expected [batch, {mels}, time], found {list(input_features.shape)}")
-        if (
-            pixel_values is not None
-            and input_features is not None
-            and pixel_values.shape[0] != input_features.shape[0]
-        ):
+        if picture is not None and input_features is not None and picture.shape[0] != input_features.shape[0]:
             raise ValueError(
-                f"pixel_values has {len(pixel_values)} clips and input_features {len(input_features)}: "
+                f"{name} has {len(picture)} clips and input_features {len(input_features)}: "
                 "give both for every clip, and masks that say what is missing"
             )
 
     def _masks(
         self,
-        pixel_values: torch.Tensor | None,
+        picture: torch.Tensor | None,
         input_features: torch.Tensor | None,
         video_mask: torch.Tensor | None,
         audio_mask: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Audio and video mask `[batch]` for the inputs given."""
-        given = pixel_values if pixel_values is not None else input_features
+        given = picture if picture is not None else input_features
         assert given is not None  # _check saw to it
         nothing = torch.zeros(given.shape[0], dtype=torch.bool, device=given.device)
 
@@ -255,7 +268,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 raise ValueError(f"{name}: expected {list(nothing.shape)}, found {list(mask.shape)}")
             return mask.to(device=given.device, dtype=torch.bool)
 
-        return mask_of(input_features, audio_mask, "audio_mask"), mask_of(pixel_values, video_mask, "video_mask")
+        return mask_of(input_features, audio_mask, "audio_mask"), mask_of(picture, video_mask, "video_mask")
 
     def _warn_of_unseen(self, there: dict[str, torch.Tensor]) -> None:
         """Say once that clips have a modality that no training clip had. Only such a model looks at the values."""
@@ -265,7 +278,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 name = self.config.name_or_path or type(self).__name__
                 logger.warning_once(
                     f"{name}: it was trained on clips without {_CALLED[modality]} and is given some, of which it can "
-                    f"make nothing; leave {INPUT_OF[modality]} out"
+                    f"make nothing; leave {self._input_of(modality)} out"
                 )
 
     def _encode(

@@ -10,6 +10,7 @@ from transformers import initialization as init
 from transformers.utils import logging
 
 from .configuration_emofusion import EmoFusionConfig
+from .encoders_emofusion import Standardise
 from .fusion_emofusion import GateOutput
 from .loss_emofusion import EmotionLoss
 from .seen_emofusion import NOBODY_KNOWS, SealedSeen, Seen, seal, why_unknown, write_into, written_in
@@ -26,7 +27,7 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
     input_modalities = ("video", "audio")
     # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
     accepts_loss_kwargs = False
-    _no_split_modules = ["VideoEncoder", "AudioResNet", "AudioCNN"]
+    _no_split_modules = ["VideoEncoder", "ActionUnitEncoder", "AudioResNet", "AudioCNN"]
     # What the weights had seen when they were drawn, trained or loaded; a seal tells whether they are still the same.
     _sealed: SealedSeen | None = None
 
@@ -106,6 +107,9 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
             # transformers' N(0, 0.02) is made for transformers; these are small heads on positive features.
             init.kaiming_uniform_(module.weight, a=5**0.5)
             init.zeros_(module.bias)
+        elif isinstance(module, Standardise):
+            init.zeros_(module.mean)
+            init.ones_(module.std)
         elif isinstance(module, EmotionLoss):
             weights = self.config.class_weights or [1.0] * self.config.num_labels
             init.copy_(module.class_weights, torch.tensor(weights, dtype=torch.float32))

@@ -1,7 +1,5 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
-import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +8,13 @@ import numpy as np
 import torch
 from transformers import BatchFeature, ProcessorMixin
 
+from .action_units_emofusion import OPENFACE, Face, GivenRows, MeasuredFace, as_faces, pack_rows
 from .configuration_emofusion import EmoFusionConfig
+from .container_emofusion import as_source
 from .faces_emofusion import check_face_crop
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_file
-from .media_emofusion import MediaBytes, MediaPath, Source, read_sound
-from .sound_emofusion import SYNC_S
+from .media_emofusion import MediaPath, Source, read_sound
+from .sound_emofusion import SYNC_S, from_int16, to_int16
 from .video_processing_emofusion import (
     EmoFusionVideoProcessor,
     Picture,
@@ -35,11 +35,13 @@ class ClipArrays:
         frames (`np.ndarray`, *optional*): uint8 `[num_frames, height, width, 3]`.
         audio (`np.ndarray`, *optional*): int16 `[samples]`, mono, at the model's rate; or, of all clips of a batch,
             float32 of exactly as many samples as the model hears, of any loudness.
+        action_units (`np.ndarray`, *optional*): float32 `[steps, 35]`, NaN in steps in which none were measured.
     """
 
     name: str
     frames: np.ndarray | None
     audio: np.ndarray | None
+    action_units: np.ndarray | None = None
 
 
 class NoTokenizer:
@@ -82,6 +84,8 @@ class EmoFusionProcessor(ProcessorMixin):
             cascade finds) or `"yunet"`. A clip without a face keeps its middle square, with a warning.
         yunet_path (`str` or `os.PathLike`, *optional*): The detector's ONNX file, for `"yunet"`. It belongs to the
             machine, not to the model, and is not saved.
+        video_encoder (`str`): The model's; `"action_units"` reads what OpenFace measured in the face, and no frames.
+        action_unit_size (`int`): Measurements in a row of action units.
 
     Example:
         ```python
@@ -89,6 +93,7 @@ class EmoFusionProcessor(ProcessorMixin):
         >>> inputs = processor("clip.mp4", return_tensors="pt")
         >>> inputs = processor(["with_sound.mp4", "voice.wav"], return_tensors="pt")
         >>> inputs = processor(videos=frames, audio=samples, sampling_rate=16000, return_tensors="pt")
+        >>> inputs = processor(action_units="openface.csv", audio="voice.wav")  # where video_encoder="action_units"
         ```
     """
 
@@ -103,10 +108,13 @@ class EmoFusionProcessor(ProcessorMixin):
         modalities: Sequence[str] = ("audio", "video"),
         face_crop: str = "none",
         yunet_path: MediaPath | None = None,
+        video_encoder: str = "resnet18",
+        action_unit_size: int = 35,
     ) -> None:
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
         check_face_crop(face_crop)
         self.modalities = list(modalities)
+        self.video_encoder, self.action_unit_size = video_encoder, action_unit_size
         self.num_frames, self.window = num_frames, window
         self.face_crop, self.yunet_path = face_crop, yunet_path
         video_processor.clip_duration = feature_extractor.clip_duration
@@ -137,7 +145,14 @@ class EmoFusionProcessor(ProcessorMixin):
             window=config.window,
             modalities=config.modalities,
             face_crop=config.face_crop,
+            video_encoder=config.video_encoder,
+            action_unit_size=config.action_unit_size,
         )
+
+    @property
+    def reads_action_units(self) -> bool:
+        """Whether the model's picture is a row of measurements instead of frames."""
+        return "video" in self.modalities and self.video_encoder == "action_units"
 
     def __call__(
         self,
@@ -147,6 +162,7 @@ class EmoFusionProcessor(ProcessorMixin):
         sampling_rate: int | None = None,
         video_fps: float | None = None,
         return_tensors: str | None = "pt",
+        action_units: Any = None,
     ) -> BatchFeature:
         """Make a batch of clips.
 
@@ -161,9 +177,13 @@ class EmoFusionProcessor(ProcessorMixin):
             video_fps (`float`): Frames a second of `videos`; without it the frames are spread evenly over the sound,
                 or, where there is none, over the seconds that the model looks at.
             return_tensors (`str`): `"pt"` or `"np"`.
+            action_units: In place of `videos`, for a model of action units: the path of a table that OpenFace wrote,
+                from which the seconds of the sound are taken; or numbers `[steps, 35]`, as they are. Or a list of
+                these, with None likewise.
 
         Returns:
-            `BatchFeature`: if any clip has a picture, `pixel_values` float32 `[batch, frames, 3, 112, 112]` and
+            `BatchFeature`: if any clip has a picture, `pixel_values` float32 `[batch, frames, 3, 112, 112]`, or
+            `action_units` float32 `[batch, steps, 35]` and `action_unit_mask` bool `[batch, steps]`, and
             `video_mask` bool `[batch]`; if any has sound, `input_features` float32 `[batch, mels, time]` and
             `audio_mask` bool `[batch]`. Zeros stand where one is missing.
 
@@ -172,12 +192,13 @@ class EmoFusionProcessor(ProcessorMixin):
                 a sound or frames without a plain rate, or an array that is no plain sound or video (named).
         """
         if clips is not None:
-            if videos is not None or audio is not None:
+            if videos is not None or audio is not None or action_units is not None:
                 raise ValueError("give either clips (files), or videos and audio (arrays), not both")
             items = list(clips) if hasattr(clips, "__iter__") and not is_clip(clips) else [clips]
             batch = [self._clip(item, f"clip {index}", sampling_rate) for index, item in enumerate(items)]
         else:
-            batch = self._from_arrays(videos, audio, sampling_rate, check_video_fps(video_fps))
+            pictures = self._pictures(videos, action_units)
+            batch = self._from_arrays(pictures, audio, sampling_rate, check_video_fps(video_fps))
         if not batch:
             raise ValueError("nothing to process: give clips (files), or videos and/or audio (arrays)")
         return self.pack(batch, return_tensors)
@@ -187,14 +208,20 @@ class EmoFusionProcessor(ProcessorMixin):
 
         Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
         """
+        with_picture = with_picture and "video" in self.modalities
         clip = self.video_processor.read_clip(
             path,
             frames_per_step,
             duration=self.feature_extractor.clip_duration,
             sampling_rate=self.feature_extractor.sampling_rate,
-            want_video=with_picture and "video" in self.modalities,
+            want_video=with_picture,
             want_audio=True,  # a video-only model needs it too: the voice chooses the window
         )
+        if clip.frames is not None and self.reads_action_units:
+            raise ValueError(
+                f"{path}: this model reads action units in place of frames. {OPENFACE}: "
+                "processor(action_units='clip.csv', audio='clip.mp4')"
+            )
         return ClipArrays(str(path), clip.frames, to_int16(clip.audio))
 
     def pack(
@@ -206,25 +233,32 @@ class EmoFusionProcessor(ProcessorMixin):
         """
         for clip in batch:
             self._check(clip)
-        data: dict[str, torch.Tensor] = {}
-        frames = [clip.frames if "video" in self.modalities else None for clip in batch]
-        if any(array is not None for array in frames):
-            writable = [np.require(array, requirements="W") for array in frames if array is not None]  # PyTorch warns
-            videos = [torch.from_numpy(array).permute(0, 3, 1, 2) for array in writable]
-            pixels = self.video_processor(
-                videos, do_resize=not cropped, do_center_crop=not cropped, return_tensors="pt"
-            )["pixel_values"]
-            data["pixel_values"], data["video_mask"] = scatter(pixels, [array is not None for array in frames])
+        if self.reads_action_units:
+            data = pack_rows([clip.action_units for clip in batch], self.action_unit_size)
+        else:
+            data = self._pack_frames(batch, cropped)
         audio = [clip.audio if "audio" in self.modalities else None for clip in batch]
         if any(array is not None for array in audio):
             features = self._log_mels([array for array in audio if array is not None])
             data["input_features"], data["audio_mask"] = scatter(features, [array is not None for array in audio])
         return BatchFeature({name: tensor.numpy() for name, tensor in data.items()}, tensor_type=return_tensors)
 
+    def _pack_frames(self, batch: Sequence[ClipArrays], cropped: bool) -> dict[str, torch.Tensor]:
+        """`pixel_values` and `video_mask` of clips of which any has a picture that the model reads."""
+        frames = [clip.frames if "video" in self.modalities else None for clip in batch]
+        if all(array is None for array in frames):
+            return {}
+        writable = [np.require(array, requirements="W") for array in frames if array is not None]  # PyTorch warns
+        videos = [torch.from_numpy(array).permute(0, 3, 1, 2) for array in writable]
+        pixels = self.video_processor(videos, do_resize=not cropped, do_center_crop=not cropped, return_tensors="pt")
+        values, mask = scatter(pixels["pixel_values"], [array is not None for array in frames])
+        return {"pixel_values": values, "video_mask": mask}
+
     @property
     def model_input_names(self) -> list[str]:
         """Names of the model's inputs that this makes."""
-        return ["pixel_values", "input_features", "video_mask", "audio_mask"]
+        picture = ["action_units", "action_unit_mask"] if self.reads_action_units else ["pixel_values"]
+        return [*picture, "input_features", "video_mask", "audio_mask"]
 
     def to_dict(self) -> dict[str, Any]:
         """What is saved: how files are read, too, and where `AutoImageProcessor` finds its class."""
@@ -234,9 +268,11 @@ class EmoFusionProcessor(ProcessorMixin):
         return saved | {"image_processor": {"auto_map": image_processor}}
 
     def _check(self, clip: ClipArrays) -> None:
-        has = {"video": clip.frames is not None, "audio": clip.audio is not None}
+        units, reads_units = clip.action_units, self.reads_action_units
+        seen = clip.frames is not None if not reads_units else units is not None and np.isfinite(units).all(1).any()
+        has = {"video": seen, "audio": clip.audio is not None}
         if not any(has[name] for name in self.modalities):
-            wanted = {"video": "picture", "audio": "sound"}
+            wanted = {"video": "action units" if reads_units else "picture", "audio": "sound"}
             lacking = " or ".join(wanted[name] for name in self.modalities)
             only = f"; this model reads {wanted[self.modalities[0]]} alone" if len(self.modalities) == 1 else ""
             raise ValueError(f"{clip.name}: no {lacking} in it{only}")
@@ -261,28 +297,42 @@ class EmoFusionProcessor(ProcessorMixin):
             f"found {type(item).__name__}; arrays are given as videos= and audio="
         )
 
+    def _pictures(self, videos: Any, action_units: Any) -> list[Any] | None:
+        """What shows the face in each clip, videos or measurements of it; None where nothing was given.
+
+        Raises:
+            ValueError: The model reads the other of the two, or they are not such (named).
+        """
+        if videos is not None and self.reads_action_units:
+            raise ValueError(f"videos: this model reads action units in place of frames. {OPENFACE}: action_units=")
+        if action_units is not None and not self.reads_action_units:
+            raise ValueError("action_units: this model reads none; they are for video_encoder='action_units'")
+        if action_units is not None:
+            return as_faces(action_units, self.action_unit_size)
+        return None if videos is None else as_videos(videos)
+
     def _from_arrays(
-        self, videos: Any, audio: Any, sampling_rate: int | None, video_fps: float | None
+        self, pictures: list[Any] | None, audio: Any, sampling_rate: int | None, video_fps: float | None
     ) -> list[ClipArrays]:
-        """Choose the seconds of each clip from arrays."""
-        pictures: list[Any] = [] if videos is None else as_videos(videos)
+        """Choose the seconds of each clip from arrays; pictures are videos, or measured faces."""
         sounds: list[Any] = []
         if audio is not None:
-            sounds = as_sounds(audio, None if videos is None else len(pictures))
-        if videos is not None and audio is not None and len(sounds) != len(pictures):
+            sounds = as_sounds(audio, None if pictures is None else len(pictures))
+        if pictures is not None and audio is not None and len(sounds) != len(pictures):
+            kind = "action_units" if self.reads_action_units else "videos"
             raise ValueError(
-                f"videos has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
+                f"{kind} has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
             )
         return [
             self.read(as_source(sound, f"clip {index}"), with_picture=False)
             if video is None and is_file(sound)
             else self._cut(
                 f"clip {index}",
-                None if video is None else as_picture(video, f"video {index}", video_fps),
+                video if video is None or self.reads_action_units else as_picture(video, f"video {index}", video_fps),
                 None if sound is None else self._heard(sound, f"clip {index}", sampling_rate),
             )
             for index, (video, sound) in enumerate(
-                zip(pictures or [None] * len(sounds), sounds or [None] * len(pictures), strict=True)
+                zip(pictures or [None] * len(sounds), sounds or [None] * len(pictures or ()), strict=True)
             )
         ]
 
@@ -298,7 +348,7 @@ class EmoFusionProcessor(ProcessorMixin):
             raise ValueError(f"{name}: expected sound, found a file with pictures only")
         return Heard(samples)
 
-    def _cut(self, name: str, picture: Picture | None, sound: Heard | None) -> ClipArrays:
+    def _cut(self, name: str, picture: Picture | Face | None, sound: Heard | None) -> ClipArrays:
         """The seconds of a clip that the model looks at."""
         rate, duration = self.feature_extractor.sampling_rate, self.feature_extractor.clip_duration
         samples, ahead = None if sound is None else sound.samples, 0.0
@@ -311,14 +361,16 @@ class EmoFusionProcessor(ProcessorMixin):
             seconds = max(seconds, ahead + picture.seconds(seconds or duration))
         start = window_start(samples, rate, seconds, duration, self.window)
         notes: list[str] = []
-        frames = None
-        if picture is not None:
+        frames = units = None
+        if isinstance(picture, (MeasuredFace, GivenRows)):
+            units = picture.steps(start - ahead, duration, self.num_frames)
+        elif picture is not None:
             frames = picture.at(frame_times(start - ahead, duration, self.num_frames))
             if "video" in self.modalities:
                 frames = self.video_processor.on_face(name, frames, notes)
         self.video_processor.tell(name, notes)
         samples = None if samples is None else self.feature_extractor.heard(samples, start)
-        return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples))
+        return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples), units)
 
 
 def is_clip(item: Any) -> bool:
@@ -327,70 +379,12 @@ def is_clip(item: Any) -> bool:
     return is_file(item) or isinstance(item, Mapping) or decoder
 
 
-def as_source(item: Any, name: str) -> Source:
-    """A media file, in the form in which it is read.
-
-    Args:
-        item: A path, bytes, a file that is open in binary mode, or `{"bytes", "path"}` as `datasets` has it.
-        name (`str`): What messages call it where it has no name of its own.
-
-    Raises:
-        ValueError: A file that is open as text, or a dictionary without either.
-    """
-    if isinstance(item, Mapping):
-        path, content = item.get("path"), item.get("bytes")
-        if content is not None:
-            return MediaBytes(str(path or name), bytes(content))
-        if path is None:
-            raise ValueError(f"{name}: expected 'bytes' or 'path', found {', '.join(map(repr, item)) or 'nothing'}")
-        return path
-    if isinstance(item, (bytes, bytearray, memoryview)):
-        return MediaBytes(name, bytes(item))
-    if not hasattr(item, "read") or isinstance(item, os.PathLike):
-        return item
-    own_name = str(getattr(item, "name", name))
-    if isinstance(item, io.BufferedReader) and os.path.isfile(own_name):
-        return own_name  # a long recording need not be held in memory
-    content = None
-    if not isinstance(item, io.TextIOBase):  # to read a film as text would fail in other words
-        if item.seekable():
-            item.seek(0)
-        content = item.read()
-    if not isinstance(content, bytes):
-        raise ValueError(f"{own_name}: expected a file that is open in binary mode ('rb'), found text")
-    return MediaBytes(own_name, content)
-
-
 def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
     """Put `values [n, ...]` at the n places that are True, zeros elsewhere; returns `[batch, ...]` and the mask."""
     mask = torch.tensor(there)
     spread = torch.zeros(len(there), *values.shape[1:], dtype=values.dtype)
     spread[mask] = values
     return spread, mask
-
-
-def to_int16(audio: np.ndarray | None, like: np.ndarray | None = None) -> np.ndarray | None:
-    """Sound -1..1 as 16-bit samples, the form in which decoded clips are stored.
-
-    One that goes beyond is made so much quieter that it fits: cut off at the limit it would be another sound.
-
-    Args:
-        audio (`np.ndarray`, *optional*): float32 `[samples]`.
-        like (`np.ndarray`, *optional*): The sound that decides how much quieter, where `audio` is what goes on before
-            or after it; what does not fit then is cut off.
-    """
-    if audio is None:
-        return None
-    scaled = audio * 32768.0
-    peak = float(np.abs((audio if like is None else like) * 32768.0).max())
-    if np.rint(peak) > 32768:
-        scaled = scaled * (32767 / peak)
-    return np.rint(scaled).clip(-32768, 32767).astype(np.int16)  # 1 itself is half a step too much
-
-
-def from_int16(audio: np.ndarray) -> np.ndarray:
-    """16-bit samples as float32 -1..1."""
-    return audio.astype(np.float32) / 32768.0
 
 
 EmoFusionProcessor.register_for_auto_class()

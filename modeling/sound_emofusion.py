@@ -339,3 +339,27 @@ def _repair(channels: np.ndarray) -> int:
     wrong = ~np.isfinite(channels)
     channels[wrong] = 0.0
     return int(wrong.sum())
+
+
+def to_int16(audio: np.ndarray | None, like: np.ndarray | None = None) -> np.ndarray | None:
+    """Sound -1..1 as 16-bit samples, the form in which decoded clips are stored.
+
+    One that goes beyond is made so much quieter that it fits: cut off at the limit it would be another sound.
+
+    Args:
+        audio (`np.ndarray`, *optional*): float32 `[samples]`.
+        like (`np.ndarray`, *optional*): The sound that decides how much quieter, where `audio` is what goes on before
+            or after it; what does not fit then is cut off.
+    """
+    if audio is None:
+        return None
+    scaled = audio * 32768.0
+    peak = float(np.abs((audio if like is None else like) * 32768.0).max())
+    if np.rint(peak) > 32768:
+        scaled = scaled * (32767 / peak)
+    return np.rint(scaled).clip(-32768, 32767).astype(np.int16)  # 1 itself is half a step too much
+
+
+def from_int16(audio: np.ndarray) -> np.ndarray:
+    """16-bit samples as float32 -1..1."""
+    return audio.astype(np.float32) / 32768.0

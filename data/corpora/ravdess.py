@@ -7,6 +7,7 @@ from datasets import DatasetInfo
 
 from emofusion.data import protocols
 from emofusion.data.sources.account import Account
+from emofusion.data.sources.action_units import ActionUnits, action_units_at
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.face_tracks import FaceTracks
 from emofusion.data.sources.ravdess_takes import check_channel, find_takes
@@ -32,7 +33,9 @@ class RavdessConfig(ClipConfig):
         protocol (`str`): Which actors train, validate and test: `"holdout"`, `"luna5"`, `"msaf6"`, `"emobox6"`,
             `"chumachenko"`, `"loso"`; or the leaky `"random_clips"`.
         channel (`str`): `"speech"`, `"song"` or `"both"`.
-        face_tracks (`str`, *optional*): Folder with the official OpenFace tracks, taken instead of finding faces.
+        face_tracks (`str`, *optional*): Folder (or archive) with the official OpenFace tracks, taken instead of
+            finding faces where `face_crop` asks for that. Else rows have the action units in them as the column
+            `action_units`, in place of `frames`; a CSV with their means, one row a clip, will do then, too.
     """
 
     channel: str = "speech"
@@ -45,11 +48,24 @@ class RavdessConfig(ClipConfig):
             ValueError: An option that does nothing without another, or an unknown one.
         """
         faces = super().faces()
-        if self.face_tracks is None:
+        if self.face_tracks is None or faces is None:
             return faces
-        if faces is None:
-            raise ValueError("face_tracks: they are only used with face_crop, such as face_crop='haar'")
         return replace(faces, tracks=FaceTracks(Path(self.face_tracks).expanduser()))
+
+    @property
+    def takes_action_units(self) -> bool:
+        """Whether rows have `action_units` in place of `frames`."""
+        return self.face_tracks is not None and self.face_crop == "none"
+
+    def action_units(self) -> ActionUnits | None:
+        """The action units in the face tracks, where these are not to say where the face is.
+
+        Raises:
+            ValueError, OSError: There are none.
+        """
+        if self.face_tracks is None or not self.takes_action_units:
+            return None
+        return action_units_at(Path(self.face_tracks).expanduser())
 
 
 class Ravdess(ClipBuilder):

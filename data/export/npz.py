@@ -18,7 +18,7 @@ from emofusion.data.store.settings import DecodeSettings
 from emofusion.data.store.stored_frames import view_frames
 from emofusion.data.whole_files import write_text, write_whole
 from emofusion.modeling import EmoFusionFeatureExtractor
-from emofusion.modeling.processing_emofusion import from_int16
+from emofusion.modeling.sound_emofusion import from_int16
 
 from .rows import by_actor, check_rows
 

@@ -21,8 +21,8 @@ from .time_shift import sound_line
 class ClipInputs:
     """Transform of a batch of rows; what it gives without augmentation equals what the processor gives for the files.
 
-    Rows have the columns of RAVDESS, or `image` in place of `frames`: a still picture is a clip of one frame. Columns
-    of what the model does not read may be absent.
+    Rows have the columns of RAVDESS, or `image` in place of `frames`: a still picture is a clip of one frame; or
+    `action_units`, which a model of them needs. Columns of what the model does not read may be absent.
 
     Args:
         processor (`EmoFusionProcessor`): The model's processor.
@@ -36,16 +36,21 @@ class ClipInputs:
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
         """Rows by column to `pixel_values`, `video_mask`, `input_features`, `audio_mask`, `labels` `[batch, ...]`.
 
+        A model of action units gets `action_units` and `action_unit_mask` in place of `pixel_values`.
+
         Raises:
             ValueError: A clip without what the model reads (named), frames stored with other settings, or a picture
                 that cannot be read (named).
         """
-        if "image" in rows and "video" in self.processor.modalities:
+        units = self._action_units(rows)
+        if self.processor.reads_action_units:
+            frames: list[np.ndarray | None] = [None] * len(rows["clip"])
+        elif "image" in rows and "video" in self.processor.modalities:
             frames = self._still_frames(rows)
         else:
             self._check_crop(rows)
             frames = self._choose_frames(self._stored_frames(rows), rows["clip"])
-        parts = zip(rows["source"], self._blacken(frames, rows["clip"]), self._sounds(rows), strict=True)
+        parts = zip(rows["source"], self._blacken(frames, rows["clip"]), self._sounds(rows), units, strict=True)
         inputs = dict(self.processor.pack([ClipArrays(*part) for part in parts], cropped=self._crops))
         if "input_features" in inputs and self.augmentation is not None:
             inputs["input_features"] = self.augmentation.augment_features(inputs["input_features"], rows["clip"])
@@ -58,6 +63,17 @@ class ClipInputs:
     @property
     def _crops(self) -> bool:
         return self.augmentation is not None and self.augmentation.frames
+
+    def _action_units(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
+        """float32 `[steps, 35]` of each clip, for a model that reads them."""
+        if not self.processor.reads_action_units:
+            return [None] * len(rows["clip"])
+        if "action_units" not in rows:
+            raise ValueError(
+                f"{rows['source'][0]}: the model reads action units, and these rows have no column action_units; load "
+                "the dataset with face_tracks="
+            )
+        return [None if found is None else np.array(found, np.float32) for found in rows["action_units"]]
 
     def _check_crop(self, rows: dict[str, list[Any]]) -> None:
         """Frames must be cut as the processor cuts those of files: training and use would differ unnoticed."""

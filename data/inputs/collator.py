@@ -27,7 +27,8 @@ class ClipCollator:
     def __call__(self, clips: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         """Stack `pixel_values [frames, 3, height, width]`, `input_features [mels, time]`, masks and `labels`.
 
-        What encoders made of clips before, `video_tokens` and `audio_tokens`, is stacked likewise.
+        `action_units [steps, 35]` with `action_unit_mask [steps]` stand in place of `pixel_values`. What encoders made
+        of clips before, `video_tokens` and `audio_tokens`, is stacked likewise.
 
         Raises:
             ValueError: Clips are to be mixed, and nobody told the number of classes.
@@ -39,7 +40,14 @@ class ClipCollator:
             if example is None:
                 continue
             batch[values] = torch.stack([torch.zeros_like(example) if t is None else t for t in present])
-            batch[mask] = torch.stack([clip.get(mask, torch.tensor(values in clip)) for clip in clips])
+            masks = [clip.get(mask) for clip in clips]
+            like = next((there for there in masks if there is not None), torch.tensor(True))
+            batch[mask] = torch.stack(
+                [
+                    torch.full_like(like, values in clip) if there is None else there
+                    for clip, there in zip(clips, masks, strict=True)
+                ]
+            )
         if "labels" in clips[0]:
             batch["labels"] = torch.stack([torch.as_tensor(clip["labels"]) for clip in clips])
         if "mixup" not in clips[0]:

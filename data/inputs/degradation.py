@@ -1,5 +1,7 @@
 """What happens to clips in use, done to test clips on purpose: a modality missing, noise, black frames, late sound.
 
+Of a model of action units these are noisy, in place of black frames.
+
 Source: the robustness tests of Derington et al. 2023, Testing Speech Emotion Recognition Machine Learning Models
 (arXiv:2312.06270), taken over to sound and picture together.
 """
@@ -19,7 +21,7 @@ from .clip_inputs import ClipInputs, as_still
 
 Rows = dict[str, list[Any]]
 
-_COLUMNS = {"audio": ["audio"], "video": ["frames", "image"]}
+_COLUMNS = {"audio": ["audio"], "video": ["frames", "image", "action_units"]}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Condition:
         noise_db (`float`, *optional*): Signal-to-noise ratio of added white noise, in decibels.
         black (`float`): Share of the frames that are black, 0..1.
         late (`float`): Seconds by which the sound comes late.
+        unit_noise_db (`float`, *optional*): Variance of each action unit over the clips scored, over that of added
+            Gaussian noise, in decibels.
     """
 
     name: str
@@ -39,13 +43,15 @@ class Condition:
     noise_db: float | None = None
     black: float = 0.0
     late: float = 0.0
+    unit_noise_db: float | None = None
 
     @property
     def needs(self) -> set[str]:
         """The modalities without which it would change nothing, or leave nothing."""
         if self.without is not None or self.late:
             return {"audio", "video"}
-        return ({"audio"} if self.noise_db is not None else set()) | ({"video"} if self.black else set())
+        sees = self.black or self.unit_noise_db is not None
+        return ({"audio"} if self.noise_db is not None else set()) | ({"video"} if sees else set())
 
 
 CONDITIONS = (
@@ -57,6 +63,8 @@ CONDITIONS = (
     Condition("noise 0 dB", noise_db=0.0),
     Condition("black frames 50 %", black=0.5),
     Condition("black frames 100 %", black=1.0),
+    Condition("noisy action units 10 dB", unit_noise_db=10.0),
+    Condition("noisy action units 0 dB", unit_noise_db=0.0),
     Condition("sound late by 0.5 s", late=0.5),
     Condition("sound late by 1 s", late=1.0),
 )
@@ -71,6 +79,7 @@ def conditions_for(
     has_audio: bool = True,
     has_video: bool = True,
     num_frames: int = DecodeSettings.num_frames,
+    action_units: bool = False,
 ) -> list[Condition]:
     """The conditions that make sense, the undisturbed input first.
 
@@ -79,6 +88,7 @@ def conditions_for(
         has_audio (`bool`): Whether any clip has sound.
         has_video (`bool`): Whether any clip has a picture.
         num_frames (`int`): Frames of a clip; a still picture is one, and half of it cannot be black.
+        action_units (`bool`): Whether the model reads action units in place of frames.
     """
     there = set(modalities) & {name for name, has in (("audio", has_audio), ("video", has_video)) if has}
     first, *others = CONDITIONS
@@ -87,9 +97,16 @@ def conditions_for(
         *(
             condition
             for condition in others
-            if condition.needs <= there and (not condition.black or len(black_frames(num_frames, condition.black)))
+            if condition.needs <= there and _is_possible(condition, num_frames, action_units)
         ),
     ]
+
+
+def _is_possible(condition: Condition, num_frames: int, action_units: bool) -> bool:
+    """Whether there is something that a condition can damage: frames enough, or action units."""
+    if condition.unit_noise_db is not None:
+        return action_units
+    return not condition.black or (not action_units and len(black_frames(num_frames, condition.black)) > 0)
 
 
 class Degraded:
@@ -101,6 +118,8 @@ class Degraded:
     Args:
         transform (`ClipInputs`): Makes the inputs.
         condition (`Condition`): What is done before.
+        unit_spread (`np.ndarray`, *optional*): Standard deviation `[35]` of each action unit over the clips scored,
+            for noise in them.
 
     Example:
         ```python
@@ -108,9 +127,10 @@ class Degraded:
         ```
     """
 
-    def __init__(self, transform: ClipInputs, condition: Condition) -> None:
+    def __init__(self, transform: ClipInputs, condition: Condition, unit_spread: np.ndarray | None = None) -> None:
         self.transform = transform
         self.condition = condition
+        self.unit_spread = unit_spread
 
     def __call__(self, rows: Rows) -> dict[str, torch.Tensor]:
         """Rows by column to what `transform` gives.
@@ -121,13 +141,20 @@ class Degraded:
         return self.transform(self.degrade(rows))
 
     def degrade(self, rows: Rows) -> Rows:
-        """The rows with other `frames`, `image` and `audio`; those given stay as they are."""
+        """The rows with other `frames`, `image`, `action_units` and `audio`; those given stay as they are."""
         condition = self.condition
         changed = dict(rows)
         if condition.without is not None:
             changed |= _without(rows, condition.without)
         if condition.black:
             changed |= self._blackened(rows)
+        if "action_units" in rows and condition.unit_noise_db is not None:
+            assert self.unit_spread is not None  # who makes such a condition knows the clips
+            clips = zip(rows["action_units"], rows["clip"], strict=True)
+            changed["action_units"] = [
+                None if units is None else add_unit_noise(units, condition.unit_noise_db, clip, self.unit_spread)
+                for units, clip in clips
+            ]
         if "audio" in rows and condition.noise_db is not None:
             clips = zip(rows["audio"], rows["clip"], strict=True)
             changed["audio"] = [
@@ -178,6 +205,32 @@ def add_noise(samples: np.ndarray, noise_db: float, clip: str) -> np.ndarray:
     wanted = np.mean(sound**2) / 10 ** (noise_db / 10)
     noise *= np.sqrt(wanted / np.mean(noise**2))
     return np.clip(np.rint(sound + noise), -32768, 32767).astype(np.int16)
+
+
+def add_unit_noise(units: Any, noise_db: float, clip: str, spread: np.ndarray) -> np.ndarray:
+    """Action units with Gaussian noise, alike in all measurements once these are standardised.
+
+    Args:
+        units: Rows `[steps, 35]`; NaN stays NaN.
+        noise_db (`float`): Variance of a measurement over that of its noise, in decibels.
+        clip (`str`): The clip's name. Noise depends on it alone: the levels of a clip differ in strength only.
+        spread (`np.ndarray`): Standard deviation of each measurement `[35]`.
+
+    Returns:
+        `np.ndarray`: float32 `[steps, 35]`.
+    """
+    rows = np.array(units, np.float32)
+    generator = np.random.Generator(np.random.Philox(key=zlib.crc32(f"unit noise/{clip}".encode())))
+    noise = generator.standard_normal(rows.shape) * spread / 10 ** (noise_db / 20)
+    return (rows + noise).astype(np.float32)
+
+
+def unit_spread(rows: Any) -> np.ndarray | None:
+    """Standard deviation `[35]` of each action unit over the rows of a dataset; None where there are none."""
+    if "action_units" not in rows.column_names:
+        return None
+    found = [np.array(units) for units in rows["action_units"] if units is not None]
+    return np.nanstd(np.concatenate(found), axis=0) if found else None
 
 
 def delay(samples: np.ndarray, count: int) -> np.ndarray:

@@ -8,6 +8,8 @@ NUM_MIX_DRAWS = 2
 """Draws per clip: how much of it stays, and its place in the order that decides who is mixed with whom."""
 INPUTS = (
     ("pixel_values", "video_mask"),
+    ("action_units", "video_mask"),
+    ("action_units", "action_unit_mask"),
     ("input_features", "audio_mask"),
     ("video_tokens", "video_mask"),
     ("audio_tokens", "audio_mask"),
@@ -23,7 +25,8 @@ def shares_kept(draws: torch.Tensor, alpha: float) -> torch.Tensor:
 def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> dict[str, torch.Tensor]:
     """Mix each clip with the next one in a drawn order.
 
-    Two clips are mixed where both have the same modalities and both have a label; else the clip stays as it is.
+    Two clips are mixed where both have the same modalities, measured in the same steps, and both have a label; else
+    the clip stays as it is.
 
     Args:
         batch (`dict[str, torch.Tensor]`): Model inputs; `labels` are class ids `[batch]`, -100 for none.
@@ -48,7 +51,7 @@ def mix(batch: dict[str, torch.Tensor], plan: torch.Tensor, num_labels: int) -> 
     kept = torch.where(alike, plan[:, 0], 1.0)
     classes = F.one_hot(labels.clamp(min=0), num_labels).float() * (labels >= 0)[:, None]
     mixed = dict(batch)
-    for name, values in [("labels", classes), *((name, batch[name]) for name, _ in INPUTS if name in batch)]:
+    for name, values in {"labels": classes, **{name: batch[name] for name, _ in INPUTS if name in batch}}.items():
         weight = kept.view(-1, *[1] * (values.dim() - 1))
         mixed[name] = torch.lerp(values[partner], values, weight)
     return mixed

@@ -20,6 +20,7 @@ class Account:
         takes (`int`): Takes that the files make; after decoding, those that can be used.
         expected (`int`): Takes that the whole corpus has (of the chosen channel).
         missing (`list[str]`): Those of them that are not there.
+        picture (`str`): What shows the face: `"picture"`, or `"action units"` in place of one.
         with_picture, with_sound (`int`): Clips that have it.
         without_picture, without_sound (`list[str]`): Clips that lack what other clips have.
         duplicates (`dict[str, str]`): Files left out because another one holds the same take and modality, and which.
@@ -29,6 +30,7 @@ class Account:
         identical (`dict[str, list[list[str]]]`): For sound and picture: clips in which it is the same, bit for bit.
         faces (`dict[str, int]`): Clips by what became of the face: found, tracked, not found.
         faces_not_found (`list[str]`): Sources in which no face was found; the middle square was taken.
+        steps, unmeasured_steps (`int`): Of clips with action units: steps in all, and those in which no face was seen.
         dropped (`dict[str, int]`): Clips by emotion that the label set has no place for.
     """
 
@@ -37,6 +39,7 @@ class Account:
     takes: int = 0
     expected: int = 0
     missing: list[str] = field(default_factory=list)
+    picture: str = "picture"
     with_picture: int = 0
     with_sound: int = 0
     without_picture: list[str] = field(default_factory=list)
@@ -48,6 +51,8 @@ class Account:
     identical: dict[str, list[list[str]]] = field(default_factory=dict)
     faces: dict[str, int] = field(default_factory=dict)
     faces_not_found: list[str] = field(default_factory=list)
+    steps: int = 0
+    unmeasured_steps: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
 
     def expect(self, whole: Collection[str], there: Collection[str]) -> None:
@@ -80,6 +85,12 @@ class Account:
             parts.append(f"{_several(len(self.stereo), 'stereo clip')} mixed to mono")
         if self.faces_not_found:
             parts.append(f"{_several(len(self.faces_not_found), 'clip')} without a face")
+        if self.picture != "picture":
+            parts.append(f"{_several(self.with_picture, 'clip')} with {self.picture}")
+            if self.without_picture:
+                parts.append(f"{_several(len(self.without_picture), 'clip')} without")
+        if self.unmeasured_steps:
+            parts.append(f"{self.unmeasured_steps} of {_several(self.steps, 'step')} without a face")
         if self.notes:
             parts.append(f"{_several(len(self.notes), 'file')} with something odd but usable")
         if self.unreadable:
@@ -93,13 +104,14 @@ class Account:
             ("media files", self.files, [_unless_none(self.other_files, "more under other names, not read")]),
             ("takes", self.takes, [_unless_none(self.expected, "expected")]),
             ("missing", len(self.missing), [missing_by_actor(self.missing)]),
-            ("with picture", self.with_picture, [_lacking(self.without_picture, most)]),
+            (f"with {self.picture}", self.with_picture, [_lacking(self.without_picture, most)]),
             ("with sound", self.with_sound, [_lacking(self.without_sound, most)]),
             ("not in the label set", sum(self.dropped.values()), [_counts(self.dropped)]),
             ("stereo, mixed to mono", len(self.stereo), [_names(self.stereo, most)]),
             *((f"identical {kind}", len(groups), [_groups(groups, most)]) for kind, groups in self.identical.items()),
             *((f"face {word}", count, [""]) for word, count in sorted(self.faces.items()) if word != "not found"),
             ("face not found", len(self.faces_not_found), [_names(self.faces_not_found, most)]),
+            ("steps without a face", self.unmeasured_steps, [f"of {self.steps}"]),
             ("duplicate files", len(self.duplicates), _by_kind(self.duplicates.items())),
             ("odd but usable", len(self.notes), _by_kind(self._each_note())),
             ("unreadable", len(self.unreadable), _by_kind(self.unreadable.items())),
@@ -123,7 +135,7 @@ class Account:
         gaps = []
         if self.missing:
             gaps.append(f"{len(self.missing)} of {self.expected} takes missing: {missing_by_actor(self.missing)}")
-        for lacking, clips in (("picture", self.without_picture), ("sound", self.without_sound)):
+        for lacking, clips in ((self.picture, self.without_picture), ("sound", self.without_sound)):
             if clips:
                 gaps.append(f"{len(clips)} clips without {lacking}: {_names(clips)}")
         if self.unreadable:
@@ -142,7 +154,7 @@ class Account:
         write_json(path, asdict(self), indent=1)
 
 
-_ALWAYS = ("media files", "takes", "with picture", "with sound", "unreadable")
+_ALWAYS = ("media files", "takes", "with picture", "with action units", "with sound", "unreadable")
 """Lines of the table that stand there even if they count nothing."""
 
 

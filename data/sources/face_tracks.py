@@ -1,4 +1,4 @@
-"""The official face tracks of RAVDESS: where the face is in every clip, without a detector.
+"""The official face tracks of RAVDESS: where the face is in every clip, and what it does, without a detector.
 
 Swanson, Livingstone and Russo 2019, RAVDESS Facial Landmark Tracking, doi:10.5281/zenodo.3255102: one CSV of OpenFace
 2.1 for each audio-video file, in pixels of the original video.
@@ -15,6 +15,7 @@ from .files import CorpusFile, CorpusFiles
 from .ravdess_names import looks_like_ravdess
 
 if TYPE_CHECKING:
+    from emofusion.modeling.action_units_emofusion import MeasuredFace
     from emofusion.modeling.faces_emofusion import FaceBox
 
 LANDMARKS = 68  # of OpenFace's tables
@@ -61,6 +62,20 @@ class FaceTracks:
         take = "-".join(stem.split("-")[-6:])
         found = (self._tracks.get(f"{modality}-{take}") for modality in _PICTURES)
         return next((track for track in found if track is not None), None)
+
+    def face(self, file: CorpusFile) -> "MeasuredFace":
+        """The action units in every frame of a clip.
+
+        Args:
+            file (`CorpusFile`): One that [`FaceTracks.file`] gave.
+
+        Raises:
+            ValueError: It is no such table; the message names the file.
+            OSError: It cannot be read.
+        """
+        from emofusion.modeling.action_units_emofusion import read_measured_face
+
+        return read_measured_face(self._files.read(file), f"{self._files.folder}/{file}")
 
     def box(self, file: CorpusFile, start: float, duration: float, height: int, width: int) -> "FaceBox | None":
         """Where the face is between `start` and `start + duration` seconds of the clip.

@@ -47,11 +47,12 @@ FINDINGS = Features(
     {
         "notes": ListFeature(Value("string")),
         "channels": Value("int32"),
+        "start": Value("float64"),
         **{digest_of(name): Value("string") for name in BINARY},
         "key": Value("string"),
     }
 )
-"""What the store knows of a clip beside its row."""
+"""What the store knows of a clip beside its row; `start` is the second at which its window begins."""
 
 _SCHEMA = Features(STORE_FEATURES | FINDINGS).arrow_schema
 _DAMAGE = (pa.ArrowException, OSError, ValueError, LookupError, AttributeError)  # what reading a damaged part raises

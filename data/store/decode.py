@@ -11,7 +11,7 @@ from emofusion.data.sources.files import CorpusFile, CorpusFiles
 from emofusion.data.sources.takes import Take
 from emofusion.modeling.faces_emofusion import FaceBox, crop_face, locate
 from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
-from emofusion.modeling.processing_emofusion import to_int16
+from emofusion.modeling.sound_emofusion import to_int16
 from emofusion.modeling.video_processing_emofusion import square_resize
 
 from .arrow_parts import digest_of
@@ -48,6 +48,7 @@ def decode(files: CorpusFiles, take: Take, settings: DecodeSettings, faces: Face
         "source": " + ".join(map(str, used)),
         "notes": notes,
         "channels": clip.channels,
+        "start": clip.start,
         **{digest_of(name): digest(content) for name, content in binary.items()},
     }
 

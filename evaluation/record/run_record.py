@@ -34,6 +34,12 @@ class ModelFields(TypedDict):
 
     labels: Annotated[list[str], Note("names of the classes in the order of their ids", needed=True)]
     fusion: Annotated[str, Note("kind of model: `audio`, `video`, or how the two are fused", needed=True)]
+    audio_encoder: Annotated[str | None, Note("what encodes the sound; null where the model hears none")]
+    video_encoder: Annotated[
+        str | None,
+        Note("what encodes the picture, `resnet18` on frames or `action_units` of OpenFace; null where the model sees "
+             "none"),
+    ]  # fmt: skip
     parameters: Annotated[int, Note("how many numbers the model has learnt", "parameters", needed=True)]
     num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
     image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]

@@ -50,6 +50,8 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
     return {
         "labels": [config.id2label[index] for index in range(config.num_labels)],
         "fusion": config.fusion,
+        "audio_encoder": config.audio_encoder if "audio" in config.modalities else None,
+        "video_encoder": config.video_encoder if "video" in config.modalities else None,
         "parameters": model.num_parameters(),
         "num_frames": config.num_frames,
         "image_size": config.image_size,

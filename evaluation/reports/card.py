@@ -95,6 +95,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "calibrated": calibration_words(metrics),
         "never_trained": never_trained(metrics) and leaky is False,
         "blind_spot": blind_spot(metrics),
+        "units": metrics.get("video_encoder") == "action_units",
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
 

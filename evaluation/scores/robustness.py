@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.inputs.clip_inputs import ClipInputs
-from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
+from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for, unit_spread
 from emofusion.data.store.progress import Bar
 from emofusion.modeling import EmoFusionProcessor
 
@@ -49,9 +49,13 @@ def robustness_table(
             f"{len(logits_of(undisturbed.predictions))}"
         )
     there = {modality: _has(rows, modality) for modality in ("audio", "video")}
-    still = "image" in rows.column_names
+    spread = unit_spread(rows) if processor.reads_action_units else None
     first, *others = conditions_for(
-        modalities, bool(there["audio"].any()), bool(there["video"].any()), 1 if still else processor.num_frames
+        modalities,
+        bool(there["audio"].any()),
+        bool(there["video"].any()),
+        1 if "image" in rows.column_names else processor.num_frames,
+        action_units=spread is not None,
     )
     if not all(there[modality].all() for modality in modalities):
         first = replace(first, name=UNDISTURBED)
@@ -63,7 +67,7 @@ def robustness_table(
     for condition in Bar(others, desc="robustness", unit="condition"):
         clips = np.flatnonzero(np.all([there[modality] for modality in condition.needs], axis=0))
         if len(clips):
-            prediction = predict(rows.select(clips).with_transform(Degraded(inputs, condition)))
+            prediction = predict(rows.select(clips).with_transform(Degraded(inputs, condition, spread)))
             table.append(
                 _row(condition.name, prediction, unworsened[clips], None if actors is None else actors[clips])
             )

@@ -124,7 +124,10 @@ def test_prepare_downloads_what_it_then_reads(
         (["--num_frames", "0"], "^--num_frames=0: expected a number above 0"),
         (["--yunet_path", "x.onnx"], "^--yunet_path: it does nothing without --face_crop yunet"),
         (["--push_to_hub", "you/clips"], "--push_to_hub: name the folder"),
-        (["--face_tracks", "tracks"], "^--face_tracks: they are only used with face_crop"),
+        (
+            ["--face_tracks", "tracks", "--export_npz", "x"],
+            "^--face_tracks: without --face_crop .* --export_npz is of frames",
+        ),
     ],
 )
 def test_prepare_wrong_words_are_named(corpus: Path, tmp_path: Path, words: list[str], message: str):

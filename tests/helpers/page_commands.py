@@ -26,6 +26,7 @@ from emofusion.evaluation import compare
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
+from helpers.corpora.openface_files import openface_table, units_of, write_tracks
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 
@@ -176,7 +177,10 @@ class Props:
         write_media(folder / "clip.mp4", make_frames(), make_sound())
         write_media(folder / "silent.mp4", make_frames())
         write_sound(folder / "voice.wav", make_sound())
-        self.places = {name: folder / name for name in ("CREMA-D", "AffectNet", "clip.mp4", "silent.mp4", "voice.wav")}
+        write_tracks(folder / "face_tracks", [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)])
+        (folder / "clip.csv").write_text(openface_table(units_of(3, 102)))
+        made = ("CREMA-D", "AffectNet", "clip.mp4", "silent.mp4", "voice.wav", "face_tracks", "clip.csv")
+        self.places = {name: folder / name for name in made}
         self.places |= dict.fromkeys(RAVDESS, ravdess) | dict.fromkeys(FER, fer)
         self.places |= {name: REPOSITORY / name for name in ("recipes", "evaluation", "train_hf.py")}
         self.places |= {"with_sound.mp4": folder / "clip.mp4"}

@@ -12,7 +12,7 @@ from transformers import Trainer, TrainingArguments, pipeline
 
 from emofusion.data import ClipCollator
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.processing_emofusion import from_int16, to_int16
+from emofusion.modeling.sound_emofusion import from_int16, to_int16
 from helpers.corpora.ravdess_files import RATE, make_frames, make_sound, write_media, write_sound
 from helpers.runs.demo_runs import run_without_package
 from helpers.tiny_models import batch_of, new_model

@@ -10,7 +10,7 @@ from transformers import AutoProcessor
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionFeatureExtractor, EmoFusionProcessor, MediaError, read_clip
 from emofusion.modeling.media_emofusion import read_audio
-from emofusion.modeling.processing_emofusion import from_int16, to_int16
+from emofusion.modeling.sound_emofusion import from_int16, to_int16
 from emofusion.modeling.window_emofusion import window_start
 from helpers.corpora.ravdess_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
 

@@ -34,6 +34,10 @@ class ModelArguments:
     audio_encoder: Literal["resnet18", "cnn"] | None = field(
         default=None, metadata={"help": "ResNet18, or the small CNN that it replaced."}
     )
+    video_encoder: Literal["resnet18", "action_units"] | None = field(
+        default=None,
+        metadata={"help": "ResNet18 on frames, or an MLP on what OpenFace measured in the face (--face_tracks)."},
+    )
     gate: Literal["mlp", "simple"] | None = field(
         default=None, metadata={"help": "Gate with a hidden layer, or the original's single linear layer."}
     )
@@ -167,7 +171,10 @@ class DataArguments:
     strict: bool = field(default=False, metadata={"help": "Refuse a corpus with anything missing or unreadable."})
     face_tracks: str | None = field(
         default=None,
-        metadata={"help": "Folder with the official OpenFace tracks, taken instead of finding faces."},
+        metadata={
+            "help": "Folder with the official OpenFace tracks, taken instead of finding faces with --face_crop; or "
+            "that, or a CSV of their means, for --video_encoder action_units."
+        },
     )
     yunet_path: str | None = field(
         default=None, metadata={"help": "ONNX file of the YuNet face detector, for --face_crop yunet."}

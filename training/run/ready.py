@@ -32,7 +32,7 @@ from emofusion.training.setup.defaults import (
 )
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
-from emofusion.training.setup.model import make_config, make_model, make_processor
+from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
 from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
 from .tracking import check_wandb_login, folder_name, name_run
@@ -140,6 +140,8 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     seen = seen_after(before, arguments, config, clips)
     leaky = leak_of(seen, arguments, clips)
     model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
+    if arguments.trains:
+        standardise(model, arguments.model, clips.splits["train"])
     augmentation = augmentation_for(arguments)
     name_run(arguments.training, resumes=checkpoint is not None, within=within)
     inputs = clips.inputs(processor, augmentation)

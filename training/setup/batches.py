@@ -21,6 +21,8 @@ def least_clips(arguments: Arguments, config: EmoFusionConfig) -> int:
     """Clips that a step needs on a device: 1, or 2 where one alone would be a single value for BatchNorm."""
     if "video" not in config.modalities or arguments.model.freeze_video_encoder:
         return 1  # a spectrogram is never that small
+    if config.video_encoder == "action_units":
+        return 1  # no BatchNorm in its encoder
     frames = 1 if CORPORA[arguments.data.corpus].still else config.num_frames
     return 2 if frames * math.ceil(config.image_size / SHRINKS) ** 2 == 1 else 1
 

@@ -10,6 +10,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from emofusion.data.corpora.registry import CORPORA, flags_of_some
 from emofusion.data.protocols import LEAKY
+from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
@@ -197,6 +198,7 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         )
     if arguments.training.num_train_epochs == 0 and not arguments.model.start_head:
         raise ArgumentError("--num_train_epochs 0: only with --start_head there is a model without any; write more")
+    _check_action_units(arguments, config)
     entry = CORPORA[arguments.data.corpus]
     if entry.still and "video" not in config.modalities:
         source = arguments.model.model_name_or_path
@@ -204,3 +206,34 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
             f"{f'--model_name_or_path {source}: ' if source else ''}a model with fusion={config.fusion!r} reads sound "
             f"alone, and the still pictures of {entry.corpus.name} have none; take a model that reads pictures"
         )
+
+
+def _check_action_units(arguments: Arguments, config: EmoFusionConfig) -> None:
+    """A model of action units needs them, and one of frames has no use for them."""
+    data, entry = arguments.data, CORPORA[arguments.data.corpus]
+    if "video" not in config.modalities:
+        return
+    if config.video_encoder != "action_units":
+        if data.face_tracks is not None and config.face_crop == "none":
+            raise ArgumentError(
+                "--face_tracks: this model reads frames, which they are to be cut by; add --face_crop haar, or "
+                "--video_encoder action_units for a model that reads the action units in them"
+            )
+        return
+    if "face_tracks" not in entry.flags:
+        raise ArgumentError(
+            f"--corpus {data.corpus}: this model reads action units, and {entry.corpus.name} has none; take one that "
+            "reads frames, or sound alone"
+        )
+    if data.face_tracks is None:
+        raise ArgumentError(
+            "--face_tracks is missing: this model reads action units; name the folder of the official face tracks "
+            "(zenodo.org/records/3255102), or a CSV with their means, one row a clip"
+        )
+    if config.num_frames != 1 and is_table_of_means(Path(data.face_tracks)):
+        raise ArgumentError(
+            f"--face_tracks {data.face_tracks}: it has one mean a clip, and this model looks at {config.num_frames} "
+            "steps of each (--num_frames); name the tracks of single frames"
+        )
+    if config.face_crop != "none":
+        raise ArgumentError(f"--face_crop {config.face_crop}: a model of action units reads no frames; leave it out")

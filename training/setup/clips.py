@@ -72,7 +72,7 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
         check_modalities(rows, config)
     if "video" not in config.modalities:
         # Not read at all, then. No still picture comes here: check_model refuses such a model.
-        splits = {name: rows.remove_columns("frames") for name, rows in splits.items()}
+        splits = {name: rows.remove_columns(_pictures(rows)) for name, rows in splits.items()}
     limits = {"train": data.max_train_samples}
     splits = {name: thin_out(rows, limits.get(name, data.max_eval_samples)) for name, rows in splits.items()}
     return Clips(splits, builder.corpus, builder.account, builder.fingerprint)
@@ -142,22 +142,27 @@ def check_modalities(rows: datasets.Dataset, config: EmoFusionConfig) -> None:
     Raises:
         ArgumentError: naming the first clip that lacks it.
     """
+    picture = "action units" if config.video_encoder == "action_units" else "picture"
     if len(config.modalities) == 2:
-        for modality, wanted in (("video", "picture"), ("audio", "sound")):
+        for modality, wanted in (("video", f"a {picture}" if picture == "picture" else picture), ("audio", "a sound")):
             if not any(rows[f"has_{modality}"]):
                 logger.warning(
-                    "no clip of %d has a %s: fusion=%r does without it here", len(rows), wanted, config.fusion
+                    "no clip of %d has %s: fusion=%r does without it here", len(rows), wanted, config.fusion
                 )
         return
     (modality,) = config.modalities
     there = rows[f"has_{modality}"]
     if not all(there):
         lacking = [source for source, has in zip(rows["source"], there, strict=True) if not has]
-        wanted = {"audio": "sound", "video": "picture"}[modality]
+        wanted = {"audio": "sound", "video": picture}[modality]
         raise ArgumentError(
             f"{lacking[0]}: no {wanted} in it ({len(lacking)} of {len(rows)} clips lack it), and a model with "
             f"fusion={config.fusion!r} reads nothing else"
         )
+
+
+def _pictures(rows: datasets.Dataset) -> list[str]:
+    return [name for name in ("frames", "action_units") if name in rows.column_names]
 
 
 def thin_out(rows: datasets.Dataset, limit: int | None) -> datasets.Dataset:

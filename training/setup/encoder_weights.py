@@ -50,9 +50,11 @@ LAYERS = {
 NORM_TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 # What must be equal for an encoder of one model to fit into another.
-SAME_FIELDS: dict[Modality, tuple[str, ...]] = {
-    "audio": ("encoder_width", "audio_encoder", "audio_embedding_size"),
-    "video": ("encoder_width",),
+SAME_FIELDS: dict[tuple[Modality, str], tuple[str, ...]] = {
+    ("audio", "resnet18"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
+    ("audio", "cnn"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
+    ("video", "resnet18"): ("video_encoder", "encoder_width"),
+    ("video", "action_units"): ("video_encoder", "action_unit_size"),
 }
 
 
@@ -175,10 +177,11 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
     if modality not in config.modalities:
         raise ArgumentError(f"{flag}: a model with fusion={config.fusion!r} has no {modality} encoder")
     if _is_torchvision(source, modality):
-        if modality == "audio" and config.audio_encoder != "resnet18":
+        kind = getattr(config, f"{modality}_encoder")
+        if kind != "resnet18":
             raise ArgumentError(
-                f"{flag}: weights of a ResNet18 do not fit audio_encoder={config.audio_encoder!r}; "
-                "take --audio_encoder resnet18"
+                f"{flag}: weights of a ResNet18 do not fit {modality}_encoder={kind!r}; take --{modality}_encoder "
+                "resnet18"
             )
         if config.encoder_width != FULL_WIDTH:
             raise ArgumentError(
@@ -189,7 +192,7 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
     theirs = _checkpoint_config(source, modality)
     if modality not in theirs.modalities:
         raise ArgumentError(f"{flag}: the checkpoint has fusion={theirs.fusion!r} and so no {modality} encoder")
-    for name in SAME_FIELDS[modality]:
+    for name in SAME_FIELDS[modality, getattr(config, f"{modality}_encoder")]:
         here, there = getattr(config, name), getattr(theirs, name)
         if here != there:
             raise ArgumentError(f"{flag}: the checkpoint has {name}={there!r} and this model {name}={here!r}")

@@ -1,13 +1,18 @@
 """From flags to config and model."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from datasets import Dataset
 
 from emofusion.data import LabelSet, label_set
+from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.configuration_emofusion import NOT_CALIBRATED
+from emofusion.modeling.encoders_emofusion import ActionUnitEncoder
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
@@ -19,6 +24,7 @@ from .start_head import start_head
 CONFIG_FLAGS = (
     "fusion",
     "audio_encoder",
+    "video_encoder",
     "gate",
     "gate_bias",
     "gate_dropout",
@@ -38,6 +44,8 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     changes: dict[str, Any] = {
         name: getattr(model_args, name) for name in CONFIG_FLAGS if getattr(model_args, name) is not None
     }
+    if _reads_means(arguments) and model_args.model_name_or_path is None:
+        changes.setdefault("num_frames", 1)
     if not model_args.modality_dropout:
         changes["modality_dropout_p"] = 0.0
     if args.label_smoothing_factor:
@@ -56,6 +64,13 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     config.label_set, config.id2label = classes.name, classes.id2label
     config.label2id = {name: index for index, name in classes.id2label.items()}
     return config
+
+
+def _reads_means(arguments: Arguments) -> bool:
+    """Whether a model of action units gets one row a clip."""
+    tracks = arguments.data.face_tracks
+    of_units = arguments.model.video_encoder == "action_units"
+    return of_units and tracks is not None and is_table_of_means(Path(tracks))
 
 
 def classes_of(config: EmoFusionConfig, data_args: DataArguments, may_change: bool) -> LabelSet:
@@ -143,3 +158,28 @@ def _check_loaded(loaded: dict[str, Any], path: str, scoring: bool) -> None:
             f"--model_name_or_path {path}: {len(anew)} weights do not fit the flags or the recipe, such as "
             f"{min(anew)}; leave out what differs from the checkpoint (--fusion, --encoder_width, ...)"
         )
+
+
+def standardise(model: EmoFusionModel, model_args: ModelArguments, rows: Dataset) -> None:
+    """Fit what standardises action units to the rows of the training split, in an encoder that begins anew.
+
+    One that was trained before keeps what it was trained with. A resumed run reads it from its checkpoint, where it
+    is the same.
+
+    Args:
+        model (`EmoFusionModel`): Changed in place.
+        model_args (`ModelArguments`): Say whether the encoder begins anew.
+        rows (`Dataset`): The training split, with its column `action_units`.
+
+    Raises:
+        ArgumentError: No training clip has any.
+    """
+    begun = model_args.model_name_or_path is not None or model_args.video_encoder_weights is not None
+    if begun or not isinstance(model.video_encoder, ActionUnitEncoder):
+        return
+    found = [torch.tensor(units) for units in rows["action_units"] if units is not None]
+    if not found:
+        raise ArgumentError(
+            "--face_tracks: no training clip has action units, which the model reads; name the tracks of these clips"
+        )
+    model.video_encoder.standardise.fit(torch.cat(found))

@@ -18,6 +18,7 @@ from datasets.utils.logging import get_logger
 from emofusion.data import protocols
 from emofusion.data.label_sets import label_set
 from emofusion.data.sources.account import Account
+from emofusion.data.sources.action_units import ActionUnits
 from emofusion.data.sources.corpus_record import Corpus, describe_files
 from emofusion.data.sources.files import CorpusFiles
 from emofusion.data.sources.hints import other_actors
@@ -25,6 +26,7 @@ from emofusion.data.sources.takes import Take
 from emofusion.data.store.arrow_parts import FINDINGS, STORE_FEATURES
 from emofusion.data.store.clip_store import DecodeRequest, Store, decode_missing, remove_store
 from emofusion.data.store.faces import NO_FACE, Faces, face_model, faces_for
+from emofusion.data.store.in_place_of_frames import UNIT_FEATURES, unmeasured_steps, with_action_units
 from emofusion.data.store.settings import DecodeOptions, DecodeSettings, check_options, option_values
 
 from .split_builder import ALL, SplitBuilder, is_anew, rows_called
@@ -69,6 +71,19 @@ class ClipConfig(DecodeOptions, BuilderConfig):
         """
         return faces_for(self.face_crop, self.yunet_path)
 
+    @property
+    def takes_action_units(self) -> bool:
+        """Whether rows have `action_units` in place of `frames`."""
+        return False
+
+    def action_units(self) -> ActionUnits | None:
+        """Where the action units of takes are, if rows are to have them.
+
+        Raises:
+            ValueError, OSError: There are none at the place that was named.
+        """
+        return None
+
 
 class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
     """Rows of the decoded store, split by actor."""
@@ -86,7 +101,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         self._refuse_name("label_set=, protocol= and fold=")
         check_options(self.config)
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
-        return self._describe(STORE_FEATURES)
+        return self._describe(UNIT_FEATURES if self.config.takes_action_units else STORE_FEATURES)
 
     @cached_property
     def files(self) -> CorpusFiles:
@@ -112,6 +127,10 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         if self.corpus.synthetic:
             account.expect((), ())  # how many clips it was to have, its maker knows alone
         store = self._decode(takes)
+        units = self.config.action_units()
+        if units is not None:
+            store = with_action_units(store, units, self.config.decode_settings)
+            account.unreadable |= units.unreadable
         self._complete_account(account, store)
         self._left = store, account
         if tell:
@@ -221,6 +240,9 @@ def _account_for(store: Store, account: Account) -> None:
         if notes:
             account.notes.setdefault(source, []).extend(notes)
     account.stereo = [source for source, count in zip(sources, store.column("channels"), strict=True) if count > 1]
+    if "action_units" in store.rows.column_names:
+        account.picture = "action units"
+        account.unmeasured_steps, account.steps = unmeasured_steps(store)
     account.with_picture, account.without_picture = _having(clips, store.column("has_video"))
     account.with_sound, account.without_sound = _having(clips, store.column("has_audio"))
     for name, column in (("sound", "audio_digest"), ("picture", "frames_digest")):

@@ -16,7 +16,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, ReadInstruction
 from emofusion.data import Account, DecodeSettings, FoldRefusedError, describe_corpus
 from emofusion.data.store.decode import shrink
 from emofusion.modeling import read_clip
-from emofusion.modeling.processing_emofusion import to_int16
+from emofusion.modeling.sound_emofusion import to_int16
 from helpers.corpora.ravdess_files import (
     RATE,
     make_frames,

@@ -12,7 +12,7 @@ import soundfile
 from emofusion.modeling import read_clip, sound_emofusion
 from emofusion.modeling.media_emofusion import MediaError, read_audio
 from emofusion.modeling.mono_emofusion import mix_to_mono, mono_weights
-from emofusion.modeling.processing_emofusion import to_int16
+from emofusion.modeling.sound_emofusion import to_int16
 from emofusion.modeling.window_emofusion import HopEnergy, window_start
 from helpers.drawn_media import Drawing, write_drawing
 
