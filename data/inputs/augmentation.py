@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from emofusion.data.store.settings import SOUND_MARGIN_S
 
-from .black_augment import NUM_BLACK_DRAWS, drawn_black
 from .mel_warp import warp_mels
 from .mixup import NUM_MIX_DRAWS, shares_kept
+from .picture_augment import NUM_BLACK_DRAWS, NUM_UNIT_DRAWS, add_unit_noise, drawn_black
 from .random_draws import clip_draws
 from .sound_augment import NUM_NOISE_DRAWS, add_coloured_noise, change_gain
 from .spec_augment import SpecAugment
@@ -47,6 +48,9 @@ class Augmentation:
         mel_warp (`float`): Share by which the axis of mels is stretched or squeezed, up to 0.5.
         black (`float`): Share of clips that lose some of their frames, or all.
         mixup (`float`): Alpha of the Beta distribution by which clips are mixed, see `mix`.
+        unit_noise (`float`): Share of clips whose action units get noise of any level.
+        unit_spread (`np.ndarray`, *optional*): Standard deviation of each action unit `[35]`, by which noise of them
+            is measured.
 
     Raises:
         ValueError: A number outside its range; the message names the field.
@@ -62,6 +66,8 @@ class Augmentation:
     mel_warp: float = 0.0
     black: float = 0.0
     mixup: float = 0.0
+    unit_noise: float = 0.0
+    unit_spread: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
@@ -117,6 +123,13 @@ class Augmentation:
         """Which frames of each clip are black: bool `[clips, frames]`."""
         return drawn_black(self.draws(clips, NUM_BLACK_DRAWS + frames, "black frames"), self.black)
 
+    def noisy_units(self, units: np.ndarray, clip: str) -> np.ndarray:
+        """Action units `[steps, 35]` of a clip, in some clips with noise."""
+        if not self.unit_noise or self.unit_spread is None:
+            return units
+        draws = self.draws([clip], NUM_UNIT_DRAWS + units.size, "noise of action units")[0]
+        return add_unit_noise(units, draws, self.unit_noise, self.unit_spread)
+
     def plan_mixup(self, clips: Sequence[str]) -> torch.Tensor:
         """What `mix` needs to know of each clip: `[clips, 2]`."""
         plan = self.draws(clips, NUM_MIX_DRAWS, "mixup")
@@ -124,5 +137,13 @@ class Augmentation:
         return plan
 
 
-MOST = {"time_shift": SOUND_MARGIN_S, "gain": 30.0, "noise": 1.0, "mel_warp": 0.5, "black": 1.0, "mixup": 10.0}
+MOST = {
+    "time_shift": SOUND_MARGIN_S,
+    "gain": 30.0,
+    "noise": 1.0,
+    "mel_warp": 0.5,
+    "black": 1.0,
+    "mixup": 10.0,
+    "unit_noise": 1.0,
+}
 """The largest value of each field: of the shift, what the store keeps; of the others, what still leaves a clip."""

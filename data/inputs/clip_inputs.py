@@ -73,7 +73,11 @@ class ClipInputs:
                 f"{rows['source'][0]}: the model reads action units, and these rows have no column action_units; load "
                 "the dataset with face_tracks="
             )
-        return [None if found is None else np.array(found, np.float32) for found in rows["action_units"]]
+        measured = [None if found is None else np.array(found, np.float32) for found in rows["action_units"]]
+        if self.augmentation is None:
+            return measured
+        clips = zip(measured, rows["clip"], strict=True)
+        return [None if units is None else self.augmentation.noisy_units(units, clip) for units, clip in clips]
 
     def _check_crop(self, rows: dict[str, list[Any]]) -> None:
         """Frames must be cut as the processor cuts those of files: training and use would differ unnoticed."""

@@ -225,14 +225,6 @@ def add_unit_noise(units: Any, noise_db: float, clip: str, spread: np.ndarray) -
     return (rows + noise).astype(np.float32)
 
 
-def unit_spread(rows: Any) -> np.ndarray | None:
-    """Standard deviation `[35]` of each action unit over the rows of a dataset; None where there are none."""
-    if "action_units" not in rows.column_names:
-        return None
-    found = [np.array(units) for units in rows["action_units"] if units is not None]
-    return np.nanstd(np.concatenate(found), axis=0) if found else None
-
-
 def delay(samples: np.ndarray, count: int) -> np.ndarray:
     """A sound `[samples]` that begins `count` samples later, after silence; its length stays, its end is cut off."""
     late = np.zeros_like(samples)

@@ -12,7 +12,8 @@ from datasets import Dataset
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
 from emofusion.data.inputs.clip_inputs import ClipInputs
-from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for, unit_spread
+from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
+from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.store.progress import Bar
 from emofusion.modeling import EmoFusionProcessor
 

@@ -202,6 +202,9 @@ class DataArguments:
     black_augment: float = field(
         default=0.0, metadata={"help": "Share of training clips of which some frames, or all, are black."}
     )
+    unit_noise_augment: float = field(
+        default=0.0, metadata={"help": "Share of training clips whose action units get noise of any level."}
+    )
     mixup_alpha: float = field(
         default=0.0, metadata={"help": "Mix training clips, and their labels, by shares of Beta(alpha, alpha)."}
     )

@@ -142,7 +142,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
     if arguments.trains:
         standardise(model, arguments.model, clips.splits["train"])
-    augmentation = augmentation_for(arguments)
+    augmentation = augmentation_for(arguments, clips.splits.get("train"))
     name_run(arguments.training, resumes=checkpoint is not None, within=within)
     inputs = clips.inputs(processor, augmentation)
     trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock, seen=(before, seen))

@@ -35,6 +35,7 @@ SEARCHABLE = {
         "noise_augment",
         "mel_warp",
         "black_augment",
+        "unit_noise_augment",
         "mixup_alpha",
     ],
     EmoFusionTrainingArguments: [

@@ -15,6 +15,7 @@ from emofusion.data.corpora.builders.still_images import StillImages
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.data.inputs.augmentation import Augmentation
 from emofusion.data.inputs.clip_inputs import ClipInputs
+from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.data.protocols import SPLITS, FoldRefusedError
 from emofusion.data.sources.account import Account
@@ -172,8 +173,8 @@ def thin_out(rows: datasets.Dataset, limit: int | None) -> datasets.Dataset:
     return rows.select(np.linspace(0, len(rows) - 1, limit).astype(int))
 
 
-def augmentation_for(arguments: Arguments) -> Augmentation:
-    """What happens to training clips."""
+def augmentation_for(arguments: Arguments, rows: datasets.Dataset | None) -> Augmentation:
+    """What happens to training clips; `rows` are those, where anything is trained."""
     data = arguments.data
     return Augmentation(
         arguments.training.seed,
@@ -185,4 +186,6 @@ def augmentation_for(arguments: Arguments) -> Augmentation:
         mel_warp=data.mel_warp,
         black=data.black_augment,
         mixup=data.mixup_alpha,
+        unit_noise=data.unit_noise_augment,
+        unit_spread=unit_spread(rows) if data.unit_noise_augment and rows is not None else None,
     )

@@ -78,6 +78,7 @@ _DATA = (
     "noise_augment",
     "mel_warp",
     "black_augment",
+    "unit_noise_augment",
     "mixup_alpha",
 )
 

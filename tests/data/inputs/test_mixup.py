@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from emofusion.data import ClipCollator, ClipInputs
 from emofusion.data.inputs.augmentation import Augmentation
-from emofusion.data.inputs.black_augment import NUM_BLACK_DRAWS, drawn_black
 from emofusion.data.inputs.mixup import mix, shares_kept
+from emofusion.data.inputs.picture_augment import NUM_BLACK_DRAWS, drawn_black
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 
 CLASSES = 4
