@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
 from emofusion.training.experiments.ablation import ablate
 from emofusion.training.run.stages import Finished, run_stages
+from emofusion.training.search.search import search
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.forked import ForkedRun
 from helpers.tiny_models import one_thread  # noqa: F401
@@ -139,6 +141,19 @@ def test_variants_of_a_head_share_their_branches(words: list[str], tmp_path: Pat
     ]
     names = [variant["variant"] for variant in record["variants"]]
     assert names[:4] == ["audio", "video", "late", "gated"]
+
+
+def test_search_tries_settings_of_the_last_stage_on_branches_that_are_trained_once(words: list[str], tmp_path: Path):
+    space, out = tmp_path / "space.yaml", tmp_path / "search"
+    space.write_text("learning_rate: {choices: [0.001, 0.002]}\ngate_bias: {choices: [-1.0, 0.0]}\n", encoding="utf-8")
+    flags = [*words, '--fusion_settings={"weight_decay": 0.01}', "--num_train_epochs=1", f"--output_dir={out}"]
+    record = search(ExperimentArguments(search=str(space), n_trials=2), flags)
+    assert [trial["state"] for trial in record["trials"]] == ["complete", "complete"]
+    assert all((out / name / "metrics.json").is_file() for name in ("audio", "video"))
+    best = parse_arguments([str(out / "best.yaml"), "--output_dir=out"])
+    assert best.stages.branches_first
+    settings = json.loads(best.stages.fusion_settings)
+    assert settings == {"weight_decay": 0.01, **record["best"]["params"]}
 
 
 @pytest.mark.parametrize(
