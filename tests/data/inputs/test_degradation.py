@@ -17,6 +17,7 @@ from emofusion.data.inputs.degradation import (
     Condition,
     Degraded,
     add_noise,
+    add_unit_noise,
     blacken,
     conditions_for,
     delay,
@@ -327,3 +328,22 @@ def test_degraded_rows_of_an_audio_model_need_no_frames_column():
     for condition in conditions_for(["audio"]):
         inputs = Degraded(ClipInputs(processor_for("audio")), condition)(rows)
         assert sorted(inputs) == ["audio_mask", "input_features", "labels"]
+
+
+def test_noise_in_action_units_is_as_strong_as_it_says_in_each_of_them():
+    spread = np.linspace(0.1, 3.0, 35)
+    units = np.zeros((4000, 35), np.float32)
+    units[7] = np.nan
+    for noise_db in (10.0, 0.0):
+        found = add_unit_noise(units, noise_db, "clip", spread)
+        np.testing.assert_allclose(np.nanstd(found, axis=0), spread / 10 ** (noise_db / 20), rtol=0.06)
+        assert found.dtype == np.float32 and np.isnan(found[7]).all() and np.isnan(found).sum() == 35
+    strong, weak = (add_unit_noise(units, noise_db, "clip", spread) for noise_db in (0.0, 20.0))
+    np.testing.assert_allclose(strong, 10 * weak, rtol=1e-4)
+    assert not np.array_equal(strong[0], add_unit_noise(units, 0.0, "other", spread)[0])
+
+
+def test_conditions_of_action_units_have_noise_in_them_in_place_of_black_frames():
+    found = [condition.name for condition in conditions_for(["video"], action_units=True)]
+    assert found == ["undisturbed", "noisy action units 10 dB", "noisy action units 0 dB"]
+    assert not any("action units" in condition.name for condition in conditions_for(["audio", "video"]))

@@ -168,7 +168,7 @@ def test_table_of_clips_some_of_which_lack_a_modality(corpus: Path, cache: Path,
     predict, given = counted(trainer.predict)
     table = robustness_table(predict, rows, trainer.processing_class, ("audio", "video"))
     clips = {row["condition"]: row["clips"] for row in table}
-    assert list(clips) == ["undisturbed", *list(NAMED)[1:]]
+    assert list(clips) == ["undisturbed", *(name for name in list(NAMED)[1:] if "action units" not in name)]
     both = len(rows) - 2  # one clip is silent, one has no picture
     assert (clips["undisturbed"], clips["audio only"], clips["video only"]) == (len(rows), both, both)
     assert (clips["noise 10 dB"], clips["black frames 50 %"], clips["sound late by 1 s"]) == (both + 1, both + 1, both)
