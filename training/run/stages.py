@@ -143,7 +143,7 @@ def _check(arguments: Arguments) -> None:
         )
     if arguments.model.model_name_or_path is not None:
         raise ArgumentError(
-            "--model_name_or_path with --branches_first: its branches are trained first; start them from weights with "
+            f"--model_name_or_path {arguments.model.model_name_or_path} with --branches_first: its branches are trained first; start them from weights with "
             "--audio_encoder_weights and --video_encoder_weights, or add --branches_first false"
         )
     wanted = str(arguments.training.resume_from_checkpoint)
