@@ -141,10 +141,11 @@ def _check(arguments: Arguments) -> None:
             f"--branches_first: the still pictures of {entry.corpus.name} have no sound to train a branch on; add "
             "--branches_first false"
         )
-    if arguments.model.model_name_or_path is not None:
+    start = arguments.model.model_name_or_path
+    if start is not None:
         raise ArgumentError(
-            f"--model_name_or_path {arguments.model.model_name_or_path} with --branches_first: its branches are trained first; start them from weights with "
-            "--audio_encoder_weights and --video_encoder_weights, or add --branches_first false"
+            f"--model_name_or_path {start} with --branches_first: its branches are trained first; start them from "
+            "weights with --audio_encoder_weights and --video_encoder_weights, or add --branches_first false"
         )
     wanted = str(arguments.training.resume_from_checkpoint)
     if resumes(arguments.training) and wanted.lower() not in ("latest", "true"):
