@@ -196,8 +196,12 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         raise ArgumentError(
             f"--embedding_views: a model with fusion={config.fusion!r} has no fusion head to train alone; leave it out"
         )
-    if arguments.training.num_train_epochs == 0 and not arguments.model.start_head:
-        raise ArgumentError("--num_train_epochs 0: only with --start_head there is a model without any; write more")
+    begins_trained = arguments.model.start_head or arguments.model.model_name_or_path is not None
+    if arguments.training.num_train_epochs == 0 and not begins_trained:
+        raise ArgumentError(
+            "--num_train_epochs 0: a model that begins untrained needs some; write more, or name a checkpoint with "
+            "--model_name_or_path"
+        )
     _check_action_units(arguments, config)
     entry = CORPORA[arguments.data.corpus]
     if entry.still and "video" not in config.modalities:
