@@ -160,6 +160,7 @@ def test_search_tries_settings_of_the_last_stage_on_branches_that_are_trained_on
     ("flags", "message"),
     [
         (["--model_name_or_path=runs/x"], "--model_name_or_path runs/x"),
+        (["--num_train_epochs=0"], "the audio stage: --num_train_epochs 0: a model that begins untrained needs some"),
         (["--corpus=fer2013"], "the still pictures of FER-2013 have no sound"),
         (["--resume_from_checkpoint=runs/x/checkpoint-1"], "several stages to go on with.*latest"),
         (['--audio_settings={"mel_warp": 7}'], "the audio stage: --mel_warp"),
