@@ -179,7 +179,7 @@ def test_modality_dropout_in_training_shows_in_the_gate_and_not_in_eval(fusion):
 
 @pytest.mark.parametrize("fusion", BOTH)
 def test_modality_dropout_of_0_drops_nothing_in_training(fusion):
-    model = trained_model(fusion, modality_dropout_p=0.0)
+    model = trained_model(fusion, modality_dropout_p=0.0, gate_dropout=0.0)
     batch = batch_of(3, labels=True)
     first, second = (copy.deepcopy(model).train()(**batch).loss for _ in range(2))
     assert torch.equal(first, second)

@@ -12,6 +12,8 @@ from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words
 
 BRANCHES = ("audio", "video")
 """The stages before that of the fusion; a branch is a model with `fusion=` its name."""
+STAGE_FOLDERS = (*BRANCHES, "head")
+"""Folders of stages in the output folder of the last one."""
 
 _OF_FUSION = (
     "fusion",
@@ -26,14 +28,17 @@ _OF_FUSION = (
 )
 """What a branch does not have, so that fusions which differ in it share their branches."""
 
-_OF_BRANCH = ("{}_encoder", "{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
+_OF_BRANCH = ("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
 """What only one branch has."""
+
+_PUSH = ("push_to_hub", "hub_model_id")
+"""What only the last stage does."""
 
 DEFAULT_VIEWS = 4
 """Augmented views on which the head of a fusion is trained, where nobody says how many."""
 
 
-def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments) -> list[str]:
+def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, last: bool = False) -> list[str]:
     """The command line of a stage, but for its output folder: what all have in common, its block, and flags.
 
     A flag on the command line wins over the block, and the block over the recipe's other fields.
@@ -42,6 +47,7 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments) -> 
         words (`Sequence[str]`): The command line of the whole training; its first word may be a recipe.
         stage (`str`): `"audio"`, `"video"` or `"fusion"`.
         stages (`StageArguments`): What these words say of stages.
+        last (`bool`): Whether nothing comes after a branch, because it is all that is wanted.
 
     Raises:
         ArgumentError: The block cannot be read.
@@ -50,14 +56,17 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments) -> 
     flags = list(words)
     if starts_with_recipe(words):
         common = words_of(read_recipe(flags.pop(0)))
-    dropped = {*STAGE_FLAGS, "output_dir"}
-    if stage in BRANCHES:
-        other = BRANCHES[1 - BRANCHES.index(stage)]
-        dropped |= {*_OF_FUSION, *(name.format(other) for name in _OF_BRANCH), "hub_model_id", "push_to_hub"}
-    else:
-        dropped |= {f"{branch}_encoder_weights" for branch in BRANCHES}
+    dropped = {*STAGE_FLAGS, *_not_of(stage)} - set(_PUSH if last else ())
     found = without([*common, *words_of(block_of(stage, stages)), *flags], dropped)
     return [*found, f"--fusion={stage}"] if stage in BRANCHES else found
+
+
+def _not_of(stage: str) -> set[str]:
+    """Flags of the whole training, or of other stages, that this one has no use for."""
+    if stage not in BRANCHES:
+        return {"output_dir", "model_name_or_path", *(f"{branch}_encoder_weights" for branch in BRANCHES)}
+    other = BRANCHES[1 - BRANCHES.index(stage)]
+    return {"output_dir", *_PUSH, *_OF_FUSION, *(name.format(other) for name in _OF_BRANCH)}
 
 
 def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:
@@ -77,6 +86,9 @@ def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ArgumentError(f'--{flag} {given}: expected JSON such as {{"num_train_epochs": 40}}')
     check_block(settings, f"--{flag}")
+    for name in settings:
+        if name in _not_of(stage):
+            raise ArgumentError(f"--{flag}: the {stage} stage has no use for {name}; leave it out")
     return settings
 
 
@@ -92,10 +104,10 @@ def words_of_fusion(words: Sequence[str], stages: StageArguments, fusion: str, b
     found = words_of_stage(words, "fusion", stages)
     if not names_flag(found, "embedding_views"):
         found.append(f"--embedding_views={DEFAULT_VIEWS}")
-    if fusion == "late":  # both of its classifiers are trained already
+    if fusion == "late" and not names_flag(found, "start_head"):  # both of its classifiers are trained already
         found = [*without(found, {"num_train_epochs", "embedding_views"}), "--num_train_epochs=0"]
     started = [f"--{branch}_encoder_weights={folder}" for branch, folder in branches.items()]
-    return [*found, *started, "--start_head"]
+    return [*found, *started, *(["--start_head"] if not names_flag(found, "start_head") else [])]
 
 
 def words_of_joint(words: Sequence[str], stages: StageArguments, head: str) -> list[str]:
@@ -108,7 +120,8 @@ def words_of_joint(words: Sequence[str], stages: StageArguments, head: str) -> l
         stages (`StageArguments`): What these words say of stages.
         head (`str`): The folder of the model whose head was trained.
     """
-    replaced = {"num_train_epochs", "learning_rate", "embedding_views", "select", "load_best_model_at_end"}
+    replaced = {"num_train_epochs", "max_steps", "learning_rate", "audio_learning_rate", "video_learning_rate"}
+    replaced |= {"embedding_views", "select", "load_best_model_at_end"}
     found = without(words_of_stage(words, "fusion", stages), replaced)
     epochs, rate = f"--num_train_epochs={stages.joint_epochs}", f"--learning_rate={stages.joint_learning_rate}"
     return [*found, f"--model_name_or_path={head}", epochs, rate, "--select=best", "--eval_on_start"]

@@ -86,6 +86,11 @@ class Arguments(NamedTuple):
         return bool(self.training.do_train or not self.training.do_predict)
 
     @property
+    def trains_nothing(self) -> bool:
+        """Whether a training has no step: what it begins with is what it ends with."""
+        return self.trains and self.training.num_train_epochs == 0 and self.training.max_steps <= 0
+
+    @property
     def validates(self) -> bool:
-        """Whether validation actors choose the checkpoint."""
+        """Whether anything is measured on validation actors."""
         return self.trains and self.training.eval_strategy != "no"

@@ -21,7 +21,7 @@ from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.ready import check_words
-from emofusion.training.run.stages import branch_words
+from emofusion.training.run.stages import branch_words, check_stages
 
 from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 
@@ -99,7 +99,7 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     """
     variants = read_variants(str(experiment.ablation))
     for name, settings in variants.settings.items():  # what is wrong is said before the first is trained
-        check_words([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
+        _check_variant([*words, *words_of(settings)], f"{experiment.ablation}: {name}")
     planned = plan(experiment, words)
     found, trained = [], {}
     folders: dict[Any, Path] = {}
@@ -130,6 +130,21 @@ def ablate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
         say(text(record))
         say(f"every run, its predictions and card: {planned.folder}")
     return record
+
+
+def _check_variant(words: Sequence[str], place: str) -> None:
+    """Find what is wrong with a variant, or with any of its stages, before the first variant is trained.
+
+    Raises:
+        ArgumentError: Something is; the message begins with `place`.
+    """
+    check_words(words, place)
+    if branch_words(words) is None:
+        return
+    try:
+        check_stages(words, Path(), resume=True, alone=False)
+    except ArgumentError as error:
+        raise ArgumentError(f"{place}: {error}") from error
 
 
 def _branch_folder(planned: Plan, changes: Sequence[str], known: dict[Any, Path]) -> Path | None:

@@ -52,8 +52,9 @@ class AveragedWeights(Trainer):
     def _bare_model(self) -> torch.nn.Module:
         return self.accelerator.unwrap_model(self.model)
 
-    def _after_step(self, *_: Any) -> None:
-        if self._average is not None:
+    def _after_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        overflow = getattr(optimizer, "found_inf", None)  # a fused optimizer skips such a step by itself
+        if self._average is not None and not (overflow is not None and bool(overflow)):
             self._average.update_parameters(self._bare_model)
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:

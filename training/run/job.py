@@ -34,11 +34,10 @@ from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import DivergedError, NoCardError
 from emofusion.training.setup.checkpoints import resumes
-from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.identity import same_run, save_identity
 
 from .calibration import calibrate
-from .ready import Run, make_ready, setup_errors
+from .ready import Run, make_ready, setup_errors, train_on_embeddings
 from .tracking import finish_trackers, log_confusion
 from .trainer import EmoFusionTrainer
 
@@ -103,9 +102,8 @@ def train(run: Run) -> PreparedFields:
     if run.is_main:
         remove_results(run.folder)  # of an earlier run, whose weights go
         save_identity(run.identity, run.folder)
-    if run.arguments.model.embedding_views:
-        _train_on_embeddings(run)
-    nothing_to_learn = run.arguments.training.num_train_epochs == 0
+    train_on_embeddings(run)
+    nothing_to_learn = run.arguments.trains_nothing
     if nothing_to_learn and run.arguments.validates:
         trainer.evaluate()
     result = None if nothing_to_learn else trainer.train(resume_from_checkpoint=run.checkpoint)
@@ -124,17 +122,6 @@ def _calibrate(run: Run) -> PreparedFields:
     if not run.arguments.training.calibrate:
         return {}
     return {**calibrate(run.trainer, run.clips.splits["validation"], run.inputs["validation"], run.inputs["test"])}
-
-
-def _train_on_embeddings(run: Run) -> None:
-    """Let the trainer see what the frozen encoders make of the clips, computed now, in place of the clips."""
-    trainer, size = run.trainer, run.arguments.training.per_device_eval_batch_size
-    model, device = trainer.accelerator.unwrap_model(trainer.model), run.arguments.training.device
-    views = run.arguments.model.embedding_views
-    trainer.train_dataset = embed_training(model, run.inputs["train"], run.clock, views, size, device)
-    if trainer.eval_dataset is not None:
-        validation = embed(model, run.inputs["validation"], size, device, "embedding, validation")
-        trainer.eval_dataset = EmbeddedClips([validation])
 
 
 def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:
@@ -167,7 +154,11 @@ def _beside_branches(
     """What the models say that a fusion started from, and how far it is ahead of them."""
     scored = {name: (read_metrics(place), read_predictions(place)) for name, place in branches.items()}
     places = {name: Path(os.path.relpath(place, folder)).as_posix() for name, place in branches.items()}
-    return branch_fields((metrics, predictions), scored, places)
+    try:
+        return branch_fields((metrics, predictions), scored, places)
+    except ValueError as error:  # the fusion's own scores are good all the same
+        logger.warning("%s: its branches are left out of metrics.json: %s", folder, error)
+        return {}
 
 
 def _check_finite(prediction: PredictionOutput, folder: Path) -> None:

@@ -30,6 +30,7 @@ from emofusion.training.setup.defaults import (
     fill_in_what_scoring_needs,
     leave_out_absent_trackers,
 )
+from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
@@ -136,6 +137,8 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
         check_drop_last(arguments.training, len(clips.splits["train"]))
     identity = identity_of(config, arguments, clips)
     checkpoint = _checkpoint_of_same_run(arguments, identity)
+    if checkpoint is not None:
+        arguments.training.eval_on_start = False  # the start was before
     before = seen_before(arguments, checkpoint)
     seen = seen_after(before, arguments, config, clips)
     leaky = leak_of(seen, arguments, clips)
@@ -148,6 +151,22 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     trainer = make_trainer(arguments, model, processor, inputs, augmentation.clock, seen=(before, seen))
     name = folder_name(Path(str(arguments.training.output_dir)), within)
     return Run(arguments, config, clips, augmentation.clock, inputs, trainer, leaky, identity, checkpoint, name)
+
+
+def train_on_embeddings(run: Run) -> None:
+    """Where the head alone is trained, let the trainer see what the encoders make of the clips, in place of the clips.
+
+    They are encoded now, so this is for who trains at once.
+    """
+    views = run.arguments.model.embedding_views
+    if not views:
+        return
+    trainer, size = run.trainer, run.arguments.training.per_device_eval_batch_size
+    model, device = trainer.accelerator.unwrap_model(trainer.model), run.arguments.training.device
+    trainer.train_dataset = embed_training(model, run.inputs["train"], run.clock, views, size, device)
+    if trainer.eval_dataset is not None:
+        validation = embed(model, run.inputs["validation"], size, device, "embedding, validation")
+        trainer.eval_dataset = EmbeddedClips([validation])
 
 
 def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
@@ -168,14 +187,22 @@ def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
     return config
 
 
-def check_words(words: Sequence[str], place: str) -> None:
+def check_words(words: Sequence[str], place: str, with_folder: bool = False) -> None:
     """Find what is wrong with the flags of one run of several by themselves, before anything is read.
+
+    Args:
+        words (`Sequence[str]`): Its command line.
+        place (`str`): What errors begin with.
+        with_folder (`bool`): Whether its corpus and its output folder are named in it, and are to be checked, too.
 
     Raises:
         ArgumentError: Something is; the message begins with `place`.
     """
     try:
         arguments = parse_arguments(words)
+        if with_folder:
+            fill_in_protocol(arguments)
+            check_flags(arguments)
         check_start(arguments.model)
         config = make_config(arguments)
         check_model(arguments, config)
@@ -206,6 +233,7 @@ def _checkpoint_of_same_run(arguments: Arguments, identity: dict[str, Any]) -> s
     checkpoint = checkpoint_to_resume(arguments.training)
     if resumes(arguments.training):
         if checkpoint:
+            check_has_optimizer(checkpoint, averaged=False)
             check_same_run(identity, Path(checkpoint).parent, must_know=True)
             check_has_optimizer(checkpoint, averaged=arguments.training.ema_decay > 0)
         check_same_run(identity, Path(str(arguments.training.output_dir)))

@@ -7,7 +7,7 @@ that every fusion is scored beside its branches.
 import gc
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from accelerate import PartialState
@@ -15,12 +15,16 @@ from accelerate import PartialState
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.modeling import EmoFusionConfig
+from emofusion.training.command_line.arguments import StageArguments
 from emofusion.training.command_line.flags import without
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.stages import BRANCHES, words_of_fusion, words_of_joint, words_of_stage
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.setup.checkpoints import resumes
+from emofusion.training.setup.clips import load_clips
+from emofusion.training.setup.defaults import fill_in_protocol
+from emofusion.training.setup.model import make_config, make_processor
 
 from .job import run_job
 from .ready import check_words, setup_errors
@@ -59,34 +63,33 @@ def run_stages(
     """
     with setup_errors():
         arguments = parse_arguments(words)
+        _tell_unused(arguments)
     out = Path(str(arguments.training.output_dir))
     if not in_stages(arguments):
         return Finished(out, run_job(words, resume, within))
-    resume = resume or resumes(arguments.training)
+    place = branch_folder or out
     with setup_errors():
-        _check(arguments)
-        planned, fusion = _plan(words, arguments, branch_folder or out)
+        fusion = check_stages(words, place, resume or resumes(arguments.training))
+        _look_at_clips(words, arguments, fusion)
     if fusion in BRANCHES:
-        place = out if branch_folder is None else branch_folder / fusion
-        return _run_stage(planned[fusion], fusion, place, resume, within)
-    branches, _ = run_branches(words, resume, within, branch_folder or out)
+        last = branch_folder is None
+        found = words_of_stage(words, fusion, arguments.stages, last)
+        return _run_stage(found, fusion, out if last else place / fusion, resume, within)
+    branches = run_branches(words, resume, within, place)
     return _run_fusion(words, arguments, fusion, branches, resume, within)
 
 
-def run_branches(
-    words: Sequence[str], resume: bool, within: Path | None, place: Path
-) -> tuple[dict[str, Finished], str]:
-    """Do the stages of sound and picture, in folders `audio` and `video` of a place.
-
-    Returns:
-        The branches by modality, and the fusion that the command line wants of them.
+def run_branches(words: Sequence[str], resume: bool, within: Path | None, place: Path) -> dict[str, Finished]:
+    """Do the stages of sound and picture, in folders `audio` and `video` of a place; they have been checked.
 
     Raises:
         SetupError, DivergedError: As `run_job`.
     """
-    with setup_errors():
-        planned, fusion = _plan(words, parse_arguments(words), place)
-    return {name: _run_stage(planned[name], name, place / name, resume, within) for name in BRANCHES}, fusion
+    stages = parse_arguments(words).stages
+    return {
+        name: _run_stage(words_of_stage(words, name, stages), name, place / name, resume, within or place.parent)
+        for name in BRANCHES
+    }
 
 
 def _run_fusion(
@@ -102,7 +105,7 @@ def _run_fusion(
     started = {name: branch.folder.as_posix() for name, branch in branches.items()}
     last = words_of_fusion(words, stages, fusion, started)
     if stages.joint_epochs:
-        _run_stage(without(last, {"push_to_hub"}), "head", out / "head", resume, within)
+        _run_stage(without(last, {"push_to_hub"}), "head", out / "head", resume, within or out.parent)
         last = words_of_joint(words, stages, (out / "head").as_posix())
     return _run_stage(last, fusion, out, resume, within, words, branches)
 
@@ -120,17 +123,62 @@ def branch_words(words: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:
     return tuple(tuple(words_of_stage(words, name, arguments.stages)) for name in BRANCHES)
 
 
-def _plan(words: Sequence[str], arguments: Arguments, place: Path) -> tuple[dict[str, list[str]], str]:
-    """The command line of each branch, and the fusion, all checked before the first is trained.
+def check_stages(words: Sequence[str], place: Path, resume: bool, alone: bool = True) -> str:
+    """Find what is wrong with the flags of any stage before the first is trained; returns the fusion that is wanted.
+
+    Args:
+        words (`Sequence[str]`): The command line of the whole training.
+        place (`Path`): Where the branches lie or shall lie.
+        resume (`bool`): Whether stages may have begun.
+        alone (`bool`): False for one variant of several, whose folders are not known yet.
 
     Raises:
         ArgumentError: naming the stage and the flag.
     """
-    planned = {name: words_of_stage(words, name, arguments.stages) for name in (*BRANCHES, "fusion")}
-    for name, found in planned.items():
-        check_words([*found, f"--output_dir={place}"], f"the {name} stage")
-    model = parse_arguments([*planned["fusion"], f"--output_dir={place}"]).model
-    return planned, model.fusion or EmoFusionConfig.fusion
+    arguments = parse_arguments(words)
+    _check(arguments)
+    for name, (found, folder) in _planned(words, arguments, place).items():
+        resumed = ["--resume_from_checkpoint=latest"] if resume else []
+        check_words([*found, *resumed, f"--output_dir={folder}"], f"the {name} stage", with_folder=alone)
+    return _fusion_of(words, arguments)
+
+
+def _fusion_of(words: Sequence[str], arguments: Arguments) -> str:
+    found = words_of_stage(words, "fusion", arguments.stages)
+    return parse_arguments([*found, "--output_dir=."]).model.fusion or EmoFusionConfig.fusion
+
+
+def _planned(words: Sequence[str], arguments: Arguments, place: Path) -> dict[str, tuple[list[str], Path]]:
+    """Command line and folder of each stage, as far as they are known before the branches are there."""
+    stages, out, fusion = arguments.stages, Path(str(arguments.training.output_dir)), _fusion_of(words, arguments)
+    if fusion in BRANCHES:
+        return {fusion: (words_of_stage(words, fusion, stages, last=True), out)}
+    planned = {name: (words_of_stage(words, name, stages), place / name) for name in BRANCHES}
+    begins = {"start_head", "embedding_views"} | ({"num_train_epochs"} if fusion == "late" else set())
+    planned["fusion"] = without(words_of_fusion(words, stages, fusion, {}), begins), out
+    if stages.joint_epochs:
+        planned["joint"] = without(words_of_joint(words, stages, ""), {"model_name_or_path"}), out
+    return planned
+
+
+def _look_at_clips(words: Sequence[str], arguments: Arguments, fusion: str) -> None:
+    """Decode what all stages need, and refuse clips that one of them cannot be trained on, before any is trained."""
+    for name in BRANCHES if fusion not in BRANCHES else (fusion,):
+        stage = parse_arguments([*words_of_stage(words, name, arguments.stages), "--output_dir=."])
+        fill_in_protocol(stage)
+        config = make_config(stage)
+        try:
+            load_clips(stage, config, make_processor(config, stage))
+        except ArgumentError as error:
+            raise ArgumentError(f"the {name} stage: {error}") from error
+
+
+def _tell_unused(arguments: Arguments) -> None:
+    """Say that settings of stages do nothing where there is one stage."""
+    stages, default = arguments.stages, StageArguments()
+    unused = [item.name for item in fields(default) if getattr(stages, item.name) != getattr(default, item.name)]
+    if unused and not stages.branches_first and PartialState().is_main_process:
+        logger.warning("without --branches_first there is one stage: %s, or that block, does nothing", unused[0])
 
 
 def _check(arguments: Arguments) -> None:
@@ -169,7 +217,7 @@ def _run_stage(
         logger.warning("stage %s: %s", name, folder)
     started = {branch: done.folder for branch, done in (branches or {}).items()}
     try:
-        metrics = run_job([*words, f"--output_dir={folder}"], resume, within or folder.parent, command, started)
+        metrics = run_job([*words, f"--output_dir={folder}"], resume, within, command, started)
     except SetupError as error:
         raise SetupError(f"the {name} stage: {error}") from error
     gc.collect()  # its model and optimizer

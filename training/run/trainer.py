@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from huggingface_hub import HfApi
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -14,10 +15,12 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
+from emofusion.training.command_line.stages import STAGE_FOLDERS
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.setup.batches import least_clips
 
@@ -49,8 +52,8 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
 
     @property
     def seen(self) -> Seen:
-        """What the weights have seen by now."""
-        return self._seen_after if self.state.global_step else self._seen_before
+        """What the weights have seen by now; what is fitted on validation actors has seen them, too."""
+        return self._seen_after if self.state.global_step or self.args.calibrate else self._seen_before
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         self.accelerator.unwrap_model(self.model).seal_seen(self.seen, state_dict)
@@ -77,6 +80,24 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
                         groups.append({**group, "params": chosen, "lr": rate})
             optimizer.param_groups[:] = groups
         return optimizer
+
+    def push_to_hub(self, commit_message: str | None = "End of training", **_: Any) -> Any:
+        """Push the output folder as Trainer does, without the stages that the run began with and their checkpoints."""
+        token = self.args.hub_token
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        if self.hub_model_id is None:
+            self.init_hf_repo(token=token)
+        self.save_model(_internal_call=True)
+        if not self.is_world_process_zero():
+            return None
+        return HfApi().upload_folder(
+            repo_id=str(self.hub_model_id),
+            folder_path=str(self.args.output_dir),
+            commit_message=commit_message,
+            token=token,
+            ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", *(f"{stage}/*" for stage in STAGE_FOLDERS)],
+            revision=self.args.hub_revision,
+        )
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `train_hf.py` has written the card (evaluation/reports/card.py)."""

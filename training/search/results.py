@@ -18,6 +18,7 @@ from emofusion.evaluation.attempts import attempt_all
 from emofusion.evaluation.plots.figures import drawn
 from emofusion.evaluation.plots.search import importance_figure, trials_figure
 from emofusion.evaluation.run_files import BEST_FOLDER, BEST_RECIPE_FILE, IMPORTANCE_PLOT, SEARCH_FILE, TRIALS_PLOT
+from emofusion.training.command_line.flags import name_of
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import BLOCKS, read_recipe, starts_with_recipe
 
@@ -39,6 +40,11 @@ def recipe_of(words: Sequence[str]) -> dict[str, Any]:
             value = _plain(getattr(group, name))
             if name in named or value != _plain(getattr(plain_group, name)):
                 settings[name] = value
+    flags = {name_of(word) for word in words}
+    for block in BLOCKS.values():  # which would win over them in best.yaml
+        if settings.get(block) is not None:
+            kept = {name: value for name, value in json.loads(settings[block]).items() if name not in flags}
+            settings[block] = json.dumps(kept)
     first = {name: settings[name] for name in named if name in settings}
     return {name: value for name, value in (first | settings).items() if value is not None}
 

@@ -18,14 +18,14 @@ from emofusion.evaluation.record.command_line import command_line
 from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.command_line.recipes import words_of
-from emofusion.training.command_line.stages import words_of_fusion
+from emofusion.training.command_line.recipes import ALIKE, words_of
+from emofusion.training.command_line.stages import BRANCHES, words_of_fusion
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.progress import Progress
-from emofusion.training.run.ready import Run, check_words, make_ready, setup_errors
-from emofusion.training.run.stages import in_stages, run_branches
+from emofusion.training.run.ready import Run, check_words, make_ready, setup_errors, train_on_embeddings
+from emofusion.training.run.stages import check_stages, in_stages, run_branches
 
 try:
     import optuna
@@ -143,6 +143,7 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     _check_run(arguments)
     _check_space(space, str(experiment.search), words)
     folder = Path(str(arguments.training.output_dir))
+    _check_stages_of_trials(words, arguments, space, str(experiment.search))
     trial_words = _words_of_trials(words, arguments, folder)
     url = url_of(experiment.study, folder)
     shown = without_password(url)
@@ -167,11 +168,37 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     return record
 
 
+def _check_stages_of_trials(words: Sequence[str], arguments: Arguments, space: Space, path: str) -> None:
+    """Refuse what the last stage of a training does not have, or shares with the others.
+
+    Raises:
+        ArgumentError: naming the flag.
+    """
+    if not in_stages(arguments):
+        return
+    for name in space:
+        if name in ALIKE or name == "fusion":
+            raise ArgumentError(
+                f"{path}: {name} is about all stages, and the trials are of the last one; leave it out"
+            )
+    with setup_errors():
+        fusion = check_stages(words, Path(str(arguments.training.output_dir)), resume=True)
+    if fusion in (*BRANCHES, "late"):
+        raise ArgumentError(
+            f"--fusion {fusion} with --search and --branches_first: its last stage trains nothing; add "
+            "--branches_first false, or take another fusion"
+        )
+    if arguments.stages.joint_epochs:
+        raise ArgumentError("--joint_epochs with --search: trials end before; leave it out, and add it to best.yaml")
+
+
 def _words_of_trials(words: Sequence[str], arguments: Arguments, folder: Path) -> list[str]:
     """What all trials share: of a training in stages its last one, whose branches are trained before, once."""
     if not in_stages(arguments):
         return list(words)
-    branches, fusion = run_branches(words, resume=True, within=folder, place=folder)
+    with setup_errors():
+        fusion = check_stages(words, folder, resume=True)
+    branches = run_branches(words, resume=True, within=folder, place=folder)
     started = {name: branch.folder.as_posix() for name, branch in branches.items()}
     return [*words_of_fusion(words, arguments.stages, fusion, started), f"--output_dir={folder}"]
 
@@ -189,6 +216,7 @@ def _ready_trial(words: Sequence[str]) -> Run:
         # the best epoch still counts.
         arguments.training.save_strategy = SaveStrategy.NO
         run = make_ready(arguments)
+    train_on_embeddings(run)
     run.trainer.remove_callback(Progress)  # one line a trial
     return run
 

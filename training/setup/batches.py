@@ -19,7 +19,7 @@ SHRINKS = 32
 
 def least_clips(arguments: Arguments, config: EmoFusionConfig) -> int:
     """Clips that a step needs on a device: 1, or 2 where one alone would be a single value for BatchNorm."""
-    if "video" not in config.modalities or arguments.model.freeze_video_encoder:
+    if "video" not in config.modalities or arguments.model.freeze_video_encoder or arguments.model.embedding_views:
         return 1  # a spectrogram is never that small
     if config.video_encoder == "action_units":
         return 1  # no BatchNorm in its encoder

@@ -192,12 +192,9 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         if rate is not None and name not in config.modalities:
             raise ArgumentError(f"--{name}_learning_rate: this model reads {' and '.join(config.modalities)} alone")
     check_start_head(arguments.model, config.fusion)
-    if arguments.model.embedding_views and len(config.modalities) == 1:
-        raise ArgumentError(
-            f"--embedding_views: a model with fusion={config.fusion!r} has no fusion head to train alone; leave it out"
-        )
+    _check_embedding_views(arguments.model, config)
     begins_trained = arguments.model.start_head or arguments.model.model_name_or_path is not None
-    if arguments.training.num_train_epochs == 0 and not begins_trained:
+    if arguments.trains_nothing and not begins_trained:
         raise ArgumentError(
             "--num_train_epochs 0: a model that begins untrained needs some; write more, or name a checkpoint with "
             "--model_name_or_path"
@@ -212,12 +209,33 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         )
 
 
+def _check_embedding_views(model_args: ModelArguments, config: EmoFusionConfig) -> None:
+    """The head of a fusion is trained alone only on encoders that know something."""
+    if not model_args.embedding_views:
+        return
+    if len(config.modalities) == 1:
+        raise ArgumentError(
+            f"--embedding_views: a model with fusion={config.fusion!r} has no fusion head to train alone; leave it out"
+        )
+    for name in config.modalities:
+        if model_args.model_name_or_path is None and getattr(model_args, f"{name}_encoder_weights") is None:
+            raise ArgumentError(
+                f"--embedding_views: the {name} encoder would stay as it is drawn; name the checkpoint that it comes "
+                f"from with --{name}_encoder_weights, or train branches first (--branches_first)"
+            )
+
+
 def _check_action_units(arguments: Arguments, config: EmoFusionConfig) -> None:
     """A model of action units needs them, and one of frames has no use for them."""
     data, entry = arguments.data, CORPORA[arguments.data.corpus]
     if "video" not in config.modalities:
         return
-    if config.video_encoder != "action_units":
+    reads_units = config.video_encoder == "action_units"
+    for name, wanted in (("unit_noise_augment", True), ("black_augment", False)):
+        if getattr(data, name) and reads_units is not wanted:
+            reads = "action units" if reads_units else "frames"
+            raise ArgumentError(f"--{name}: this model reads {reads}, which it does not change; leave it out")
+    if not reads_units:
         if data.face_tracks is not None and config.face_crop == "none":
             raise ArgumentError(
                 "--face_tracks: this model reads frames, which they are to be cut by; add --face_crop haar, or "

@@ -74,7 +74,15 @@ def embed(model: EmoFusionModel, rows: Rows, batch_size: int, device: torch.devi
             }
             parts.append({**{name: values.cpu() for name, values in found.items()}, **kept})
             bar.update(len(kept["labels"]))
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return {name: torch.cat(_equally_long([part[name] for part in parts])) for name in parts[0]}
+
+
+def _equally_long(parts: list[torch.Tensor]) -> list[torch.Tensor]:
+    """A batch in which no clip has the modality has one step of zeros, and gets as many as the others have."""
+    if parts[0].dim() < 3:
+        return parts
+    steps = max(part.shape[1] for part in parts)
+    return [part if part.shape[1] == steps else part.expand(-1, steps, -1) for part in parts]
 
 
 def _collate(clips: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

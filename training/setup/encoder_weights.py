@@ -99,9 +99,9 @@ def _seen_by(source: str, modality: Modality, with_head: bool) -> Seen:
     Raises:
         ArgumentError: No such checkpoint; the message names the flag of the modality.
     """
-    if _is_torchvision(source, modality):
+    if is_torchvision(source, modality):
         return NEVER_TRAINED
-    _checkpoint_config(source, modality)
+    branch_config(source, modality)
     with _weights_to_read(source, modality):
         seen = seen_by(_checkpoint(source))
     return seen if with_head else Seen(seen.actors, complete=seen.complete)
@@ -124,7 +124,7 @@ def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None
     """
     _check_fit(model.config, modality, source)
     encoder = getattr(model, f"{modality}_encoder")
-    if not _is_torchvision(source, modality):
+    if not is_torchvision(source, modality):
         encoder.load_state_dict(getattr(branch_model(modality, source), f"{modality}_encoder").state_dict())
         return
     path = _imagenet_file(modality) if source == IMAGENET else Path(source).expanduser()
@@ -154,7 +154,7 @@ def _flag(modality: Modality, source: str) -> str:
     return f"--{modality}_encoder_weights {source}"
 
 
-def _is_torchvision(source: str, modality: Modality) -> bool:
+def is_torchvision(source: str, modality: Modality) -> bool:
     """Whether these are weights of torchvision's ResNet18; else they are a checkpoint of emofusion."""
     path = Path(source).expanduser()
     if source == IMAGENET:
@@ -176,7 +176,7 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
     flag = _flag(modality, source)
     if modality not in config.modalities:
         raise ArgumentError(f"{flag}: a model with fusion={config.fusion!r} has no {modality} encoder")
-    if _is_torchvision(source, modality):
+    if is_torchvision(source, modality):
         kind = getattr(config, f"{modality}_encoder")
         if kind != "resnet18":
             raise ArgumentError(
@@ -189,7 +189,7 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
                 f"take --encoder_width {FULL_WIDTH}"
             )
         return
-    theirs = _checkpoint_config(source, modality)
+    theirs = branch_config(source, modality)
     if modality not in theirs.modalities:
         raise ArgumentError(f"{flag}: the checkpoint has fusion={theirs.fusion!r} and so no {modality} encoder")
     for name in SAME_FIELDS[modality, getattr(config, f"{modality}_encoder")]:
@@ -204,7 +204,12 @@ def _checkpoint(source: str) -> str:
     return str(folder) if folder.is_dir() else source
 
 
-def _checkpoint_config(source: str, modality: Modality) -> EmoFusionConfig:
+def branch_config(source: str, modality: Modality) -> EmoFusionConfig:
+    """The config of the checkpoint that an encoder comes from.
+
+    Raises:
+        ArgumentError: There is none of that name.
+    """
     flag = _flag(modality, source)
     try:
         fields, _ = EmoFusionConfig.get_config_dict(_checkpoint(source))

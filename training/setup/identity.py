@@ -44,6 +44,7 @@ _TRAINING = (
     "eval_strategy",
     "eval_steps",
     "eval_delay",
+    "eval_on_start",
     "select",
     "ema_decay",
     "calibrate",

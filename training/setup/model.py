@@ -58,7 +58,7 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
     if arguments.trains:
         config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
-        for name, value in NOT_CALIBRATED.items():
+        for name, value in NOT_CALIBRATED.items() if not arguments.trains_nothing else ():
             setattr(config, name, value)  # what was fitted is of the earlier weights
     classes = classes_of(config, arguments.data, may_change=arguments.trains)
     config.label_set, config.id2label = classes.name, classes.id2label

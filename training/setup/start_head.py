@@ -1,8 +1,8 @@
 """A fusion head that begins as what its branches know: `--start_head`.
 
-Whatever the fusion, its first answer is made of the logits of both branches, and a clip that lacks one gets the other
-branch's own answer. Training starts from there, in place of a head that would have to learn again what each branch
-has learnt already.
+Whatever the fusion, its first answer is made of the logits of both branches. A clip that lacks a modality gets the
+other branch's own answer; of `concat` half its logits, and half the bias of the missing branch. Training starts from
+there, in place of a head that would have to learn again what each branch has learnt already.
 
 Source: function-preserving starts, Chen et al. 2016, Net2Net (arXiv:1511.05641).
 """
@@ -17,7 +17,7 @@ from emofusion.modeling.fusion_emofusion import ConcatHead, CrossAttentionHead, 
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
 
-from .encoder_weights import MODALITIES, branch_model
+from .encoder_weights import MODALITIES, branch_config, branch_model, is_torchvision
 
 Classifiers = Mapping[str, nn.Linear]
 """By modality: the classifier `[classes, embedding size]` of the model that was trained on it alone."""
@@ -61,6 +61,13 @@ def check_start_head(model_args: ModelArguments, fusion: str) -> None:
         if source is None:
             raise ArgumentError(
                 f"--start_head without --{modality}_encoder_weights: name the checkpoint of that branch"
+            )
+        has_head = not is_torchvision(source, modality)
+        found = branch_config(source, modality).fusion if has_head else "weights without a head"
+        if found != modality:
+            raise ArgumentError(
+                f"--start_head: --{modality}_encoder_weights {source}: expected a model with fusion={modality!r}, "
+                f"whose classifier the head begins with, found {found}"
             )
 
 

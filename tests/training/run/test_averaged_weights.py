@@ -1,17 +1,20 @@
 """The average of the weights: its value, where it is used, and that a resumed training goes on as it would have."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.optim.swa_utils import AveragedModel
 from transformers import TrainerCallback
 
 from emofusion.evaluation.run_files import TRAINING_WEIGHTS_FILE
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
+from emofusion.training.run.averaged_weights import AveragedWeights
 from emofusion.training.run.trainer import EmoFusionTrainer
 from emofusion.training.setup.checkpoints import check_has_optimizer
 from helpers.tiny_models import batch_of, new_model, one_thread  # noqa: F401
@@ -113,6 +116,18 @@ def load_without_count(checkpoint: Path) -> Weights:
     weights = load_file(checkpoint / TRAINING_WEIGHTS_FILE)
     assert weights.pop("averaged_steps") == int(checkpoint.name.split("-")[1])
     return weights
+
+
+def test_step_that_a_fused_optimizer_skips_does_not_count():
+    """torch tells it by `found_inf`, and the hooks of its steps are called all the same."""
+    trainer, model = AveragedWeights.__new__(AveragedWeights), torch.nn.Linear(1, 1)
+    trainer._average = AveragedModel(model)
+    trainer.accelerator, trainer.model = SimpleNamespace(unwrap_model=lambda found: found), model
+    optimizer = torch.optim.SGD(model.parameters())
+    for overflow, counted in ((1.0, 0), (0.0, 1)):
+        optimizer.found_inf = torch.tensor([overflow])
+        trainer._after_step(optimizer, (), {})
+        assert trainer._average.n_averaged == counted
 
 
 @pytest.mark.parametrize(

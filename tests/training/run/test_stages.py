@@ -12,9 +12,10 @@ from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
-from emofusion.training.errors import SetupError
+from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.experiments.ablation import ablate
 from emofusion.training.run.stages import Finished, run_stages
+from emofusion.training.search.results import recipe_of
 from emofusion.training.search.search import search
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.forked import ForkedRun
@@ -81,6 +82,30 @@ def test_record_of_the_fusion_holds_its_branches_and_its_own_command(done: Finis
         assert metrics["branches"][name]["folder"] == name
     assert "--branches_first" in metrics["command"]
     assert "--start_head" not in metrics["command"]
+
+
+def test_output_folder_of_another_run_is_refused_before_any_stage(done: Finished, words: list[str]):
+    """The branches would have been trained for nothing."""
+    flags = [*words, "--branches_first=false", "--fusion=audio", f"--output_dir={done.folder / 'audio'}"]
+    with pytest.raises(SetupError, match="already holds a run"):
+        run_stages(flags)
+    with pytest.raises(SetupError, match="the fusion stage: .*already holds a run"):
+        run_stages([*words, f"--output_dir={done.folder / 'audio'}"])
+    assert not (done.folder / "audio" / "audio").exists()
+
+
+def test_clips_that_a_branch_cannot_be_trained_on_are_refused_before_any_stage(words: list[str], tmp_path: Path):
+    write_corpus(tmp_path / "corpus", (1, 2, 5, 6, 9, 10), emotions=(1, 3, 4, 5), kind="flac")
+    flags = [f"--data_dir={tmp_path / 'corpus'}", f"--output_dir={tmp_path / 'out'}"]
+    with pytest.raises(SetupError, match="the video stage: .*no picture in it"):
+        run_stages([*words, *flags])
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_stages_without_stages_are_told_to_do_nothing(words: list[str], caplog: pytest.LogCaptureFixture):
+    with pytest.raises(SetupError):
+        run_stages([*words, "--branches_first=false", "--joint_epochs=2", "--data_dir=nowhere", "--output_dir=x"])
+    assert "without --branches_first there is one stage: joint_epochs, or that block, does nothing" in caplog.text
 
 
 def test_finished_stages_are_only_read(done: Finished, words: list[str]):
@@ -154,6 +179,35 @@ def test_search_tries_settings_of_the_last_stage_on_branches_that_are_trained_on
     assert best.stages.branches_first
     settings = json.loads(best.stages.fusion_settings)
     assert settings == {"weight_decay": 0.01, **record["best"]["params"]}
+    # Trials have seen the very embeddings that a run would make, so best.yaml reaches their score.
+    again = run_stages([str(out / "best.yaml"), *words[-2:], "--use_cpu", f"--output_dir={out / 'best'}"])
+    assert again.metrics["validation_macro_f1"] == pytest.approx(record["best"]["validation_macro_f1"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "space", "message"),
+    [
+        (["--fusion=late"], "learning_rate", "--fusion late with --search and --branches_first"),
+        (["--joint_epochs=1"], "learning_rate", "--joint_epochs with --search"),
+        ([], "num_frames", "num_frames is about all stages"),
+    ],
+)
+def test_search_of_what_the_last_stage_has_not_is_refused(
+    words: list[str], tmp_path: Path, flags: list[str], space: str, message: str
+):
+    path = tmp_path / "space.yaml"
+    path.write_text(f"{space}: {{choices: [1, 2]}}\n", encoding="utf-8")
+    with pytest.raises((ArgumentError, SetupError), match=message):
+        search(ExperimentArguments(search=str(path)), [*words, *flags, f"--output_dir={tmp_path / 'out'}"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_flags_win_over_blocks_in_the_recipe_of_a_search(tmp_path: Path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("branches_first: true\naudio: {num_train_epochs: 40, mel_warp: 0.1}\n", encoding="utf-8")
+    found = recipe_of([str(recipe), "--num_train_epochs=3", "--output_dir=out"])
+    assert json.loads(found["audio_settings"]) == {"mel_warp": 0.1}
+    assert found["num_train_epochs"] == 3
 
 
 @pytest.mark.parametrize(

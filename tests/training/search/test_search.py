@@ -202,7 +202,7 @@ def test_search_best_recipe_is_the_trial_that_it_names(found: tuple[Path, dict],
     folder, record = found
     best = str(folder / "out" / "best.yaml")
     places = [*words[1:3], "--use_cpu"]
-    model, data, training = parse_arguments([best, *places, "--output_dir=x"])
+    model, data, training, _ = parse_arguments([best, *places, "--output_dir=x"])
     params = record["best"]["params"]
     assert training.learning_rate == params["learning_rate"]
     assert training.label_smoothing_factor == params["label_smoothing_factor"]

@@ -55,6 +55,21 @@ def test_views_are_those_of_the_first_epochs_and_take_turns():
     assert views[3]["audio_tokens"].abs().sum() == 0
 
 
+def test_batches_in_which_no_clip_has_a_modality_stand_among_the_others():
+    clock = EpochClock()
+
+    class Silent(Views):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            clip = super().__getitem__(index)
+            if index >= 3:
+                del clip["input_features"], clip["audio_mask"]
+            return clip
+
+    views = embed(trained_model(), Silent(clock), 3, CPU, "embedding")
+    assert views["audio_tokens"].shape == (6, 6, 24)
+    assert views["audio_mask"].tolist() == [True] * 3 + [False] * 3
+
+
 def test_plan_of_mixing_goes_with_the_clips_and_their_tokens_are_mixed():
     clock = EpochClock()
 

@@ -102,6 +102,14 @@ def test_what_cannot_be_started_is_said(fusion, changes, words, branches):
         started(fusion, branches, **changes)
 
 
+def test_only_a_model_of_the_modality_alone_is_a_branch(branches, tmp_path):
+    new_model("gated").save_pretrained(tmp_path)
+    for source, found in ((str(tmp_path), "found gated"), (branches["video"], "found video"), ("imagenet", "a head")):
+        flags = ModelArguments(start_head=True, audio_encoder_weights=source, video_encoder_weights=branches["video"])
+        with pytest.raises(ArgumentError, match=f"expected a model with fusion='audio', .*{found}"):
+            check_start_head(flags, "gated")
+
+
 def test_branches_must_be_named_and_wanted():
     with pytest.raises(ArgumentError, match="--start_head without --audio_encoder_weights"):
         check_start_head(ModelArguments(start_head=True), "gated")

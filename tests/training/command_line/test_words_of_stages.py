@@ -74,6 +74,23 @@ def test_what_is_of_another_stage_is_left_out():
     assert (audio["push_to_hub"], audio["fold"]) == (False, 1)
 
 
+def test_branch_that_is_all_that_is_wanted_is_pushed():
+    words = ["--branches_first", "--push_to_hub", "--hub_model_id=me/it"]
+    made = parse_arguments([*words_of_stage(words, "audio", StageArguments(), last=True), "--output_dir=out"])
+    assert (made.training.push_to_hub, made.training.hub_model_id) == (True, "me/it")
+
+
+def test_head_can_begin_anew():
+    made = parse_arguments(
+        [
+            *words_of_fusion(["--no_start_head"], StageArguments(), "late", {}),
+            "--num_train_epochs=3",
+            "--output_dir=out",
+        ]
+    )
+    assert (made.model.start_head, made.training.num_train_epochs) == (False, 3)
+
+
 def test_fusion_starts_from_its_branches_and_trains_its_head_alone(recipe):
     stages, folders = StageArguments(), {"audio": "out/audio", "video": "out/video"}
     made = parse_arguments([*words_of_fusion([recipe], stages, "xattn", folders), "--output_dir=out"]).model
@@ -87,7 +104,9 @@ def test_fusion_starts_from_its_branches_and_trains_its_head_alone(recipe):
 
 def test_all_weights_together_begin_with_the_trained_head(recipe):
     stages = parse_arguments([recipe, "--joint_epochs=3", "--output_dir=out"]).stages
-    made = parse_arguments([*words_of_joint([recipe], stages, "out/head"), "--output_dir=out"])
+    flags = [recipe, "--max_steps=7", "--audio_learning_rate=1", "--select=last"]
+    made = parse_arguments([*words_of_joint(flags, stages, "out/head"), "--output_dir=out"])
+    assert (made.training.max_steps, made.training.audio_learning_rate) == (-1, None)
     assert made.model.model_name_or_path == "out/head"
     assert (made.training.num_train_epochs, made.training.learning_rate) == (3, 1e-4)
     assert (made.training.eval_on_start, made.training.load_best_model_at_end) == (True, True)
@@ -108,6 +127,7 @@ def test_fusions_that_differ_in_their_head_alone_share_their_branches(recipe):
     [
         ("audio:\n  num_train_epoch: 3", "audio: no such field 'num_train_epoch'; did you mean 'num_train_epochs'"),
         ("video:\n  encoder_width: 8", "video: encoder_width is about all stages; write it beside the blocks"),
+        ("video:\n  max_eval_samples: 8", "video: max_eval_samples is about all stages"),
         ("fusion:\n  branches_first: true", "fusion: branches_first is about all stages"),
     ],
 )
@@ -116,6 +136,21 @@ def test_blocks_have_fields_of_a_run_alone(tmp_path, block, words):
     path.write_text(f"branches_first: true\n{block}\n", encoding="utf-8")
     with pytest.raises(ArgumentError, match=words):
         parse_arguments([str(path), "--output_dir=out"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "block"),
+    [
+        ("audio", '{"gate": "simple"}'),
+        ("video", '{"fusion": "late"}'),
+        ("video", '{"audio_learning_rate": 1}'),
+        ("fusion", '{"model_name_or_path": "x"}'),
+        ("fusion", '{"audio_encoder_weights": "x"}'),
+    ],
+)
+def test_what_a_stage_has_no_use_for_is_refused_in_its_block(stage, block):
+    with pytest.raises(ArgumentError, match=f"--{stage}_settings: the {stage} stage has no use for "):
+        words_of_stage([], stage, StageArguments(**{f"{stage}_settings": block}))
 
 
 @pytest.mark.parametrize("given", ["40", "{", '{"num_train_epoch": 3}'])
