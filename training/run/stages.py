@@ -145,7 +145,10 @@ def check_stages(words: Sequence[str], place: Path, resume: bool, alone: bool = 
 
 def _fusion_of(words: Sequence[str], arguments: Arguments) -> str:
     found = words_of_stage(words, "fusion", arguments.stages)
-    return parse_arguments([*found, "--output_dir=."]).model.fusion or EmoFusionConfig.fusion
+    try:
+        return parse_arguments([*found, "--output_dir=."]).model.fusion or EmoFusionConfig.fusion
+    except ArgumentError as error:
+        raise ArgumentError(f"the fusion stage: {error}") from error
 
 
 def _planned(words: Sequence[str], arguments: Arguments, place: Path) -> dict[str, tuple[list[str], Path]]:
