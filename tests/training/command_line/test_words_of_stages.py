@@ -81,13 +81,8 @@ def test_branch_that_is_all_that_is_wanted_is_pushed():
 
 
 def test_head_can_begin_anew():
-    made = parse_arguments(
-        [
-            *words_of_fusion(["--no_start_head"], StageArguments(), "late", {}),
-            "--num_train_epochs=3",
-            "--output_dir=out",
-        ]
-    )
+    flags = ["--start_head=false", "--num_train_epochs=3"]
+    made = parse_arguments([*words_of_fusion(flags, StageArguments(), "late", {}), "--output_dir=out"])
     assert (made.model.start_head, made.training.num_train_epochs) == (False, 3)
 
 
