@@ -29,14 +29,22 @@ def test_run_pushed_to_a_hub_loads_from_there(tmp_path: Path):
     with HubServer(tmp_path / "hub") as hub:
         env = {**hub.env, "HF_HOME": str(tmp_path / "home")}
         places = ["--data_dir", corpus, "--cache_dir", tmp_path / "cache", "--output_dir", out]
-        words = ["--num_train_epochs", 1, "--push_to_hub", "--hub_model_id", "tester/emofusion-tiny"]
+        words = [
+            "--branches_first",
+            "--num_train_epochs",
+            1,
+            "--push_to_hub",
+            "--hub_model_id",
+            "tester/emofusion-tiny",
+        ]
         launch_training(tiny_recipe(tmp_path), *places, *words, env=env)
 
         pushed = hub.files("tester/emofusion-tiny")
         for name in ("model.safetensors", "processor_config.json", "README.md", "plots/confusion_matrix.png"):
             assert pushed[name] == (out / name).read_bytes(), name
         assert "modeling_emofusion.py" in pushed
-        assert not [name for name in pushed if name.startswith("checkpoint-")]
+        assert not [name for name in pushed if "checkpoint-" in name or name.startswith(("audio/", "video/"))]
+        assert (out / "audio" / "model.safetensors").is_file()
         assert "tester/emofusion-tiny" in pushed["README.md"].decode()
 
         commits = [commit["title"] for commit in hub.commits("tester/emofusion-tiny")]
