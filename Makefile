@@ -2,12 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAUNCH := $(BIN)/accelerate launch --quiet --config_file recipes/accelerate/single.yaml train_hf.py
-DEMO := recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --resume_from_checkpoint latest
 
 .PHONY: help setup demo test lint docs clean
 
 help:
-	@echo "make demo   set up, make the synthetic demo corpus, train audio, video and gated on it, compare"
+	@echo "make demo   set up, make the synthetic demo corpus, train sound, picture and gate on it, compare"
 	@echo "make test   set up, run all tests, one on each core"
 	@echo "make lint   set up, run ruff and mypy"
 	@echo "make docs   set up, make a website of docs/ and of all docstrings in site/"
@@ -24,10 +23,8 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/python -m emofusion.data.demo_corpus runs/demo_corpus --clips_per_actor 36
-	$(LAUNCH) $(DEMO) --fusion audio --output_dir runs/demo_audio
-	$(LAUNCH) $(DEMO) --fusion video --output_dir runs/demo_video
-	$(LAUNCH) $(DEMO) --fusion gated --output_dir runs/demo
-	$(BIN)/python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
+	$(LAUNCH) recipes/demo.yaml --data_dir runs/demo_corpus --cache_dir runs/cache --resume_from_checkpoint latest
+	$(BIN)/python -m emofusion.evaluation.compare --branches runs/demo
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder

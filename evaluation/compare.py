@@ -1,6 +1,5 @@
 """Compare runs: one table from their metrics.json.
 
-python -m emofusion.evaluation.compare runs/demo_audio runs/demo_video runs/demo
 python -m emofusion.evaluation.compare --branches runs/demo
 """
 

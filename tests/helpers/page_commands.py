@@ -43,14 +43,13 @@ CHECKPOINTS = (
     "runs/gated",
     "runs/gated_scores",
     "runs/demo",
-    "runs/demo_audio",
-    "runs/demo_video",
     "runs/fer",
-    "runs/audio_baseline",
+    "runs/audio",
+    "runs/source_audio",
     "runs/fusions_animated/video/fold_0_seed_42",
     "runs/fusions_paired/video/fold_0_seed_42",
 )
-BEST = ("runs/search/best.yaml", "runs/audio_baseline-audio/best.yaml")
+BEST = ("runs/search/best.yaml", "runs/source_audio-audio/best.yaml")
 SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST) for name in names}
 """Names that stand for the same tiny corpus, archive, checkpoint or recipe, and the one that is taken for all."""
 
@@ -192,7 +191,7 @@ class Props:
         words = ["--data_dir", str(self.folder / "RAVDESS"), "--output_dir", str(checkpoint)]
         self.train_hf.main([*tiny(words), "--cache_dir", str(self.folder / "cache")])
         self.places |= dict.fromkeys(CHECKPOINTS, checkpoint)
-        self.places |= dict.fromkeys(BEST, REPOSITORY / "recipes" / "demo.yaml")
+        self.places |= dict.fromkeys(BEST, REPOSITORY / "recipes" / "audio.yaml")
 
 
 class Stage:

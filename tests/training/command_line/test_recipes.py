@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments, StageArguments
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.command_line.flags import run_flags
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import words_of
+from emofusion.training.command_line.stages import BRANCHES, words_of_stage
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
+from emofusion.training.run.ready import check_words
 from helpers import REPOSITORY
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
@@ -22,7 +24,7 @@ PLACES = ["--data_dir", "corpus", "--output_dir", "out"]
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipe_as_shipped_parses(path: Path):
-    model, data, training = parse_arguments([str(path), *PLACES])
+    _, data, training, _ = parse_arguments([str(path), *PLACES])
     assert data.data_dir == "corpus"
     assert training.output_dir == "out"
     assert training.seed == 42
@@ -30,16 +32,36 @@ def test_recipe_as_shipped_parses(path: Path):
     assert training.load_best_model_at_end
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_stage_of_a_recipe_as_shipped_can_be_trained(path: Path):
+    words = [str(path), *PLACES, *(["--face_tracks=tracks"] if path.stem == "gated_units" else [])]
+    stages = parse_arguments(words).stages
+    if stages.branches_first:
+        for stage in (*BRANCHES, "fusion"):
+            check_words([*words_of_stage(words, stage, stages), "--output_dir=out"], f"{path.stem}, {stage}")
+    else:
+        check_words(words, path.stem)
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_branch_of_the_gated_recipe_is_the_recipe_of_it_alone(branch: str):
+    words = [str(REPOSITORY / "recipes" / "gated.yaml"), *PLACES]
+    stage = parse_arguments([*words_of_stage(words, branch, parse_arguments(words).stages), "--output_dir=out"])
+    alone = parse_arguments([str(REPOSITORY / "recipes" / f"{branch}.yaml"), *PLACES])
+    assert (stage.model, stage.data, stage.stages) == (alone.model, alone.data, alone.stages)
+    assert stage.training.to_dict() == alone.training.to_dict()
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("audio_baseline", ("audio", "emotions4", 10, 16, 1e-3, None)),
-        ("gated", ("gated", "emotions4", 20, 16, 1e-3, 5)),
-        ("gated_8class", ("gated", "emotions8", 25, 16, 1e-3, 8)),
+        ("source_audio", ("audio", "emotions4", 10, 16, 1e-3, None)),
+        ("source_gated", ("gated", "emotions4", 20, 16, 1e-3, 5)),
+        ("source_gated_8class", ("gated", "emotions8", 25, 16, 1e-3, 8)),
     ],
 )
 def test_recipe_of_the_source_has_its_settings(name: str, expected: tuple):
-    model, data, training = parse_arguments([str(REPOSITORY / "recipes" / f"{name}.yaml"), *PLACES])
+    model, data, training, _ = parse_arguments([str(REPOSITORY / "recipes" / f"{name}.yaml"), *PLACES])
     found = (
         model.fusion,
         data.label_set,
@@ -49,19 +71,19 @@ def test_recipe_of_the_source_has_its_settings(name: str, expected: tuple):
         training.early_stopping_patience,
     )
     assert found == expected
-    if name != "audio_baseline":
+    if name != "source_audio":
         assert training.lr_scheduler_type == "cosine"
 
 
 def test_arguments_flag_after_recipe_wins():
-    model, _, training = parse_arguments(
-        [str(REPOSITORY / "recipes/gated.yaml"), *PLACES, "--fusion", "xattn", "--num_train_epochs=2"]
+    model, _, training, _ = parse_arguments(
+        [str(REPOSITORY / "recipes/source_gated.yaml"), *PLACES, "--fusion", "xattn", "--num_train_epochs=2"]
     )
     assert (model.fusion, training.num_train_epochs) == ("xattn", 2)
 
 
 def test_arguments_no_flags_of_the_source_work():
-    model, data, _ = parse_arguments([*PLACES, "--no_spec_augment", "--no_modality_dropout", "--gate", "simple"])
+    model, data, *_ = parse_arguments([*PLACES, "--no_spec_augment", "--no_modality_dropout", "--gate", "simple"])
     assert (data.spec_augment, model.modality_dropout, model.gate) == (False, False, "simple")
 
 
@@ -99,7 +121,7 @@ def test_misspelt_flag_is_said_before_anything_else(word: str):
 
 
 def test_known_flags_are_those_of_the_dataclasses():
-    groups = (ModelArguments, DataArguments, EmoFusionTrainingArguments)
+    groups = (ModelArguments, DataArguments, EmoFusionTrainingArguments, StageArguments)
     assert set(run_flags()) == {item.name for group in groups for item in fields(group) if item.init}
 
 

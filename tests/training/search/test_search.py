@@ -55,7 +55,7 @@ def space_file(folder: Path, text: str = SPACE) -> str:
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_space_as_shipped_is_read_and_its_values_are_flags(path: Path):
-    recipe = REPOSITORY / "recipes" / ("audio_baseline.yaml" if path.stem == "audio" else "gated.yaml")
+    recipe = REPOSITORY / "recipes" / path.name
     for name, found in read_space(str(path)).items():
         for value in ends_of(found):
             parse_arguments([str(recipe), "--output_dir=out", f"--{name}={value}"])
