@@ -107,7 +107,7 @@ def _say(line: str) -> None:
 
 @contextmanager
 def no_bars_of_transformers() -> Iterator[None]:
-    """Saving takes a moment, and transformers would draw a bar for it at each checkpoint."""
+    """Saving or loading takes a moment, and transformers would draw a bar for it each time."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:

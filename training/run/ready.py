@@ -36,6 +36,7 @@ from emofusion.training.setup.identity import check_same_run, identity_of
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
 from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
+from .progress import no_bars_of_transformers
 from .tracking import check_wandb_login, folder_name, name_run
 from .trainer import EmoFusionTrainer, make_trainer
 
@@ -139,10 +140,11 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
     checkpoint = _checkpoint_of_same_run(arguments, identity)
     if checkpoint is not None:
         arguments.training.eval_on_start = False  # the start was before
-    before = seen_before(arguments, checkpoint)
-    seen = seen_after(before, arguments, config, clips)
-    leaky = leak_of(seen, arguments, clips)
-    model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
+    with no_bars_of_transformers():
+        before = seen_before(arguments, checkpoint)
+        seen = seen_after(before, arguments, config, clips)
+        leaky = leak_of(seen, arguments, clips)
+        model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
     if arguments.trains:
         standardise(model, arguments.model, clips.splits["train"])
     augmentation = augmentation_for(arguments, clips.splits.get("train"))

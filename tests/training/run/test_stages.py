@@ -121,10 +121,13 @@ def test_a_folder_with_stages_is_not_overwritten(done: Finished, words: list[str
         run_stages([*words, f"--output_dir={done.folder}"])
 
 
-def test_late_fusion_trains_nothing_and_is_the_mean_of_its_branches(done: Finished, words: list[str], tmp_path: Path):
+def test_late_fusion_trains_nothing_and_is_the_mean_of_its_branches(
+    done: Finished, words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
     late = run_stages(
         [*words, "--fusion=late", f"--output_dir={tmp_path / 'late'}"], branch_folder=done.folder, resume=True
     )
+    assert "Loading weights" not in capfd.readouterr().err, "a bar of transformers for every look at a branch"
     assert late.metrics["epochs"] == 0
     assert "validation_macro_f1" in late.metrics
     assert late.metrics["trained_modalities"] == ["audio", "video"]
