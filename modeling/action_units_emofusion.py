@@ -209,7 +209,8 @@ def as_faces(action_units: Any, size: int) -> list[Face | None]:
 
     Args:
         action_units: Those of one clip, as [`as_measured`] takes them, or a list of such with None for a clip without
-            any; or numbers `[clips, steps, size]`.
+            any; or numbers `[clips, steps, size]`. Nested lists of numbers, as rows of the dataset have them, are the
+            steps of one clip; several clips of one row each are a list of arrays.
         size (`int`): Measurements in a row.
 
     Raises:
@@ -217,8 +218,9 @@ def as_faces(action_units: Any, size: int) -> list[Face | None]:
     """
     items = [action_units]
     if isinstance(action_units, (list, tuple)):
-        numbers = bool(action_units) and all(np.isscalar(item) and not _is_path(item) for item in action_units)
-        items = items if numbers else list(action_units)
+        rows = action_units if _is_row(action_units[0], size) else [action_units]
+        is_one = all(_is_row(row, size) for row in rows) if action_units else False
+        items = items if is_one else list(action_units)
     elif not _is_path(action_units) and np.ndim(action_units) == 3:
         items = list(action_units)
     return [None if item is None else as_measured(item, f"clip {index}", size) for index, item in enumerate(items)]
@@ -245,6 +247,11 @@ def pack_rows(found: Sequence[np.ndarray | None], size: int) -> dict[str, torch.
     measured = units.isfinite().all(-1)
     units = torch.where(measured[..., None], units, 0.0)
     return {"action_units": units, "action_unit_mask": measured, "video_mask": measured.any(1)}
+
+
+def _is_row(item: Any, size: int) -> bool:
+    """Whether something is a list of `size` numbers."""
+    return isinstance(item, (list, tuple)) and len(item) == size and all(np.isscalar(number) for number in item)
 
 
 def _is_path(item: Any) -> bool:

@@ -42,6 +42,9 @@ class VideoEncoder(nn.Module):
         return pooled.flatten(1).unflatten(0, (batch, frames))
 
 
+FURTHEST = 5.0
+
+
 class Standardise(nn.Module):
     """Brings measurements to mean 0 and spread 1, as they were over the training clips.
 
@@ -70,8 +73,11 @@ class Standardise(nn.Module):
         self.std.copy_(torch.where(std > 1e-6, std, 1.0))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Standardise `rows [..., size]`."""
-        return (rows - self.mean) / self.std
+        """Standardise `rows [..., size]`; no measurement counts for more than `FURTHEST` spreads.
+
+        Some action units are hardly ever seen in training, and in another face they would outweigh all others.
+        """
+        return ((rows - self.mean) / self.std).clamp(-FURTHEST, FURTHEST)
 
 
 class ActionUnitEncoder(nn.Module):

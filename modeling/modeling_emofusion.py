@@ -170,6 +170,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         picture = self._picture(pixel_values, action_units, action_unit_mask)
         input_features = input_features if self.audio_encoder is not None else None
         self._check(picture, input_features)
+        if video_mask is None and picture is not None and self.config.video_encoder == "action_units":
+            video_mask = picture[..., -1].any(1)  # the last number of a row says whether it was measured
         there = self._there(*self._masks(picture, input_features, video_mask, audio_mask))
         return Modalities(
             audio=self._encode(self.audio_encoder, input_features, there[0], self.config.audio_embedding_size),
@@ -268,6 +270,13 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 raise ValueError(f"{name}: expected {list(nothing.shape)}, found {list(mask.shape)}")
             return mask.to(device=given.device, dtype=torch.bool)
 
+        if (
+            video_mask is None
+            and picture is not None
+            and picture.ndim == 3
+            and self.config.video_encoder != "resnet18"
+        ):
+            video_mask = picture[..., -1].any(1) if picture.shape[2] == self.config.action_unit_size + 1 else None
         return mask_of(input_features, audio_mask, "audio_mask"), mask_of(picture, video_mask, "video_mask")
 
     def _warn_of_unseen(self, there: dict[str, torch.Tensor]) -> None:

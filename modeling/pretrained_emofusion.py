@@ -50,8 +50,13 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         Returns:
             `EmoFusionModel`, with `output_loading_info=True` a pair of it and what was missing.
         """
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        if any(".attention_norm." in name for name in info["unexpected_keys"]):
+            raise ValueError(
+                f"{pretrained_model_name_or_path}: its cross-modal attention is of an older release (post-norm), and "
+                "these weights mean something else now; train it again"
+            )
         claimed = written_in(model.config) if check_seen else None
         weights = model.state_dict()
         model._sealed = claimed.of(weights) if claimed is not None else None
@@ -61,7 +66,7 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         elif model._sealed is not None and model._sealed.seen.never_trained:
             logger.warning_once(f"{pretrained_model_name_or_path}: it was never trained, so it answers by chance")
         write_into(model.config, model._sealed)
-        return loaded
+        return (model, info) if wants_info else model
 
     @property
     def seen(self) -> Seen:

@@ -90,7 +90,7 @@ class Account:
             if self.without_picture:
                 parts.append(f"{_several(len(self.without_picture), 'clip')} without")
         if self.unmeasured_steps:
-            parts.append(f"{self.unmeasured_steps} of {_several(self.steps, 'step')} without a face")
+            parts.append(f"{self.unmeasured_steps} of {_several(self.steps, 'step')} not measured")
         if self.notes:
             parts.append(f"{_several(len(self.notes), 'file')} with something odd but usable")
         if self.unreadable:
@@ -111,7 +111,7 @@ class Account:
             *((f"identical {kind}", len(groups), [_groups(groups, most)]) for kind, groups in self.identical.items()),
             *((f"face {word}", count, [""]) for word, count in sorted(self.faces.items()) if word != "not found"),
             ("face not found", len(self.faces_not_found), [_names(self.faces_not_found, most)]),
-            ("steps without a face", self.unmeasured_steps, [f"of {self.steps}"]),
+            ("steps not measured", self.unmeasured_steps, [f"of {self.steps}"]),
             ("duplicate files", len(self.duplicates), _by_kind(self.duplicates.items())),
             ("odd but usable", len(self.notes), _by_kind(self._each_note())),
             ("unreadable", len(self.unreadable), _by_kind(self.unreadable.items())),

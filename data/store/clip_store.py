@@ -30,6 +30,9 @@ from .settings import DecodeSettings
 STORE_VERSION = 4
 """Raised whenever the same files and settings would be decoded to something else."""
 
+UNITS_FILE = ".units.npz"
+"""How files end that lie beside a store and hold the action units of its clips."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -130,6 +133,8 @@ def remove_store(data_dir: Path, settings: DecodeSettings, cache_dir: Path) -> N
     if folder.is_dir():
         with FileLock(f"{folder}.lock"):
             shutil.rmtree(folder, ignore_errors=True)
+            for units in cache_dir.glob(f"{folder.name}.*{UNITS_FILE}"):
+                units.unlink()
 
 
 def _key(take: Take, faces: Faces | None) -> str:

@@ -12,8 +12,11 @@ from emofusion.data.sources.action_units import ActionUnits
 from emofusion.data.whole_files import write_whole
 
 from .arrow_parts import STORE_FEATURES
-from .clip_store import Store
+from .clip_store import UNITS_FILE, Store
 from .settings import DecodeSettings
+
+_VERSION = 1
+"""Raised whenever the same tables would be read as something else."""
 
 _COLUMN = Features({"action_units": ListFeature(ListFeature(Value("float32"))), "has_video": Value("bool")})
 UNIT_FEATURES = Features(
@@ -23,7 +26,10 @@ UNIT_FEATURES = Features(
 
 
 def with_action_units(store: Store, units: ActionUnits, settings: DecodeSettings) -> Store:
-    """The store with `action_units` in place of `frames`; `has_video` tells whether a clip has them."""
+    """The store with `action_units` in place of `frames`; `has_video` tells whether a clip has them.
+
+    A clip that has neither sound nor action units is left out, and its file told with those that cannot be read.
+    """
     found = _measured(store, units, settings)
     units_of_rows: list[list[list[float]] | None] = [None] * len(store.rows)
     content = hashlib.sha256(store.fingerprint.encode())
@@ -33,7 +39,11 @@ def with_action_units(store: Store, units: ActionUnits, settings: DecodeSettings
     columns = {"action_units": units_of_rows, "has_video": [units is not None for units in units_of_rows]}
     beside = Dataset.from_dict(columns, features=_COLUMN)
     rows = concatenate_datasets([store.rows.remove_columns(["frames", "has_video"]), beside], axis=1)
-    return replace(store, rows=rows, fingerprint=content.hexdigest()[:16])
+    sounds, sources = store.rows.data.column("has_audio").to_pylist(), store.rows.data.column("source").to_pylist()
+    order = [row for row in store.order if sounds[row] or units_of_rows[row] is not None]
+    empty = {sources[row]: "no sound in it, and no action units for it" for row in set(store.order) - set(order)}
+    unreadable = dict(sorted({**store.unreadable, **empty}.items()))
+    return replace(store, rows=rows, order=order, unreadable=unreadable, fingerprint=content.hexdigest()[:16])
 
 
 def unmeasured_steps(store: Store) -> tuple[int, int]:
@@ -46,9 +56,9 @@ def unmeasured_steps(store: Store) -> tuple[int, int]:
 def _measured(store: Store, units: ActionUnits, settings: DecodeSettings) -> list[np.ndarray | None]:
     """float32 `[steps, 35]` of each clip; None where in no step a face was seen. Tables are read once."""
     names, starts = store.column("clip"), store.column("start")
-    identity = repr([list(map(units.stamp, names)), starts, asdict(settings)])
+    identity = repr([_VERSION, names, list(map(units.stamp, names)), starts, asdict(settings)])
     key = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    path = store.folder.with_suffix(f".{key}.units.npz")
+    path = store.folder.with_suffix(f".{key}{UNITS_FILE}")
     found = _read(path, names)
     if found is None:
         found = [

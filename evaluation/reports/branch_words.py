@@ -27,7 +27,7 @@ def branches_table(metrics: Mapping[str, Any]) -> str:
         of_fusion = {name: metrics.get(f"test_{name}") for name in (*TITLES, "calibration_error")}
         rows.append([metrics["fusion"], *_scores(of_fusion | {"parameters": metrics["parameters"]}), "", "", "", ""])
     header = ["model", "UAR", "macro-F1", "accuracy", "calibration error", "parameters"]
-    header += ["fusion is ahead in UAR, 95 %", "p", "in macro-F1, 95 %", "fusion without the other keeps"]
+    header += ["fusion less branch in UAR, 95 %", "p", "in macro-F1, 95 %", "fusion without the other keeps"]
     return markdown_table(header, [[cell or "-" for cell in row] for row in rows])
 
 
@@ -63,7 +63,7 @@ def branch_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines = [f"{words:{width}}  UAR {found['uar']:.3f}  macro-F1 {found['macro_f1']:.3f}" for words, found in rows]
     name, why = _reference(metrics)
     gain = metrics["fusion_gain"]["over"][name]["uar"]
-    lines[-1] += f"  ahead of {_ALONE.get(name, name)} alone ({why}) by {difference(gain)} UAR over {_actors(gain)}"
+    lines[-1] += f"  against {_ALONE.get(name, name)} alone ({why}): {difference(gain)} UAR over {_actors(gain)}"
     return lines
 
 
@@ -93,14 +93,15 @@ def _reference(metrics: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def gains_table(fusions: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row each fusion that has branches: how far it is ahead of the better one; empty where none has.
+    """A row each fusion that has branches: how far it is from the better one; empty where none has.
 
     Args:
         fusions (`Mapping`): Records with `branches` and `fusion_gain` by the name of the model.
     """
     found = {name: record for name, record in fusions.items() if record.get("branches")}
-    header = ["fusion", "better branch by validation", "ahead in UAR, 95 %", "p"]
-    header += ["better branch on the test", "ahead in UAR, 95 %", "p", "sound alone keeps", "picture alone keeps"]
+    header = ["fusion", "better branch by validation", "fusion less branch in UAR, 95 %", "p"]
+    header += ["better branch on the test", "fusion less branch in UAR, 95 %", "p"]
+    header += ["sound alone keeps", "picture alone keeps"]
     return markdown_table(header, [[name, *_gains(record)] for name, record in found.items()])
 
 

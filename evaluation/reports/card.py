@@ -185,7 +185,7 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
     corpus = metrics["corpus"]
     slug = re.sub(r"[^a-z0-9]+", "-", corpus.lower()).strip("-")
     met = _met(metrics)
-    task = "audio-classification" if met == ["audio"] else "video-classification"
+    task, pipeline = _task(met, metrics.get("video_encoder") == "action_units")
     warning = {True: "leaky split", None: "perhaps a leaky split"}.get(metrics.get("leaky", False), "")
     notes = [word for word in (warning, split_name(metrics)) if word]
     results = [
@@ -206,10 +206,17 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
         model_name=model_name,
         license=license_id,
         library_name="transformers",
-        pipeline_tag=task,
+        pipeline_tag=pipeline,
         tags=_tags(met, slug, bool(metrics.get("corpus_synthetic"))),
         eval_results=results or None,
     )
+
+
+def _task(met: list[str], units: bool) -> tuple[str, str | None]:
+    """What the hub calls the task, and the pipeline that can do it: of a table of action units there is none."""
+    if met == ["audio"] or (units and "audio" in met):
+        return "audio-classification", "audio-classification"
+    return ("tabular-classification", None) if units else ("video-classification", "video-classification")
 
 
 def _tags(met: list[str], slug: str, synthetic: bool) -> list[str]:

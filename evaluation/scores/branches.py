@@ -107,7 +107,7 @@ def _alone(name: str, runs: Sequence[Scored], table: pd.DataFrame, fusions: Sequ
 def _kept(name: str, runs: Sequence[Scored], fusions: Sequence[Scored]) -> float | None:
     """UAR of the fusions given one modality over that of its branch, both means over the runs."""
     condition = _ALONE.get(name)
-    rows = [row for record, _ in fusions for row in record["robustness"] if row["condition"] == condition]
+    rows = [row for record, _ in fusions for row in record.get("robustness") or [] if row["condition"] == condition]
     # A clip that lacks the other modality is scored by the branch and has nothing to be taken away.
     if sum(row["clips"] for row in rows) != sum(len(table) for _, table in runs):
         return None

@@ -273,3 +273,30 @@ def test_wrong_action_units_are_named(action_units, message: str):
 def test_model_of_frames_takes_no_action_units(tiny_config: EmoFusionConfig):
     with pytest.raises(ValueError, match="action_units: this model reads none"):
         EmoFusionProcessor.from_config(tiny_config)(action_units=np.zeros(35))
+
+
+def test_rows_of_the_dataset_are_one_clip_however_they_are_written():
+    config = EmoFusionConfig(fusion="video", video_encoder="action_units", num_frames=4)
+    processor, rows = EmoFusionProcessor.from_config(config), np.ones((4, 35), np.float32)
+    for given in (rows, rows.tolist(), [rows.tolist()], rows[None]):
+        assert processor(action_units=given)["action_units"].shape == (1, 4, 35)
+    assert processor(action_units=[rows, rows])["action_units"].shape == (2, 4, 35)
+    assert processor(action_units=rows[0].tolist())["action_units"].shape == (1, 1, 35)
+
+
+def test_measurement_that_is_far_from_all_of_training_counts_for_5_spreads_at_most():
+    standardise = Standardise(2)
+    standardise.fit(torch.tensor([[-1.0, 0.0], [1.0, 0.0]]))
+    found = standardise(torch.tensor([[30.0, 1.0], [-6.0, -7.0]]))
+    assert found.tolist() == [[5.0, 1.0], [-5.0, -5.0]]
+
+
+@torch.no_grad()
+def test_clip_that_was_measured_nowhere_has_no_picture_without_a_mask_too():
+    torch.manual_seed(0)
+    model = EmoFusionModel(EmoFusionConfig(video_encoder="action_units", encoder_width=8, num_frames=2)).eval()
+    units = torch.ones(2, 2, 35)
+    units[1] = torch.nan
+    gate = model(action_units=units, input_features=torch.randn(2, 64, 188)).gate
+    assert gate[1] == 1
+    assert 0 < gate[0] < 1

@@ -131,6 +131,12 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         if units is not None:
             store = with_action_units(store, units, self.config.decode_settings)
             account.unreadable |= units.unreadable
+            if not any(store.column("has_video")):
+                raise ValueError(
+                    f"face_tracks {self.config.face_tracks}: expected action units of the clips in "
+                    f"{self.config.data_dir}, found none of these {len(takes)}; a table is called by the last six "
+                    "numbers of a clip, such as 01-01-06-01-02-01-12"
+                )
         self._complete_account(account, store)
         self._left = store, account
         if tell:

@@ -1,5 +1,6 @@
 """`load_dataset("ravdess", face_tracks=...)`: action units in place of frames, and an account of them."""
 
+import shutil
 from pathlib import Path
 
 import datasets
@@ -12,7 +13,7 @@ from emofusion.data import ClipCollator, ClipInputs
 from emofusion.data.corpora.ravdess import Ravdess
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
 from helpers.corpora.openface_files import write_means, write_tracks
-from helpers.corpora.ravdess_files import write_corpus
+from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.tiny_models import SIZES
 
 ACTORS, EMOTIONS = (1, 2), (1, 3, 4)
@@ -51,7 +52,7 @@ def test_tracks_become_rows_of_the_window(place: Path):
     assert (account.picture, account.with_picture, account.without_picture) == ("action units", 5, [STEMS[0][3:]])
     lost = sum(int(np.isnan(units[:, 0]).sum()) for units in found if units is not None)
     assert (account.steps, account.unmeasured_steps) == (20, lost) and 5 <= lost <= 10
-    assert f"5 clips with action units; 1 clip without; {lost} of 20 steps without a face" in account.summary()
+    assert f"5 clips with action units; 1 clip without; {lost} of 20 steps not measured" in account.summary()
     assert "with action units" in account.table() and "with picture" not in account.table()
     assert any(gap.startswith("1 clips without action units") for gap in account.gaps())
 
@@ -138,3 +139,20 @@ def test_real_voices_and_real_action_units_are_one_corpus(test_data: Path, tmp_p
     builder.download_and_prepare()
     account = builder.account
     assert (account.takes, account.with_picture, account.with_sound, account.unmeasured_steps) == (120, 120, 120, 0)
+
+
+def test_tables_of_no_clip_are_refused(place: Path):
+    tracks = write_means(place / "others.csv", [stem.replace("-01-01-", "-02-02-") for stem in STEMS])
+    with pytest.raises(ValueError, match="others.csv: expected action units of the clips .*, found none of these 6"):
+        builder_of(place, tracks).download_and_prepare()
+
+
+def test_clip_with_neither_sound_nor_action_units_is_left_out_and_told(place: Path, tmp_path: Path):
+    shutil.copytree(place / "corpus", tmp_path / "corpus")
+    silent = write_named(tmp_path / "corpus", "02-01-08-01-01-01-01", "silent.mp4")
+    builder = builder_of(tmp_path, write_means(tmp_path / "means.csv", STEMS))
+    builder.download_and_prepare()
+    assert len(builder.as_dataset("all")) == len(STEMS)
+    assert builder.account.unreadable == {
+        silent.relative_to(tmp_path / "corpus").as_posix(): "no sound in it, and no action units for it"
+    }

@@ -267,6 +267,17 @@ def test_gate_lines_go_from_undisturbed_to_the_worst():
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["gated"]
 
 
+def test_gate_of_action_units_is_drawn_against_their_noise():
+    names = {"black frames 50 %": "noisy action units 10 dB", "black frames 100 %": "noisy action units 0 dB"}
+    rows = [row | {"condition": names.get(row["condition"], row["condition"])} for row in damaged()]
+    figure = gate_figure({"gated": rows}, "title")
+    gates = {row["condition"]: row["gate"] for row in rows}
+    assert [axes.get_xlabel() for axes in figure.axes][1:] == ["noise in the action units"]
+    expected = [gates[name] for name in ("audio and video", "noisy action units 10 dB", "noisy action units 0 dB")]
+    assert heights(figure, "gated", panel=1) == expected
+    assert len(gate_figure({"units": rows, "frames": damaged()}, "title").axes) == 3
+
+
 def test_gate_of_runs_without_one_is_refused():
     with pytest.raises(ValueError, match="none of the runs audio, video has one"):
         gate_figure({"audio": damaged(None), "video": []}, "title")

@@ -66,7 +66,7 @@ def test_summary_ends_with_three_lines():
     assert lines[1].strip().startswith(f"picture alone  UAR {branches['video']['uar']:.3f}")
     assert lines[2].strip().startswith(f"gated          UAR {AHEAD['test_uar']:.3f}")
     assert lines[2].endswith(
-        f"ahead of sound alone (better by validation UAR) by {gain['mean']:+.3f} "
+        f"against sound alone (better by validation UAR): {gain['mean']:+.3f} "
         f"({gain['low']:+.3f} to {gain['high']:+.3f}) UAR over 4 actors"
     )
 
