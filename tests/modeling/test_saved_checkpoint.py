@@ -367,3 +367,14 @@ def test_seen_is_of_the_weights_at_this_moment():
     assert other.seen == NOBODY_KNOWS
     model.load_state_dict(trained)
     assert model.seen == SEEN  # they are the very same again
+
+
+def test_cross_modal_attention_of_an_older_release_is_refused(tmp_path: Path):
+    """Its norms stood behind the attention: loaded as these, the model would answer something else."""
+    trained_model("xattn").save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    old = {name.replace("_input_norm", "_norm"): value for name, value in weights.items()}
+    assert old.keys() != weights.keys()
+    save_file(old, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="its cross-modal attention is of an older release .* train it again"):
+        EmoFusionModel.from_pretrained(tmp_path)
