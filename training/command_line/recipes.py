@@ -56,11 +56,19 @@ def check_fields(settings: dict[str, Any], place: str) -> None:
     Raises:
         ArgumentError: One is not.
     """
-    known = run_flags()
+    known = [*run_flags(), *BLOCKS]
     for name, value in settings.items():
         if name in BLOCKS and isinstance(value, dict):
             check_block(value, f"{place}: {name}")
             continue
+        if name in BLOCKS and name != "fusion":
+            if value is not None:
+                raise ArgumentError(
+                    f"{place}: {name}: expected a block, `field: value` lines below it, found {value!r}"
+                )
+            continue
+        if name in STAGE_FLAGS and isinstance(value, dict):
+            raise ArgumentError(f"{place}: {name}: expected one value; blocks such as `audio:` stand beside it")
         if name in EXPERIMENT_FLAGS:
             raise ArgumentError(f"{place}: {name} is of several runs; write it on the command line, as --{name}")
         if name not in known:
@@ -93,6 +101,25 @@ def words_of(settings: dict[str, Any]) -> list[str]:
     return words
 
 
+class _EachOnce(yaml.SafeLoader):
+    """YAML in which a field stands once; PyYAML would take the last and pass over the others."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """PyYAML's own.
+
+        Raises:
+            yaml.YAMLError: A field stands there twice.
+        """
+        names = [self.construct_object(name, deep=True) for name, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                hint = "; name the fusion in its block: `fusion: {fusion: late}`" if name == "fusion" else ""
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{name!r} stands there twice{hint}", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def read_mapping(path: str, named_by: str, expected: str) -> dict[Any, Any]:
     """The mapping in a YAML file.
 
@@ -107,7 +134,7 @@ def read_mapping(path: str, named_by: str, expected: str) -> dict[Any, Any]:
     if not Path(path).is_file():
         raise ArgumentError(f"{named_by}{path}: no such {'file' if named_by else 'recipe'}")
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _EachOnce)  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):

@@ -156,12 +156,14 @@ def _planned(words: Sequence[str], arguments: Arguments, place: Path) -> dict[st
     stages, out, fusion = arguments.stages, Path(str(arguments.training.output_dir)), _fusion_of(words, arguments)
     if fusion in BRANCHES:
         return {fusion: (words_of_stage(words, fusion, stages, last=True), out)}
-    planned = {name: (words_of_stage(words, name, stages), place / name) for name in BRANCHES}
-    begins = {"start_head", "embedding_views"} | ({"num_train_epochs"} if fusion == "late" else set())
-    planned["fusion"] = without(words_of_fusion(words, stages, fusion, {}), begins), out
+    # Before its branches are there nothing can start from them, and a model that does not needs an epoch.
+    found = without(words_of_fusion(words, stages, fusion, {}), {"start_head", "embedding_views"})
+    if parse_arguments([*found, "--output_dir=."]).trains_nothing:
+        found.append("--num_train_epochs=1")
+    planned = {"fusion": (found, out)}
     if stages.joint_epochs:
         planned["joint"] = without(words_of_joint(words, stages, ""), {"model_name_or_path"}), out
-    return planned
+    return planned | {name: (words_of_stage(words, name, stages), place / name) for name in BRANCHES}
 
 
 def _look_at_clips(words: Sequence[str], arguments: Arguments, fusion: str) -> None:
@@ -181,7 +183,10 @@ def _tell_unused(arguments: Arguments) -> None:
     stages, default = arguments.stages, StageArguments()
     unused = [item.name for item in fields(default) if getattr(stages, item.name) != getattr(default, item.name)]
     if unused and not stages.branches_first and PartialState().is_main_process:
-        logger.warning("without --branches_first there is one stage: %s, or that block, does nothing", unused[0])
+        named = ", ".join(name.removesuffix("_settings") for name in unused)
+        logger.warning(
+            "without --branches_first there is one stage, and what is said of others does nothing: %s", named
+        )
 
 
 def _check(arguments: Arguments) -> None:

@@ -124,12 +124,27 @@ def test_fusions_that_differ_in_their_head_alone_share_their_branches(recipe):
         ("video:\n  encoder_width: 8", "video: encoder_width is about all stages; write it beside the blocks"),
         ("video:\n  max_eval_samples: 8", "video: max_eval_samples is about all stages"),
         ("fusion:\n  branches_first: true", "fusion: branches_first is about all stages"),
+        ("audio: resnet18", "audio: expected a block, `field: value` lines below it, found 'resnet18'"),
+        ("audoi:\n  seed: 1", "no such field 'audoi'; did you mean 'audio'"),
+        ("audio:\n  seed: 1\naudio:\n  seed: 2", "'audio' stands there twice"),
+        ("fusion: late\nfusion:\n  seed: 2", "'fusion' stands there twice; name the fusion in its block"),
     ],
 )
 def test_blocks_have_fields_of_a_run_alone(tmp_path, block, words):
     path = tmp_path / "bad.yaml"
     path.write_text(f"branches_first: true\n{block}\n", encoding="utf-8")
     with pytest.raises(ArgumentError, match=words):
+        parse_arguments([str(path), "--output_dir=out"])
+
+
+def test_blocks_of_one_field_or_of_none_are_read(tmp_path):
+    path = tmp_path / "nested.yaml"
+    path.write_text("branches_first: true\naudio:\nfusion: late\n", encoding="utf-8")
+    words = [str(path)]
+    assert told(words, "fusion")["fusion"] == "late"
+    assert told(words, "audio")["fusion"] == "audio"
+    path.write_text("branches_first:\n  audio: {seed: 1}\n", encoding="utf-8")
+    with pytest.raises(ArgumentError, match="branches_first: expected one value; blocks such as"):
         parse_arguments([str(path), "--output_dir=out"])
 
 
