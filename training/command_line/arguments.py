@@ -219,6 +219,21 @@ class DataArguments:
     )
 
 
+AUGMENTATION = (
+    "spec_augment",
+    "spec_augment_strength",
+    "frame_augment",
+    "time_shift",
+    "gain_augment",
+    "noise_augment",
+    "mel_warp",
+    "black_augment",
+    "unit_noise_augment",
+    "mixup_alpha",
+)
+"""The fields of `DataArguments` that say what training does to clips beyond reading them."""
+
+
 @dataclass
 class ExperimentArguments:
     """Several runs by one command; everything else on the command line goes to each of them."""

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import AUGMENTATION, DataArguments, ModelArguments
 from emofusion.training.command_line.recipes import read_mapping
 from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
@@ -26,18 +26,7 @@ from emofusion.training.errors import ArgumentError
 # concerns the machine, and the seed: the best of several seeds is luck.
 SEARCHABLE = {
     ModelArguments: [item.name for item in fields(ModelArguments) if item.name != "model_name_or_path"],
-    DataArguments: [
-        "spec_augment",
-        "spec_augment_strength",
-        "frame_augment",
-        "time_shift",
-        "gain_augment",
-        "noise_augment",
-        "mel_warp",
-        "black_augment",
-        "unit_noise_augment",
-        "mixup_alpha",
-    ],
+    DataArguments: list(AUGMENTATION),
     EmoFusionTrainingArguments: [
         "learning_rate",
         "audio_learning_rate",

@@ -10,7 +10,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from emofusion.data.whole_files import write_json
 from emofusion.evaluation.run_files import IDENTITY_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.arguments import AUGMENTATION, ModelArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
@@ -71,16 +71,7 @@ _DATA = (
     "fold",
     "channel",
     "face_tracks",
-    "spec_augment",
-    "spec_augment_strength",
-    "frame_augment",
-    "time_shift",
-    "gain_augment",
-    "noise_augment",
-    "mel_warp",
-    "black_augment",
-    "unit_noise_augment",
-    "mixup_alpha",
+    *AUGMENTATION,
 )
 
 

@@ -55,7 +55,9 @@ def check_start_head(model_args: ModelArguments, fusion: str) -> None:
     if not model_args.start_head:
         return
     if fusion not in STARTS:
-        raise ArgumentError(f"--start_head: a model with fusion={fusion!r} has one branch; take one of {_names()}")
+        raise ArgumentError(
+            f"--start_head: a model with fusion={fusion!r} has one branch; take one of {', '.join(STARTS)}"
+        )
     for modality in MODALITIES:
         source = getattr(model_args, f"{modality}_encoder_weights")
         if source is None:
@@ -146,7 +148,3 @@ STARTS: dict[str, Callable[..., None]] = {
     "xattn": _start_xattn,
 }
 """How each fusion begins."""
-
-
-def _names() -> str:
-    return ", ".join(STARTS)
