@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from .arguments import DataArguments, ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
@@ -49,6 +50,15 @@ def name_of(word: str) -> str | None:
 def names_flag(words: Sequence[str], name: str) -> bool:
     """Whether a flag is among the words, spelt `--output_dir` or `--output-dir`."""
     return any(name_of(word) == name for word in words)
+
+
+def last_value(words: Sequence[str], name: str) -> str | None:
+    """The value that counts of a flag, written `--fold 1` or `--fold=1`; None where it is not among the words."""
+    found = None
+    for word, after in pairwise([*words, ""]):
+        if name_of(word) == name:
+            found = word.split("=", 1)[1] if "=" in word else after
+    return found
 
 
 def without(words: Sequence[str], names: Collection[str]) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import StageArguments
-from .flags import STAGE_FLAGS, names_flag, without
+from .arguments import DataArguments, StageArguments
+from .flags import STAGE_FLAGS, last_value, names_flag, without
 from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words_of
 
 BRANCHES = ("audio", "video")
@@ -34,6 +34,9 @@ _OF_BRANCH = ("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
 _PUSH = ("push_to_hub", "hub_model_id")
 """What only the last stage does."""
 
+DEFAULT_SEED = "42"
+"""That of transformers' TrainingArguments."""
+
 DEFAULT_VIEWS = 4
 """Augmented views on which the head of a fusion is trained, where nobody says how many."""
 
@@ -41,7 +44,8 @@ DEFAULT_VIEWS = 4
 def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, last: bool = False) -> list[str]:
     """The command line of a stage, but for its output folder: what all have in common, its block, and flags.
 
-    A flag on the command line wins over the block, and the block over the recipe's other fields.
+    A flag on the command line wins over the block, and the block over the recipe's other fields. `{fold}` and `{seed}`
+    in a value stand for those of the run, so that each finds the branch of its own fold.
 
     Args:
         words (`Sequence[str]`): The command line of the whole training; its first word may be a recipe.
@@ -58,6 +62,8 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, las
         common = words_of(read_recipe(flags.pop(0)))
     dropped = {*STAGE_FLAGS, *_not_of(stage)} - set(_PUSH if last else ())
     found = without([*common, *words_of(block_of(stage, stages)), *flags], dropped)
+    fold, seed = last_value(found, "fold") or str(DataArguments.fold), last_value(found, "seed") or DEFAULT_SEED
+    found = [word.replace("{fold}", fold).replace("{seed}", seed) for word in found]
     return [*found, f"--fusion={stage}"] if stage in BRANCHES else found
 
 

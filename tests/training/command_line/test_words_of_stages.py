@@ -80,6 +80,23 @@ def test_branch_that_is_all_that_is_wanted_is_pushed():
     assert (made.training.push_to_hub, made.training.hub_model_id) == (True, "me/it")
 
 
+@pytest.mark.parametrize(
+    ("flags", "folder"),
+    [
+        ([], "runs/fold_0_seed_42"),
+        (["--fold=3", "--seed", "7"], "runs/fold_3_seed_7"),
+        (["--fold", "1", "--fold=2"], "runs/fold_2_seed_42"),
+    ],
+)
+def test_each_run_finds_the_branch_of_its_fold(flags, folder):
+    there = {"model_name_or_path": "runs/fold_{fold}_seed_{seed}", "num_train_epochs": 0}
+    words = ["--branches_first", "--audio_settings", json.dumps(there), *flags]
+    audio = told(words, "audio")
+    assert audio["model_name_or_path"] == folder
+    assert f"fold_{audio['fold']}_seed_{audio['seed']}" in folder
+    assert told(words, "video")["model_name_or_path"] is None
+
+
 def test_head_can_begin_anew():
     flags = ["--start_head=false", "--num_train_epochs=3"]
     made = parse_arguments([*words_of_fusion(flags, StageArguments(), "late", {}), "--output_dir=out"])
