@@ -94,6 +94,10 @@ class TrainingFields(TypedDict, total=False):
     """What only a run that trained has."""
 
     epochs: Annotated[float, Note("passes over the training clips; absent where nothing was trained", "epochs")]
+    embedding_views: Annotated[
+        int, Note("augmented views of each training clip on whose embeddings the head alone was trained; absent where "
+                  "the encoders learned, too")
+    ]  # fmt: skip
     train_loss: Annotated[float, Note("mean loss over all steps; absent after a resume, which knows some only")]
     select: Annotated[
         str, Note("which weights were kept: `best`, a checkpoint that the validation actors chose, or `last`, the end "

@@ -114,6 +114,8 @@ def train(run: Run) -> PreparedFields:
     loss = result.training_loss if result is not None and run.checkpoint is None else None
     args = run.arguments.training
     trained = training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
+    if views := run.arguments.model.embedding_views:
+        trained["embedding_views"] = views
     return {**trained, **calibrated}
 
 

@@ -379,6 +379,13 @@ def test_card_says_by_what_the_checkpoint_was_chosen(tmp_path: Path):
     assert "with the lowest loss on the validation actors (1.250) was kept" in written(by_loss, tmp_path).text
 
 
+def test_card_says_where_the_head_alone_was_trained(tmp_path: Path):
+    text = written(metrics_of(embedding_views=4), tmp_path).text
+    assert "10 epochs of the head alone: the encoders stayed as they were" in text
+    assert "4 augmented views of each clip; the checkpoint with the best macro-F1" in text
+    assert "of the head alone" not in written(RUNS["fused"], tmp_path).text
+
+
 def test_plots_of_an_earlier_run_are_not_shown(tmp_path: Path):
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots" / "actors.png").touch()

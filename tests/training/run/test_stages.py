@@ -12,6 +12,7 @@ from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.modeling import EmoFusionModel
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.stages import DEFAULT_VIEWS
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.experiments.ablation import ablate
 from emofusion.training.run.stages import Finished, run_stages
@@ -131,6 +132,9 @@ def test_late_fusion_trains_nothing_and_is_the_mean_of_its_branches(
     )
     assert "Loading weights" not in capfd.readouterr().err, "a bar of transformers for every look at a branch"
     assert late.metrics["epochs"] == 0
+    assert "embedding_views" not in late.metrics
+    assert done.metrics["embedding_views"] == DEFAULT_VIEWS
+    assert "embedding_views" not in done.branches["audio"].metrics
     assert "validation_macro_f1" in late.metrics
     assert late.metrics["trained_modalities"] == ["audio", "video"]
     assert late.metrics["branches"]["audio"]["uar"] == done.branches["audio"].metrics["test_uar"]
