@@ -31,8 +31,8 @@ _OF_FUSION = (
 _OF_BRANCH = ("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
 """What only one branch has."""
 
-_PUSH = ("push_to_hub", "hub_model_id")
-"""What only the last stage does."""
+_AT_THE_END = ("push_to_hub", "hub_model_id", "calibrate")
+"""What only the last stage does: fusions that are calibrated share their branches with those that are not."""
 
 DEFAULT_SEED = "42"
 """That of transformers' TrainingArguments."""
@@ -60,7 +60,7 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, las
     flags = list(words)
     if starts_with_recipe(words):
         common = words_of(read_recipe(flags.pop(0)))
-    dropped = {*STAGE_FLAGS, *_not_of(stage)} - set(_PUSH if last else ())
+    dropped = {*STAGE_FLAGS, *_not_of(stage)} - set(_AT_THE_END if last else ())
     found = without([*common, *words_of(block_of(stage, stages)), *flags], dropped)
     fold, seed = last_value(found, "fold") or str(DataArguments.fold), last_value(found, "seed") or DEFAULT_SEED
     found = [word.replace("{fold}", fold).replace("{seed}", seed) for word in found]
@@ -72,7 +72,7 @@ def _not_of(stage: str) -> set[str]:
     if stage not in BRANCHES:
         return {"output_dir", "model_name_or_path", *(f"{branch}_encoder_weights" for branch in BRANCHES)}
     other = BRANCHES[1 - BRANCHES.index(stage)]
-    return {"output_dir", *_PUSH, *_OF_FUSION, *(name.format(other) for name in _OF_BRANCH)}
+    return {"output_dir", *_AT_THE_END, *_OF_FUSION, *(name.format(other) for name in _OF_BRANCH)}
 
 
 def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:

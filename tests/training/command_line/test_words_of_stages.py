@@ -74,10 +74,12 @@ def test_what_is_of_another_stage_is_left_out():
     assert (audio["push_to_hub"], audio["fold"]) == (False, 1)
 
 
-def test_branch_that_is_all_that_is_wanted_is_pushed():
-    words = ["--branches_first", "--push_to_hub", "--hub_model_id=me/it"]
+def test_branch_that_is_all_that_is_wanted_is_pushed_and_calibrated():
+    words = ["--branches_first", "--push_to_hub", "--hub_model_id=me/it", "--calibrate"]
     made = parse_arguments([*words_of_stage(words, "audio", StageArguments(), last=True), "--output_dir=out"])
-    assert (made.training.push_to_hub, made.training.hub_model_id) == (True, "me/it")
+    assert (made.training.push_to_hub, made.training.hub_model_id, made.training.calibrate) == (True, "me/it", True)
+    made = parse_arguments([*words_of_stage(words, "audio", StageArguments()), "--output_dir=out"])
+    assert (made.training.push_to_hub, made.training.calibrate) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,13 @@ def test_all_weights_together_begin_with_the_trained_head(recipe):
 
 def test_fusions_that_differ_in_their_head_alone_share_their_branches(recipe):
     words = [recipe, "--output_dir=out"]
-    same = [["--fusion=late"], ["--gate=simple"], ["--modality_dropout_p=0.1"], ["--fusion_settings", "{}"]]
+    same = [
+        ["--fusion=late"],
+        ["--fusion=late", "--calibrate"],
+        ["--gate=simple"],
+        ["--modality_dropout_p=0.1"],
+        ["--fusion_settings", "{}"],
+    ]
     assert {branch_words([*words, *more]) for more in same} == {branch_words(words)}
     for more in (["--audio_encoder=cnn"], ["--audio_settings", '{"num_train_epochs": 3}'], ["--weight_decay=0.1"]):
         assert branch_words([*words, *more]) != branch_words(words)
