@@ -308,6 +308,13 @@ class TrainingDefaults:
             "for each branch, and the share of the sound. The test goes by them."
         },
     )
+    unsure_accuracy: float = field(
+        default=0.0,
+        metadata={
+            "help": "Let the model say `unsure` below the smallest probability from which on such a share of its "
+            "answers, 0.8 for example, is right on the validation actors; 0 lets it always answer."
+        },
+    )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})
     per_device_train_batch_size: int = field(default=16, metadata={"help": "Clips of a training step, per device."})
     per_device_eval_batch_size: int = field(default=32, metadata={"help": "Clips of an evaluation step, per device."})

@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
         _NOT_NEGATIVE,
     ),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "ema_decay"), _BELOW_ONE),
-    **dict.fromkeys(("noise_augment", "black_augment", "unit_noise_augment"), _up_to(1)),
+    **dict.fromkeys(("noise_augment", "black_augment", "unit_noise_augment", "unsure_accuracy"), _up_to(1)),
     "time_shift": _up_to(SOUND_MARGIN_S),
     "gain_augment": _up_to(30),
     "mel_warp": _up_to(0.5),

@@ -29,7 +29,7 @@ from emofusion.training.errors import ArgumentError
 logger = logging.getLogger(__name__)
 
 CorpusBuilder = ClipBuilder | StillImages
-_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate"
+_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate or --unsure_accuracy"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def needed_splits(arguments: Arguments) -> tuple[str, ...]:
     """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on."""
     needed = {
         "train": arguments.trains,
-        "validation": arguments.validates or arguments.training.calibrate,
+        "validation": arguments.validates or bool(arguments.training.fits),
         "test": True,
     }
     return tuple(name for name in SPLITS if needed[name])

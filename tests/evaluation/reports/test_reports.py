@@ -10,10 +10,10 @@ from scipy import stats
 
 from emofusion.evaluation.reports import ablation_report, ablation_table, fold_report
 from emofusion.evaluation.reports.subject import worst_leak
-from emofusion.evaluation.scores.comparison import compared
 from emofusion.evaluation.scores.folds import mean_robustness, over_folds, summarise
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.scores.scoring import score_predictions
+from emofusion.evaluation.scores.significance import compared
 from helpers.runs.run_records import beside_branches
 
 BESIDE = beside_branches(0.4, 0.5, 0.1)

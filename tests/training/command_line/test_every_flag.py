@@ -253,6 +253,7 @@ def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
         (["--warmup_steps=1.5"], "--warmup_steps 1.5: write a whole number of steps, or a share"),
         (["--label_smoothing_factor=1"], "--label_smoothing_factor 1.0: write a number from 0 to below 1"),
         (["--ema_decay=1"], "--ema_decay 1.0: write a number from 0 to below 1"),
+        (["--unsure_accuracy=80"], "--unsure_accuracy 80.0: write a number from 0 .* to 1"),
         (["--select=first"], "--select first: expected one of"),
         (["--adam_beta1=1"], "--adam_beta1 1.0: write a number from 0 to below 1"),
         (["--seed=-1"], "--seed -1: write 0 to 4294967295"),
