@@ -203,9 +203,9 @@ def test_branches_stand_beside_each_other_with_their_means():
     figure = branches_figure({"audio": audio, "video": video}, both, "gated", "title")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10", "mean"]
     for label, expected in (
-        ("audio: mean 0.600", [0.4, 0.8, 0.6]),
-        ("video: mean 0.500", [0.5, 0.5, 0.5]),
-        ("gated: mean 0.800", [0.6, 1.0, 0.8]),
+        ("audio, mean of the actors: 0.600", [0.4, 0.8, 0.6]),
+        ("video, mean of the actors: 0.500", [0.5, 0.5, 0.5]),
+        ("gated, mean of the actors: 0.800", [0.6, 1.0, 0.8]),
     ):
         assert heights(figure, label) == pytest.approx(expected)
 
