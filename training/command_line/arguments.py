@@ -219,18 +219,16 @@ class DataArguments:
     )
 
 
-AUGMENTATION = (
+SOUND_AUGMENTATION = (
     "spec_augment",
     "spec_augment_strength",
-    "frame_augment",
     "time_shift",
     "gain_augment",
     "noise_augment",
     "mel_warp",
-    "black_augment",
-    "unit_noise_augment",
-    "mixup_alpha",
 )
+PICTURE_AUGMENTATION = ("frame_augment", "black_augment", "unit_noise_augment")
+AUGMENTATION = (*SOUND_AUGMENTATION, *PICTURE_AUGMENTATION, "mixup_alpha")
 """The fields of `DataArguments` that say what training does to clips beyond reading them."""
 
 
