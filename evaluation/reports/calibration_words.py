@@ -48,6 +48,16 @@ def unsure_words(metrics: Mapping[str, Any]) -> str:
     return f"is {mark} ({asked}; on the validation actors {_answers(chosen)})"
 
 
+def fitted_by_scoring(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Fields of the config that a scoring fitted, and that the checkpoint which it scored does not have.
+
+    Empty of a run that trained, whose model keeps them, and where nothing was fitted.
+    """
+    if metrics.get("trained") or not ("test_calibration_error_before" in metrics or "unsure_accuracy" in metrics):
+        return {}
+    return {**(metrics.get("calibration") or {}), "unsure_below": metrics.get("unsure_below", 0.0)}
+
+
 def _answers(found: Mapping[str, Any]) -> str:
     """How many clips are answered, and how many of the answers are right, where there is one."""
     right = "" if found["accuracy"] is None else f", accuracy {found['accuracy']:.3f}"

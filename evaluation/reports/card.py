@@ -29,7 +29,7 @@ from emofusion.evaluation.scores.metrics import fairness
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import verdict
-from .calibration_words import calibration_words, unsure_words
+from .calibration_words import calibration_words, fitted_by_scoring, unsure_words
 from .card_tables import card_tables
 from .card_template import card_template
 from .subject import blind_spot, known_actors, never_met, never_trained, part, split_name, tested_on
@@ -96,6 +96,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "chosen": _chosen(metrics),
         "calibrated": calibration_words(metrics),
         "unsure": unsure_words(metrics),
+        "fitted": fitted_by_scoring(metrics),
         "headline": _headline(metrics),
         "never_trained": never_trained(metrics) and leaky is False,
         "blind_spot": blind_spot(metrics),

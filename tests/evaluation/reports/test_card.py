@@ -207,6 +207,16 @@ def test_use_stands_above_the_scores_and_below_what_must_be_known_first(run: tup
     assert ('# "unsure" below a probability of 0.42' in snippet) == (metrics.get("unsure_below") == 0.42)
 
 
+def test_what_a_scoring_fitted_is_set_before_the_checkpoint_is_used(tmp_path: Path):
+    fitted = {"calibration": {"temperature": 1.5}, "test_calibration_error_before": 0.2}
+    metrics = RUNS["unsure"] | fitted
+    lines = "\nmodel.config.temperature = 1.5  # fitted for these scores, and not in its files\n"
+    lines += lines.strip().replace("temperature = 1.5", "unsure_below = 0.42") + "\nprocessor = "
+    assert lines in written(metrics | {"trained": False}, tmp_path / "scored").text
+    assert "model.config.temperature" not in written(metrics, tmp_path / "trained").text
+    assert "model.config.temperature" not in written(metrics_of(trained=False), tmp_path / "as it is").text
+
+
 def test_branches(run: tuple[dict, ModelCard, Path]):
     metrics, found, _ = run
     rows = table_of(found.text, "model")
