@@ -20,6 +20,7 @@ TRACKER_NAME_FILE = "runs/name.txt"
 """The run's name in trackers, which a resumed run takes again."""
 CONFUSION_PLOT = "plots/confusion_matrix.png"
 ACTORS_PLOT = "plots/actors.png"
+COVERAGE_PLOT = "plots/coverage.png"
 ROBUSTNESS_PLOT = "plots/robustness.png"
 CURVES_PLOT = "plots/training_curves.png"
 GATE_PLOT = "plots/gate.png"
@@ -44,6 +45,7 @@ RESULTS = (
     PREDICTIONS_FILE,
     CONFUSION_PLOT,
     ACTORS_PLOT,
+    COVERAGE_PLOT,
     ROBUSTNESS_PLOT,
     GATE_PLOT,
     BRANCHES_PLOT,

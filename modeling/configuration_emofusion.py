@@ -26,6 +26,8 @@ CLASSES_OF = {
 
 NOT_CALIBRATED = {"temperature": 1.0, "late_audio_weight": 0.5, "audio_temperature": 1.0, "video_temperature": 1.0}
 """The fields that calibration sets, as they are before."""
+NOT_FITTED = {**NOT_CALIBRATED, "unsure_below": 0.0}
+"""All that is fitted to weights after their training, as it is before; `unsure_below` goes by calibrated answers."""
 ACTION_UNIT_EMBEDDING_SIZE = 128
 """Length of the embedding of action units; `encoder_width` is about ResNets."""
 
@@ -65,6 +67,8 @@ class EmoFusionConfig(PreTrainedConfig):
         audio_temperature (`float`): What the logits of the sound are divided by before that mean.
         video_temperature (`float`): The same of the picture.
         temperature (`float`): What all logits are divided by in evaluation; above 1 the model is less sure of itself.
+        unsure_below (`float`): Probability of the most likely class below which [`EmoFusionModel.answers`] says
+            `"unsure"`, 0..1; 0 always names a class.
         modality_dropout_p (`float`): Share of training clips that lose their sound, and as many their picture: 0..0.5.
         encoder_width (`int`): Channels of the first ResNet stage; 64 is ResNet18, tests use 8.
         audio_embedding_size (`int`): Length of the audio embedding.
@@ -116,6 +120,7 @@ class EmoFusionConfig(PreTrainedConfig):
     audio_temperature: float | int = 1.0
     video_temperature: float | int = 1.0
     temperature: float | int = 1.0
+    unsure_below: float | int = 0.0
     modality_dropout_p: float | int = 0.2
 
     encoder_width: int = 64
@@ -225,8 +230,9 @@ class EmoFusionConfig(PreTrainedConfig):
         for name in ("label_smoothing", "gate_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in 0..1, found {getattr(self, name)}")
-        if not 0 <= self.late_audio_weight <= 1:
-            raise ValueError(f"late_audio_weight must lie in 0..1, found {self.late_audio_weight}")
+        for name in ("late_audio_weight", "unsure_below"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in 0..1, found {getattr(self, name)}")
         if not 0 <= self.branch_loss_weight < math.inf:
             raise ValueError(f"branch_loss_weight must be 0 or more, found {self.branch_loss_weight}")
         if self.encoder_width % 4:

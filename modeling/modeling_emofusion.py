@@ -16,6 +16,8 @@ from .seen_emofusion import NOBODY_KNOWS, new_weights, write_into
 
 logger = logging.get_logger(__name__)
 
+UNSURE = "unsure"
+"""What [`EmoFusionModel.answers`] says in place of a class."""
 _CALLED = {"audio": "sound", "video": "pictures"}
 
 
@@ -150,6 +152,30 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         )
         return_dict = self.config.return_dict if return_dict is None else return_dict
         return output if return_dict else output.to_tuple()
+
+    def answers(self, logits: torch.Tensor) -> list[str]:
+        """The name of the most likely class of each clip, or `"unsure"` where its probability is too low.
+
+        Too low is below `config.unsure_below`, which `--unsure_accuracy` fits; at 0, its default, there is always a
+        name, but for logits that are no numbers.
+
+        Args:
+            logits (`torch.FloatTensor`): `[batch, classes]`, as `forward` gives them in evaluation.
+
+        Returns:
+            `list[str]`: One for each clip.
+
+        Raises:
+            ValueError: The logits have another shape.
+        """
+        if logits.ndim != 2 or logits.shape[1] != self.config.num_labels:
+            raise ValueError(f"logits: expected [batch, {self.config.num_labels}], found {list(logits.shape)}")
+        confidence, classes = logits.detach().float().softmax(-1).max(-1)
+        sure = confidence >= self.config.unsure_below
+        return [
+            self.config.id2label[index] if there else UNSURE
+            for index, there in zip(classes.tolist(), sure, strict=True)
+        ]
 
     def encode(
         self,

@@ -146,4 +146,7 @@ MOST = {
     "mixup": 10.0,
     "unit_noise": 1.0,
 }
-"""The largest value of each field: of the shift, what the store keeps; of the others, what still leaves a clip."""
+"""The largest value of each field: of the shift, what the store keeps; of the others, what still leaves a clip.
+
+Flags have the same limits.
+"""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .figures import BLUE, GREEN, GREY, ORANGE, blank_figure, legend_below
+from .figures import BLUE, GREEN, GREY, ORANGE, actors_width, blank_figure, legend_below, sorted_actors, uar_of_actors
 
 _MARKS = {"female": (ORANGE, "^"), "male": (BLUE, "o"), "": (BLUE, "o")}
 
@@ -23,9 +23,9 @@ def actors_figure(
         title (`str`): Names the corpus, and whether actors are unseen.
         chance (`float`, *optional*): UAR of guessing, drawn as a line.
     """
-    actors = sorted(by_actor, key=lambda actor: (len(actor), actor))  # 2 before 10
+    actors = sorted_actors(by_actor)
     uar = np.array([by_actor[actor]["uar"] for actor in actors])
-    figure = blank_figure(min(14.0, max(6.5, 1.2 + 0.32 * len(actors))), 3.4, title)
+    figure = blank_figure(actors_width(1.2 + 0.32 * len(actors)), 3.4, title)
     axes = figure.subplots()
     groups = [by_actor[actor].get("gender", "") for actor in actors]
     for group in sorted(set(groups)):
@@ -34,14 +34,6 @@ def actors_figure(
         axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or "actor", zorder=3)
     if len(actors) > 1:
         axes.axhline(uar.mean(), color=GREY, label=f"mean of the actors: {uar.mean():.3f}")
-    if chance is not None:
-        axes.axhline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")
-    crowded = sum(map(len, actors)) > 9 * figure.get_figwidth()
-    axes.set_xticks(range(len(actors)), actors, rotation=90 if crowded else 0, fontsize=7 if crowded else "medium")
-    axes.set_xlim(-0.7, len(actors) - 0.3)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("test actor")
-    axes.set_ylabel("UAR")
-    axes.grid(axis="y", alpha=0.3)
+    uar_of_actors(figure, axes, actors, chance)
     legend_below(figure, axes)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from .figures import BLUE, GREEN, GREY, ORANGE, blank_figure, legend_below
+from .figures import BLUE, GREEN, GREY, ORANGE, actors_width, blank_figure, legend_below, sorted_actors, uar_of_actors
 
 _MARKS = {"audio": (ORANGE, "^"), "video": (GREEN, "s")}
 
@@ -28,28 +28,20 @@ def branches_figure(
         title (`str`): Names the corpus, and whether actors are unseen.
         chance (`float`, *optional*): UAR of guessing, drawn as a line.
     """
-    actors = sorted(fusion, key=lambda actor: (len(actor), actor))  # 2 before 10
+    actors = sorted_actors(fusion)
     shown = {label: (branches[label], *_MARKS[label]) for label in _MARKS if label in branches}
     shown[name] = (fusion, BLUE, "o")
-    figure = blank_figure(min(14.0, max(6.5, 2.2 + 0.42 * len(actors))), 3.6, title)
+    figure = blank_figure(actors_width(2.2 + 0.42 * len(actors)), 3.6, title)
     axes = figure.subplots()
     places = np.array([*range(len(actors)), len(actors) + 0.5])  # the means stand apart
     offsets = np.linspace(-0.22, 0.22, len(shown))
     heights = np.array([_with_mean([found[actor] for actor in actors]) for found, _, _ in shown.values()])
     axes.plot(places + offsets[:, None], heights, color=GREY, lw=0.8, alpha=0.6, zorder=2)
     for offset, row, (label, (_, colour, marker)) in zip(offsets, heights, shown.items(), strict=True):
-        words = f"{label}: mean {row[-1]:.3f}"
+        words = f"{label}, mean of the actors: {row[-1]:.3f}"
         axes.plot(places + offset, row, marker, color=colour, ms=7, label=words, zorder=3)
     axes.axvline(len(actors) - 0.25, color=GREY, lw=0.8)
-    if chance is not None:
-        axes.axhline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")
-    crowded = sum(map(len, actors)) > 9 * figure.get_figwidth()
-    axes.set_xticks(places, [*actors, "mean"], rotation=90 if crowded else 0, fontsize=7 if crowded else "medium")
-    axes.set_xlim(-0.7, places[-1] + 0.7)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("test actor")
-    axes.set_ylabel("UAR")
-    axes.grid(axis="y", alpha=0.3)
+    uar_of_actors(figure, axes, actors, chance, mean_at=places[-1])
     legend_below(figure, axes)
     return figure
 

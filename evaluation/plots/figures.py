@@ -1,7 +1,7 @@
 """What all plots share: colours that everyone can tell apart, titles and labels that fit, whole PNG files."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,42 @@ def blank_figure(width: float, height: float, title: str) -> Figure:
     )
     figure.suptitle("\n".join(lines), fontsize="medium")
     return figure
+
+
+def sorted_actors(scores: Iterable[str]) -> list[str]:
+    """Numbers of actors in their order: 2 before 10."""
+    return sorted(scores, key=lambda actor: (len(actor), actor))
+
+
+def actors_width(wanted: float) -> float:
+    """Inches of a figure that shows actors side by side: as many as it needs, within what can be read."""
+    return min(14.0, max(6.5, wanted))
+
+
+def uar_of_actors(
+    figure: Figure, axes: Axes, actors: Sequence[str], chance: float | None, mean_at: float | None = None
+) -> None:
+    """Axes of UAR, one place an actor: names, ends, grid and the line of chance.
+
+    Args:
+        figure (`Figure`): As wide as it will be.
+        axes (`Axes`): Changed in place.
+        actors (`Sequence[str]`): From left to right, at 0, 1, 2 and so on.
+        chance (`float`, *optional*): UAR of guessing.
+        mean_at (`float`, *optional*): Where the mean over the actors stands, behind them.
+    """
+    places, names = [*map(float, range(len(actors)))], list(actors)
+    if mean_at is not None:
+        places, names = [*places, mean_at], [*names, "mean"]
+    if chance is not None:
+        axes.axhline(chance, color=GREY, ls=":", label=f"chance: {chance:.3f}")
+    crowded = sum(map(len, names)) > 9 * figure.get_figwidth()
+    axes.set_xticks(places, names, rotation=90 if crowded else 0, fontsize=7 if crowded else "medium")
+    axes.set_xlim(-0.7, places[-1] + 0.7)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel("test actor")
+    axes.set_ylabel("UAR")
+    axes.grid(axis="y", alpha=0.3)
 
 
 def name_rows(axes: Axes, names: list[str]) -> None:

@@ -14,11 +14,13 @@ from emofusion.evaluation.run_files import PREDICTIONS_FILE
 from emofusion.evaluation.scores.trainer_output import gate_of, logits_of
 
 
-def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, labels: Sequence[str]) -> pd.DataFrame:
-    """One row a clip: `clip`, `actor`, `gender`, `label`, `prediction`, `probabilities` and `gate`.
+def predictions_table(
+    rows: datasets.Dataset, prediction: PredictionOutput, labels: Sequence[str], unsure_below: float = 0.0
+) -> pd.DataFrame:
+    """One row a clip: `clip`, `actor`, `gender`, `label`, `prediction`, `answered`, `probabilities` and `gate`.
 
-    Probabilities are in the order of the class ids. Still pictures have no actor and no gender; `gate` is NaN for a
-    model without one.
+    Probabilities are in the order of the class ids; `answered` is whether that of the prediction is `unsure_below` or
+    more. Still pictures have no actor and no gender; `gate` is NaN for a model without one.
     """
     probabilities = torch.from_numpy(logits_of(prediction.predictions)).float().softmax(-1).numpy()
     gate = gate_of(prediction.predictions)
@@ -28,6 +30,7 @@ def predictions_table(rows: datasets.Dataset, prediction: PredictionOutput, labe
             **{name: rows[name] for name in ("actor", "gender") if name in rows.column_names},
             "label": [labels[label] for label in rows["label"]],
             "prediction": [labels[index] for index in probabilities.argmax(-1)],
+            "answered": probabilities.max(-1) >= unsure_below,
             "probabilities": list(probabilities),
             "gate": np.full(len(rows), np.nan, np.float32) if gate is None else gate.astype(np.float32),
         }

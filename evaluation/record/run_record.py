@@ -6,7 +6,7 @@ A field that is not marked `needed` may be absent from the file of an older rele
 from typing import Annotated, NotRequired, TypedDict
 
 from emofusion.evaluation.field_notes import Note
-from emofusion.evaluation.scores.score_fields import BranchFields, RobustnessRow, ScoreFields
+from emofusion.evaluation.scores.score_fields import Answered, BranchFields, RobustnessRow, ScoreFields
 
 
 class CorpusFields(TypedDict):
@@ -51,6 +51,11 @@ class ModelFields(TypedDict):
         Note("what logits are divided by (`temperature`); of late fusion the share of the sound and the temperature "
              "of each branch, too", missing={}),
     ]  # fmt: skip
+    unsure_below: Annotated[
+        float,
+        Note("probability of the named class below which the answer is `unsure`; 0 where there always is one",
+             "0 to 1", missing=0.0),
+    ]  # fmt: skip
     trained_modalities: Annotated[
         list[str] | None,
         Note("what training clips had, of `audio` and `video`; empty where it was never trained, null where nobody "
@@ -68,6 +73,19 @@ class CalibrationFields(TypedDict, total=False):
     test_calibration_error_before: Annotated[
         float, Note("what `test_calibration_error` would be without calibration", "0 to 1")
     ]
+
+
+class UnsureFields(TypedDict, total=False):
+    """What only a run with `--unsure_accuracy` has."""
+
+    unsure_accuracy: Annotated[
+        float, Note("share of right answers that `unsure_below` was chosen for, on the validation actors", "0 to 1")
+    ]
+    validation_answered: Annotated[
+        Answered | None,
+        Note("as `test_answered`, on the validation actors, by whom it was chosen; null where not even the surest "
+             "answers were right so often, so that the model always answers"),
+    ]  # fmt: skip
 
 
 class CircumstanceFields(TypedDict):
@@ -120,7 +138,7 @@ class OutcomeFields(ScoreFields, DamageFields):
     """What the test says."""
 
 
-class PreparedFields(TrainingFields, CalibrationFields):
+class PreparedFields(TrainingFields, CalibrationFields, UnsureFields):
     """What is done before the test."""
 
 

@@ -59,6 +59,7 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
         "window": config.window,
         "face_crop": config.face_crop,
         "calibration": config.calibration,
+        "unsure_below": float(config.unsure_below),
         "trained_modalities": seen.known_modalities,
     }
 

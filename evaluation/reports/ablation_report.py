@@ -6,10 +6,11 @@ from typing import Any
 
 from emofusion.data.whole_files import write_json, write_text
 from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.plots.coverage import coverage_figure
 from emofusion.evaluation.plots.figures import drawn
 from emofusion.evaluation.plots.gate import gate_figure
 from emofusion.evaluation.plots.variants import variants_figure
-from emofusion.evaluation.run_files import ABLATION_FILE, ABLATION_TABLE, GATE_PLOT, VARIANTS_PLOT
+from emofusion.evaluation.run_files import ABLATION_FILE, ABLATION_TABLE, COVERAGE_PLOT, GATE_PLOT, VARIANTS_PLOT
 
 from .ablation_table import setting, shown, text
 from .subject import trained_together, worst_leak
@@ -67,6 +68,9 @@ def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
     variants, where = record["variants"], setting(record)
     title, chance = f"{record['title']}\n{where}", variants[0]["over_actors"]["chance_macro_f1"]
     plots = {VARIANTS_PLOT: drawn(variants_figure, plot_rows(shown(record)), title, chance)}
+    sure = {row["variant"]: row["over_actors"]["test_by_coverage"] for row in variants}
+    above = f"Accuracy where they may be unsure: {where}"
+    plots[COVERAGE_PLOT] = drawn(coverage_figure, sure, above, variants[0]["over_actors"]["chance_accuracy"])
     gated = {row["variant"]: row["robustness"] for row in variants if row["robustness"][0]["gate"] is not None}
     if gated:
         plots[GATE_PLOT] = drawn(gate_figure, gated, f"Weight of the sound: {where}")

@@ -20,15 +20,16 @@ from emofusion.evaluation.run_files import (
     BRANCHES_PLOT,
     CARD_FILE,
     CONFUSION_PLOT,
+    COVERAGE_PLOT,
     CURVES_PLOT,
     GATE_PLOT,
     ROBUSTNESS_PLOT,
 )
 from emofusion.evaluation.scores.metrics import fairness
-from emofusion.evaluation.scores.score_fields import TITLES
+from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import verdict
-from .calibration_words import calibration_words
+from .calibration_words import calibration_words, fitted_by_scoring, unsure_words
 from .card_tables import card_tables
 from .card_template import card_template
 from .subject import blind_spot, known_actors, never_met, never_trained, part, split_name, tested_on
@@ -41,6 +42,7 @@ FEW_ACTORS = 20
 _PLOTS = {
     "confusion_matrix": ("test_confusion_matrix", CONFUSION_PLOT),
     "actors": ("test_by_actor", ACTORS_PLOT),
+    "coverage": ("test_by_coverage", COVERAGE_PLOT),
     "robustness": ("robustness", ROBUSTNESS_PLOT),
     "gate": ("robustness", GATE_PLOT),
     "branches": ("branches", BRANCHES_PLOT),
@@ -93,11 +95,24 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "part": part(metrics),
         "chosen": _chosen(metrics),
         "calibrated": calibration_words(metrics),
+        "unsure": unsure_words(metrics),
+        "fitted": fitted_by_scoring(metrics),
+        "headline": _headline(metrics),
         "never_trained": never_trained(metrics) and leaky is False,
         "blind_spot": blind_spot(metrics),
         "units": metrics.get("video_encoder") == "action_units",
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
+
+
+def _headline(metrics: Mapping[str, Any]) -> str:
+    """The scores in one line, each with chance beside it: `macro-F1 0.512 (chance 0.124), UAR ...`."""
+    found = []
+    for name in SCORES:
+        score, chance = metrics.get(f"test_{name}"), metrics.get(f"chance_{name}")
+        if score is not None:
+            found.append(f"{TITLES[name]} {score:.3f}" + ("" if chance is None else f" (chance {chance:.3f})"))
+    return ", ".join(found)
 
 
 def _chosen(metrics: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
         "scores": scores_table(metrics, subject),
         "branches": branches_table(metrics),
         "merged_calm": _merged_calm(metrics.get("test_merged_calm"), subject),
+        "coverage": _coverage(metrics.get("test_by_coverage") or []),
         "classes": _groups(_measured(metrics.get("test_per_class")), "class", ("precision", "recall", "f1", "clips")),
         "genders": _groups(metrics.get("test_by_gender"), "gender", ("uar", "accuracy", "clips")),
         "actors": _groups(metrics.get("test_by_actor"), "actor", ("gender", "uar", "accuracy", "clips")),
@@ -50,6 +51,18 @@ def scores_table(metrics: Mapping[str, Any], subject: str) -> str:
 def _merged_calm(found: Mapping[str, Any] | None, subject: str) -> str:
     rows = [[title, number(found[name])] for name, title in TITLES.items() if name in found] if found else []
     return markdown_table(["score", f"{subject}, calm counted as neutral"], rows)
+
+
+def _coverage(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Scores of the clips that the model is surest of; all of them stand first."""
+    cells = [
+        [
+            f"{100 * row['coverage']:.0f} %",
+            *(number(row[name]) for name in ("at_least", "clips", "accuracy", "accuracy_interval", "uar")),
+        ]
+        for row in rows
+    ]
+    return markdown_table(["answered", "probability from", "clips", "accuracy", "95 % interval", "UAR"], cells)
 
 
 def _groups(groups: Mapping[str, Mapping[str, Any]] | None, what: str, columns: Sequence[str]) -> str:

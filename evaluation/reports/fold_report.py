@@ -15,7 +15,8 @@ from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 from .branch_words import branches_table, verdict
-from .illustrations import branches_plot, gate_plot
+from .calibration_words import unsure_words
+from .illustrations import branches_plot, coverage_plot, gate_plot
 from .subject import blind_spot, tested_on, trained_together, worst_leak
 
 FEWEST = 3
@@ -111,6 +112,8 @@ def _notes(record: dict[str, Any]) -> list[str]:
         ]
     if len({run["seed"] for run in record["runs"]}) > 1:
         notes.append("A clip counts once for each seed.")
+    if unsure := unsure_words(as_one(record)):
+        notes.append(f"Of all test clips: the model {unsure}.")
     return notes + blind_notes([record]) + fold_notes(record)
 
 
@@ -145,5 +148,6 @@ def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
     plots = {CONFUSION_PLOT: drawn(confusion_figure, pooled["test_confusion_matrix"], record["labels"], heading)}
     if "test_by_actor" in pooled:
         plots[ACTORS_PLOT] = drawn(actors_figure, pooled["test_by_actor"], heading, pooled["chance_uar"])
+    plots |= coverage_plot(as_one(record), f"Accuracy where it may be unsure: {heading}")
     plots |= gate_plot(record["fusion"], record.get("robustness") or [], f"Weight of the sound: {heading}")
     return plots | branches_plot(as_one(record), heading)

@@ -9,6 +9,7 @@ from typing import Any
 from emofusion.evaluation.plots.actors import actors_figure
 from emofusion.evaluation.plots.branches import branches_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
+from emofusion.evaluation.plots.coverage import coverage_figure
 from emofusion.evaluation.plots.figures import drawn
 from emofusion.evaluation.plots.gate import gate_figure
 from emofusion.evaluation.plots.robustness import robustness_figure
@@ -17,12 +18,14 @@ from emofusion.evaluation.run_files import (
     ACTORS_PLOT,
     BRANCHES_PLOT,
     CONFUSION_PLOT,
+    COVERAGE_PLOT,
     CURVES_PLOT,
     GATE_PLOT,
     ROBUSTNESS_PLOT,
     TRAINER_STATE_FILE,
 )
 
+from .calibration_words import mark_of_answers
 from .subject import known_actors, tested_on
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         plots[CONFUSION_PLOT] = drawn(confusion_figure, matrix, metrics["labels"], heading)
     if by_actor:
         plots[ACTORS_PLOT] = drawn(actors_figure, by_actor, f"{title}: UAR of {scored}", metrics.get("chance_uar"))
+    plots |= coverage_plot(metrics, f"{title}: accuracy where it may be unsure, {scored}")
     if robustness:
         damaged = f"{title}: missing and damaged input, {scored}"
         plots[ROBUSTNESS_PLOT] = drawn(robustness_figure, robustness, metrics.get("chance_macro_f1"), damaged)
@@ -65,6 +69,22 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         above = f"{title}: training, validation on {validated}"
         plots[CURVES_PLOT] = drawn(training_figure, history, above, metrics.get("chance_uar"))
     return plots
+
+
+def coverage_plot(metrics: Mapping[str, Any], title: str) -> dict[str, Callable[[Path], None]]:
+    """What draws coverage against accuracy, by its file; nothing for scores of an older release.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json, or several runs as one.
+        title (`str`): Names the corpus, and whether actors are unseen.
+    """
+    rows, mark = metrics.get("test_by_coverage"), mark_of_answers(metrics)
+    if not rows:
+        return {}
+    marked = (metrics["test_answered"], mark) if mark else None
+    return {
+        COVERAGE_PLOT: drawn(coverage_figure, {metrics["fusion"]: rows}, title, metrics.get("chance_accuracy"), marked)
+    }
 
 
 def gate_plot(name: str, robustness: Sequence[Mapping[str, Any]], title: str) -> dict[str, Callable[[Path], None]]:

@@ -7,7 +7,7 @@ from emofusion.data.protocols import numbers
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import branch_lines
-from .calibration_words import calibration_words
+from .calibration_words import calibration_words, unsure_words
 from .subject import blind_spot, known_actors, pictures_of, tested_on
 
 
@@ -31,6 +31,8 @@ def summary(metrics: Mapping[str, Any]) -> str:
         lines.append(f"  {TITLES[name]:9} {score:.3f}{_interval(metrics, name)}  (chance {chance:.3f})")
     if calibrated := calibration_words(metrics):
         lines.append(f"  calibration error {metrics['test_calibration_error']:.3f}, {calibrated}")
+    if unsure := unsure_words(metrics):
+        lines.append(f"  it {unsure}")
     return "\n".join([*lines, *(f"  {line}" for line in branch_lines(metrics))])
 
 

@@ -39,6 +39,26 @@ class GroupScores(TypedDict):
     gender: NotRequired[Annotated[str, Note("of actors: `female` or `male`")]]
 
 
+class Answered(TypedDict):
+    """Scores of the clips that a model answers; of the others it is unsure."""
+
+    clips: Annotated[int, Note("how many clips it answers", "clips")]
+    coverage: Annotated[float, Note("share of all clips that these are", _SHARE)]
+    accuracy: Annotated[float | None, Note("share of the answers that are right; null where there is none", _SHARE)]
+    accuracy_interval: Annotated[
+        list[float] | None, Note("its 95 % bootstrap interval; null where it answers clips of one unit alone", _SHARE)
+    ]
+    uar: Annotated[
+        float | None, Note("mean recall of the classes that occur among these clips; null where there is none", _SHARE)
+    ]
+
+
+class CoverageRow(Answered):
+    """Scores of the clips that a model is surest of."""
+
+    at_least: Annotated[float, Note("probability of the named class from which on clips are answered", _SHARE)]
+
+
 class RobustnessRow(TypedDict):
     """Scores of the test clips under one condition."""
 
@@ -76,6 +96,25 @@ class IntervalFields(TypedDict):
     ]
     test_intervals_over: Annotated[str, Note("what the bootstrap drew: `actors`, or `clips` where nobody knows them")]
     test_intervals_units: Annotated[int, Note("how many of these there are", "actors or clips")]
+
+
+class SelectiveFields(TypedDict):
+    """How often the model is right where it may be unsure."""
+
+    test_by_coverage: Annotated[
+        list[CoverageRow],
+        Note("the risk-coverage curve: all clips, the nine tenths that the model is surest of, down to one tenth"),
+    ]
+    test_risk_coverage_area: Annotated[
+        float, Note("area under it: share of wrong answers among the surest clips, a mean over every number of them; "
+                    "0 is best", _SHARE)
+    ]  # fmt: skip
+    test_answered: NotRequired[
+        Annotated[
+            Answered,
+            Note("scores of the clips that the model answers, by `unsure_below`; absent of older predictions"),
+        ]
+    ]
 
 
 class MergedFields(TypedDict, total=False):
@@ -168,5 +207,5 @@ class BranchFields(TypedDict, total=False):
     fusion_gain: Annotated[FusionGain, Note("how far the fusion is ahead of them")]
 
 
-class ScoreFields(OverallFields, IntervalFields, ClassFields, MergedFields, GroupFields, Guesses):
+class ScoreFields(OverallFields, IntervalFields, SelectiveFields, ClassFields, MergedFields, GroupFields, Guesses):
     """Every field that the predictions decide, in the order of the file."""

@@ -5,7 +5,8 @@ import pandas as pd
 
 from .intervals import bootstrap_intervals
 from .metrics import calibration_error, chance_scores, confusion, group_scores, merged_calm, per_class, scores
-from .score_fields import GroupFields, IntervalFields, MergedFields, ScoreFields
+from .score_fields import GroupFields, IntervalFields, MergedFields, ScoreFields, SelectiveFields
+from .selective import answered, coverage_rows, risk_coverage_area
 
 
 def score_predictions(table: pd.DataFrame, names: list[str]) -> ScoreFields:
@@ -13,8 +14,8 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> ScoreFields:
 
     Args:
         table (`pd.DataFrame`): One row a clip: `label` and `prediction` (class names), `probabilities` (a list in id
-            order) and, where clips have them, `clip` (its name), `actor` and `gender`. Tables of several folds and
-            seeds can be concatenated.
+            order) and, where clips have them, `clip` (its name), `actor`, `gender` and `answered` (whether the model
+            is sure enough to answer). Tables of several folds and seeds can be concatenated.
         names (`list[str]`): Class names in id order.
 
     Returns:
@@ -28,7 +29,7 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> ScoreFields:
     _check_columns(table)
     labels, predictions = (_class_ids(table, column, names) for column in ("label", "prediction"))
     probabilities = _probabilities(table, len(names))
-    overall = scores(labels, predictions)
+    overall, units = scores(labels, predictions), _units(table)
     return {
         "test_macro_f1": overall["macro_f1"],
         "test_weighted_f1": overall["weighted_f1"],
@@ -36,7 +37,8 @@ def score_predictions(table: pd.DataFrame, names: list[str]) -> ScoreFields:
         "test_accuracy": overall["accuracy"],
         "test_calibration_error": calibration_error(labels, probabilities),
         "test_confusion_matrix": confusion(labels, predictions, len(names)),
-        **_interval_fields(table, labels, predictions, len(names)),
+        **_interval_fields(table, labels, predictions, units, len(names)),
+        **_selective_fields(table, labels, predictions, probabilities, units),
         "test_per_class": per_class(labels, predictions, names),
         **_merged_fields(table, names),
         **_group_fields(table, labels, predictions),
@@ -85,19 +87,42 @@ def _groups(table: pd.DataFrame, column: str) -> np.ndarray | None:
     return table[column].to_numpy(np.int64 if column == "actor" else str)
 
 
-def _interval_fields(
-    table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, num_classes: int
-) -> IntervalFields:
-    """Intervals over actors, or over clips where there is no actor; a clip that several runs scored is one clip."""
+def _units(table: pd.DataFrame) -> np.ndarray:
+    """What a bootstrap draws: the actor of each clip, or its name where nobody knows who is in it.
+
+    A clip that several runs scored is one.
+    """
     actors = _groups(table, "actor")
-    clips = table["clip"].to_numpy(str) if "clip" in table else np.arange(len(table))
-    units = clips if actors is None else actors
+    if actors is not None:
+        return actors
+    return table["clip"].to_numpy(str) if "clip" in table else np.arange(len(table))
+
+
+def _interval_fields(
+    table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, units: np.ndarray, num_classes: int
+) -> IntervalFields:
+    """Intervals over actors, or over clips."""
     intervals = bootstrap_intervals(labels, predictions, units, num_classes)
     return {
         "test_intervals": {name: bounds and list(bounds) for name, bounds in intervals.items()},
-        "test_intervals_over": "clips" if actors is None else "actors",
+        "test_intervals_over": "clips" if _groups(table, "actor") is None else "actors",
         "test_intervals_units": len(np.unique(units)),
     }
+
+
+def _selective_fields(
+    table: pd.DataFrame, labels: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray, units: np.ndarray
+) -> SelectiveFields:
+    """Scores of the clips that the model is surest of, and of those that it answers."""
+    num_classes, confidence = probabilities.shape[1], probabilities.max(1)
+    fields: SelectiveFields = {
+        "test_by_coverage": coverage_rows(labels, predictions, confidence, units, num_classes),
+        "test_risk_coverage_area": risk_coverage_area(labels == predictions, confidence),
+    }
+    if "answered" in table:
+        sure = table["answered"].to_numpy(bool)
+        fields["test_answered"] = answered(labels, predictions, sure, units, num_classes)
+    return fields
 
 
 def _merged_fields(table: pd.DataFrame, names: list[str]) -> MergedFields:

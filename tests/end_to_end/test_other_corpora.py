@@ -271,6 +271,7 @@ def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
         ("affectnet", [], "--corpus affectnet: no labels of its test split were ever published"),
         ("affectnet", ["--eval_strategy", "no", "--calibrate"], "--calibrate with --corpus affectnet: no labels of"),
         ("crema_d", ["--protocol", "all_test", "--calibrate"], "--calibrate with --protocol all_test: it has no"),
+        ("crema_d", ["--protocol", "all_test", "--unsure_accuracy=0.8"], "--unsure_accuracy with --protocol all_test"),
         ("affectnet", ["--eval_strategy", "no"], "fer2013.zip: a file, expected a folder with train_set and val_set"),
         ("iemocap", [], "--corpus iemocap: expected one of ravdess, crema_d"),
     ],

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 
 import pytest
 import torch
@@ -462,3 +463,30 @@ def test_exported_model_takes_any_batch_and_any_mask(fusion):
         assert list(found) == list(expected)
         for name, value in expected.items():
             torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_answer_below_the_threshold_is_unsure(tiny_model: EmoFusionModel):
+    probabilities = torch.full((3, 8), 0.05)
+    for clip, (index, highest) in enumerate([(2, 0.65), (4, 0.64), (7, 0.3)]):
+        probabilities[clip] = (1 - highest) / 7
+        probabilities[clip, index] = highest
+    logits = 3 + probabilities.log()
+    assert tiny_model.answers(logits) == ["happy", "angry", "surprised"]
+    for below, expected in [
+        (0.645, ["happy", "unsure", "unsure"]),
+        (0.5, ["happy", "angry", "unsure"]),
+        (1.0, ["unsure"] * 3),
+    ]:
+        tiny_model.config.unsure_below = below
+        assert tiny_model.answers(logits) == expected
+        assert tiny_model.answers(logits.half()) == expected
+    tiny_model.config.unsure_below = 0.0
+    logits[1, 3] = torch.nan
+    assert tiny_model.answers(logits) == ["happy", "unsure", "surprised"], "what is no number names nothing"
+    assert tiny_model.answers(logits[:0]) == []
+
+
+def test_answers_need_the_logits_of_a_batch(tiny_model: EmoFusionModel):
+    for shape in ([8], [2, 7], [1, 2, 8]):
+        with pytest.raises(ValueError, match=re.escape(f"logits: expected [batch, 8], found {shape}")):
+            tiny_model.answers(torch.zeros(shape))

@@ -219,19 +219,25 @@ class DataArguments:
     )
 
 
-AUGMENTATION = (
+SOUND_AUGMENTATION = (
     "spec_augment",
     "spec_augment_strength",
-    "frame_augment",
     "time_shift",
     "gain_augment",
     "noise_augment",
     "mel_warp",
-    "black_augment",
-    "unit_noise_augment",
-    "mixup_alpha",
 )
+PICTURE_AUGMENTATION = ("frame_augment", "black_augment", "unit_noise_augment")
+AUGMENTATION = (*SOUND_AUGMENTATION, *PICTURE_AUGMENTATION, "mixup_alpha")
 """The fields of `DataArguments` that say what training does to clips beyond reading them."""
+
+
+_FLAGS = {"time_shift": "time_shift", "mel_warp": "mel_warp", "mixup": "mixup_alpha"}
+
+
+def flag_of(name: str) -> str:
+    """The flag of a number of `Augmentation`, which calls it by a shorter name: `gain` is that of `--gain_augment`."""
+    return _FLAGS.get(name, f"{name}_augment")
 
 
 @dataclass
@@ -306,6 +312,13 @@ class TrainingDefaults:
         metadata={
             "help": "Fit a temperature on the validation actors, so that probabilities come true; for late fusion one "
             "for each branch, and the share of the sound. The test goes by them."
+        },
+    )
+    unsure_accuracy: float = field(
+        default=0.0,
+        metadata={
+            "help": "Let the model say `unsure` below the smallest probability from which on such a share of its "
+            "answers, 0.8 for example, is right on the validation actors; 0 lets it always answer."
         },
     )
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak learning rate."})

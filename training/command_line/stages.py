@@ -6,7 +6,7 @@ from typing import Any
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import DataArguments, StageArguments
+from .arguments import PICTURE_AUGMENTATION, SOUND_AUGMENTATION, DataArguments, StageArguments
 from .flags import STAGE_FLAGS, last_value, names_flag, without
 from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words_of
 
@@ -31,8 +31,11 @@ _OF_FUSION = (
 _OF_BRANCH = ("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
 """What only one branch has."""
 
-_AT_THE_END = ("push_to_hub", "hub_model_id", "calibrate")
+_AT_THE_END = ("push_to_hub", "hub_model_id", "calibrate", "unsure_accuracy")
 """What only the last stage does: fusions that are calibrated share their branches with those that are not."""
+
+_DOES_NOTHING = {"audio": PICTURE_AUGMENTATION, "video": SOUND_AUGMENTATION}
+"""What changes nothing that a branch reads; beside the blocks it is of the other branch and of the fusion."""
 
 DEFAULT_SEED = "42"
 """That of transformers' TrainingArguments."""
@@ -93,7 +96,7 @@ def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:
         raise ArgumentError(f'--{flag} {given}: expected JSON such as {{"num_train_epochs": 40}}')
     check_block(settings, f"--{flag}")
     for name in settings:
-        if name in _not_of(stage):
+        if name in _not_of(stage) or name in _DOES_NOTHING.get(stage, ()):
             raise ArgumentError(f"--{flag}: the {stage} stage has no use for {name}; leave it out")
     return settings
 

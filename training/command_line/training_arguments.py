@@ -42,6 +42,11 @@ class EmoFusionTrainingArguments(TrainingDefaults, TrainingArguments):
         point_schedule(self)
         check_optimizer(self)
 
+    @property
+    def fits(self) -> str:
+        """The flag by which something is fitted on the validation actors after training; empty where nothing is."""
+        return "--calibrate" if self.calibrate else "--unsure_accuracy" if self.unsure_accuracy else ""
+
     def _decide_select(self) -> None:
         """`--select` and `--load_best_model_at_end` say the same: each is set by the other, or both by default."""
         if self.load_best_model_at_end is not None:

@@ -8,9 +8,10 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_utils import HubStrategy, IntervalStrategy, SaveStrategy, SchedulerType
 from transformers.training_args import OptimizerNames, trainer_log_levels
 
-from emofusion.data.store.settings import SOUND_MARGIN_S
+from emofusion.data.inputs.augmentation import MOST
 from emofusion.evaluation.scores.score_fields import Scores
 
+from .arguments import flag_of
 from .suggestions import expected_one_of
 
 Rule = tuple[Callable[[float], bool], str]
@@ -74,11 +75,8 @@ RULES: dict[str, Rule] = {
         _NOT_NEGATIVE,
     ),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "label_smoothing_factor", "ema_decay"), _BELOW_ONE),
-    **dict.fromkeys(("noise_augment", "black_augment", "unit_noise_augment"), _up_to(1)),
-    "time_shift": _up_to(SOUND_MARGIN_S),
-    "gain_augment": _up_to(30),
-    "mel_warp": _up_to(0.5),
-    "mixup_alpha": _up_to(10),
+    **{flag_of(name): _up_to(most) for name, most in MOST.items()},
+    "unsure_accuracy": _up_to(1),
     **dict.fromkeys(("eval_steps", "save_steps", "logging_steps"), _STEPS),
     **dict.fromkeys(("seed", "data_seed"), _SEED),
     "warmup_steps": _WARMUP,

@@ -14,7 +14,7 @@ from accelerate import PartialState
 from emofusion.evaluation.record.command_line import command_line
 from emofusion.evaluation.reports import ablation_report
 from emofusion.evaluation.reports.ablation_table import text
-from emofusion.evaluation.scores.comparison import PREVIOUS, compared
+from emofusion.evaluation.scores.significance import PREVIOUS, compared
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.recipes import check_fields, read_mapping, words_of
 from emofusion.training.command_line.suggestions import did_you_mean

@@ -36,7 +36,7 @@ from emofusion.training.errors import DivergedError, NoCardError
 from emofusion.training.setup.checkpoints import resumes
 from emofusion.training.setup.identity import same_run, save_identity
 
-from .calibration import calibrate
+from .calibration import calibrate, fit_unsure
 from .ready import Run, make_ready, setup_errors, train_on_embeddings
 from .tracking import finish_trackers, log_confusion
 from .trainer import EmoFusionTrainer
@@ -82,9 +82,9 @@ def run_job(
         return finished
     if run.is_main:
         (say if within is None else say_once)(run.clips.account.table())
-    prepared: PreparedFields = train(run) if run.trains else _calibrate(run)
+    prepared: PreparedFields = train(run) if run.trains else _fit(run)
     known = run.record([SCRIPT, *(words if command is None else command)])
-    predictions, outcome = score(run, known["labels"])
+    predictions, outcome = score(run, known["labels"], known["unsure_below"])
     metrics: RunRecord = {**known, **prepared, **outcome}
     if branches:
         metrics |= _beside_branches(metrics, predictions, branches, run.folder)
@@ -107,7 +107,7 @@ def train(run: Run) -> PreparedFields:
     if nothing_to_learn and run.arguments.validates:
         trainer.evaluate()
     result = None if nothing_to_learn else trainer.train(resume_from_checkpoint=run.checkpoint)
-    calibrated = _calibrate(run)  # before the model is saved: its config keeps what was fitted
+    fitted = _fit(run)  # before the model is saved: its config keeps what was fitted
     trainer.save_model(_internal_call=True)  # else it would push here already, without scores and card
     trainer.save_state()
     # Trainer counts the steps of this call alone.
@@ -116,18 +116,29 @@ def train(run: Run) -> PreparedFields:
     trained = training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
     if views := run.arguments.model.embedding_views:
         trained["embedding_views"] = views
-    return {**trained, **calibrated}
+    return {**trained, **fitted}
 
 
-def _calibrate(run: Run) -> PreparedFields:
-    """Fit temperatures on the validation actors, where that is asked for."""
-    if not run.arguments.training.calibrate:
-        return {}
-    return {**calibrate(run.trainer, run.clips.splits["validation"], run.inputs["validation"], run.inputs["test"])}
+def _fit(run: Run) -> PreparedFields:
+    """Fit on the validation actors what is asked for: temperatures, and below which probability answers are unsure."""
+    args, fitted = run.arguments.training, PreparedFields()
+    if not args.fits:
+        return fitted
+    rows, inputs = run.clips.splits["validation"], run.inputs["validation"]
+    if args.calibrate:
+        fitted |= calibrate(run.trainer, rows, inputs, run.inputs["test"])
+    if args.unsure_accuracy:  # by the probabilities that calibration leaves
+        fitted |= fit_unsure(run.trainer, rows, inputs, args.unsure_accuracy)
+    return fitted
 
 
-def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]:
+def score(run: Run, labels: Sequence[str], unsure_below: float) -> tuple[pd.DataFrame, OutcomeFields]:
     """Score the test actors, once as they are and then with missing and damaged input.
+
+    Args:
+        run (`Run`): With the weights that are kept.
+        labels (`Sequence[str]`): Names of the classes in id order.
+        unsure_below (`float`): Probability below which the model does not answer.
 
     Returns:
         The table of predictions, a row a clip, and the scores as metrics.json has them.
@@ -138,7 +149,7 @@ def score(run: Run, labels: Sequence[str]) -> tuple[pd.DataFrame, OutcomeFields]
     rows = run.clips.splits["test"]
     prediction = run.trainer.predict(run.inputs["test"])
     _check_finite(prediction, run.folder)
-    predictions = predictions_table(rows, prediction, labels)
+    predictions = predictions_table(rows, prediction, labels, unsure_below)
     scores = score_predictions(predictions, list(labels))
     robustness = robustness_table(
         lambda damaged: _predict_quietly(run.trainer, damaged),

@@ -105,7 +105,13 @@ def _run_fusion(
     started = {name: branch.folder.as_posix() for name, branch in branches.items()}
     last = words_of_fusion(words, stages, fusion, started)
     if stages.joint_epochs:
-        _run_stage(without(last, {"push_to_hub", "calibrate"}), "head", out / "head", resume, within or out.parent)
+        _run_stage(
+            without(last, {"push_to_hub", "calibrate", "unsure_accuracy"}),
+            "head",
+            out / "head",
+            resume,
+            within or out.parent,
+        )
         last = words_of_joint(words, stages, (out / "head").as_posix())
     return _run_stage(last, fusion, out, resume, within, words, branches)
 

@@ -53,7 +53,7 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
     @property
     def seen(self) -> Seen:
         """What the weights have seen by now; what is fitted on validation actors has seen them, too."""
-        return self._seen_after if self.state.global_step or self.args.calibrate else self._seen_before
+        return self._seen_after if self.state.global_step or self.args.fits else self._seen_before
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         self.accelerator.unwrap_model(self.model).seal_seen(self.seen, state_dict)

@@ -66,9 +66,10 @@ def _check_protocol(arguments: Arguments) -> None:
     if not 0 <= data.fold < len(folds):
         choices = f"folds 0 to {len(folds) - 1}" if len(folds) > 1 else "one fold, which is 0"
         raise ArgumentError(f"--fold {data.fold}: {data.protocol} of {name} has {choices}")
-    if arguments.training.calibrate and not entry.still and not folds[data.fold].validation:
+    fits = arguments.training.fits
+    if fits and not entry.still and not folds[data.fold].validation:
         raise ArgumentError(
-            f"--calibrate with --protocol {data.protocol}: it has no validation actors to calibrate by; leave it "
+            f"{fits} with --protocol {data.protocol}: it has no validation actors to calibrate by; leave it "
             "out, or name a protocol that has some"
         )
     if arguments.trains and not entry.still and not folds[data.fold].train:
@@ -90,10 +91,10 @@ def _check_corpus_flags(arguments: Arguments) -> None:
     useless = [flag for flag in given if flag not in entry.flags]
     if useless:
         raise ArgumentError(f"--{useless[0]}: {entry.corpus.name} has no use for it; leave it out")
-    if entry.test_part == "validation" and arguments.training.calibrate:
+    if entry.test_part == "validation" and arguments.training.fits:
         raise ArgumentError(
-            f"--calibrate with --corpus {data.corpus}: no labels of its test split were ever published, so its "
-            "validation split is scored, and nobody is left to calibrate by; leave it out"
+            f"{arguments.training.fits} with --corpus {data.corpus}: no labels of its test split were ever published, "
+            "so its validation split is scored, and nobody is left to calibrate by; leave it out"
         )
     if entry.test_part == "validation" and arguments.validates:
         raise ArgumentError(

@@ -13,7 +13,7 @@ from emofusion.data.corpora.builders.clip_builder import ClipBuilder
 from emofusion.data.corpora.builders.image_account import ImageAccount
 from emofusion.data.corpora.builders.still_images import StillImages
 from emofusion.data.corpora.registry import CORPORA
-from emofusion.data.inputs.augmentation import Augmentation
+from emofusion.data.inputs.augmentation import MOST, Augmentation
 from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.inputs.spec_augment import SpecAugment
@@ -22,14 +22,14 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.settings import options_for
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
-from emofusion.training.command_line.arguments import DataArguments
+from emofusion.training.command_line.arguments import DataArguments, flag_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
 
 CorpusBuilder = ClipBuilder | StillImages
-_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate"
+_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate or --unsure_accuracy"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def needed_splits(arguments: Arguments) -> tuple[str, ...]:
     """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on."""
     needed = {
         "train": arguments.trains,
-        "validation": arguments.validates or arguments.training.calibrate,
+        "validation": arguments.validates or bool(arguments.training.fits),
         "test": True,
     }
     return tuple(name for name in SPLITS if needed[name])
@@ -180,12 +180,6 @@ def augmentation_for(arguments: Arguments, rows: datasets.Dataset | None) -> Aug
         arguments.training.seed,
         spec_augment=SpecAugment.of_strength(data.spec_augment_strength) if data.spec_augment else None,
         frames=data.frame_augment,
-        time_shift=data.time_shift,
-        gain=data.gain_augment,
-        noise=data.noise_augment,
-        mel_warp=data.mel_warp,
-        black=data.black_augment,
-        mixup=data.mixup_alpha,
-        unit_noise=data.unit_noise_augment,
         unit_spread=unit_spread(rows) if data.unit_noise_augment and rows is not None else None,
+        **{name: getattr(data, flag_of(name)) for name in MOST},
     )

@@ -48,6 +48,7 @@ _TRAINING = (
     "select",
     "ema_decay",
     "calibrate",
+    "unsure_accuracy",
     "metric_for_best_model",
     "greater_is_better",
     "early_stopping_patience",

@@ -11,7 +11,7 @@ from datasets import Dataset
 from emofusion.data import LabelSet, label_set
 from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
-from emofusion.modeling.configuration_emofusion import NOT_CALIBRATED
+from emofusion.modeling.configuration_emofusion import NOT_FITTED
 from emofusion.modeling.encoders_emofusion import ActionUnitEncoder
 from emofusion.training.command_line.arguments import DataArguments, ModelArguments
 from emofusion.training.command_line.training_arguments import Arguments
@@ -58,7 +58,7 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
     if arguments.trains:
         config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
-        for name, value in NOT_CALIBRATED.items() if not arguments.trains_nothing else ():
+        for name, value in NOT_FITTED.items() if not arguments.trains_nothing else ():
             setattr(config, name, value)  # what was fitted is of the earlier weights
     classes = classes_of(config, arguments.data, may_change=arguments.trains)
     config.label_set, config.id2label = classes.name, classes.id2label

@@ -16,6 +16,7 @@ from emofusion.data.inputs.degradation import conditions_for
 from emofusion.evaluation.plots.actors import actors_figure
 from emofusion.evaluation.plots.branches import branches_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
+from emofusion.evaluation.plots.coverage import coverage_figure
 from emofusion.evaluation.plots.figures import save_figure
 from emofusion.evaluation.plots.gate import gate_figure
 from emofusion.evaluation.plots.robustness import robustness_figure
@@ -77,6 +78,22 @@ def variants(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def surest(shift: float = 0.0, rows: int = 10) -> list[dict[str, Any]]:
+    """Scores by coverage, as in metrics.json."""
+    return [
+        {
+            "at_least": 0.9 - 0.06 * tenths,
+            "clips": 12 * tenths,
+            "coverage": tenths / rows,
+            "accuracy": 0.95 - 0.04 * tenths - shift,
+            "accuracy_interval": [0.85 - 0.04 * tenths - shift, 0.98 - 0.03 * tenths - shift] if tenths > 1 else None,
+            "uar": 0.9 - 0.04 * tenths,
+        }
+        for tenths in range(rows, 0, -1)
+    ]
+
+
+ANSWERED = {"coverage": 0.68, "accuracy": 0.71}, "unsure below 0.49: 68 % answered, accuracy 0.710"
 BOTH = ("male", "female")
 FIGURES: dict[str, Callable[[str], Figure]] = {
     "confusion of 8": lambda title: confusion_figure(np.diag(range(90, 98)).tolist(), EMOTIONS, title),
@@ -90,6 +107,9 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "branches of 1 actor": lambda title: beside(1, title),
     "branches of 24 actors": lambda title: beside(24, title),
     "branches of 91 actors": lambda title: beside(91, title),
+    "coverage": lambda title: coverage_figure({"gated": surest()}, title, 0.125, ANSWERED),
+    "coverage of 1 clip": lambda title: coverage_figure({"gated": surest(rows=1)}, title),
+    "coverage of 9": lambda title: coverage_figure({f"{VARIANT} {n}": surest(n / 50) for n in range(9)}, title, 0.1),
     "robustness": lambda title: robustness_figure(damaged(), 0.124, title),
     "robustness of sound": lambda title: robustness_figure(damaged(None, ("audio",)), None, title),
     "gate of 1": lambda title: gate_figure({"gated": damaged()}, title),
@@ -183,9 +203,9 @@ def test_branches_stand_beside_each_other_with_their_means():
     figure = branches_figure({"audio": audio, "video": video}, both, "gated", "title")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["2", "10", "mean"]
     for label, expected in (
-        ("audio: mean 0.600", [0.4, 0.8, 0.6]),
-        ("video: mean 0.500", [0.5, 0.5, 0.5]),
-        ("gated: mean 0.800", [0.6, 1.0, 0.8]),
+        ("audio, mean of the actors: 0.600", [0.4, 0.8, 0.6]),
+        ("video, mean of the actors: 0.500", [0.5, 0.5, 0.5]),
+        ("gated, mean of the actors: 0.800", [0.6, 1.0, 0.8]),
     ):
         assert heights(figure, label) == pytest.approx(expected)
 
@@ -202,6 +222,25 @@ def test_gate_has_its_interval_over_actors():
         assert [tuple(line.get_ydata()) for line in lines] == [mean_interval(list(gates.values()))] * bars
     rows = [row | {"gate_by_actor": None} for row in rows]
     assert len(gate_figure({"gated": rows}, "title").axes[0].get_lines()) == 1
+
+
+def test_coverage_line_goes_through_the_scores_and_the_mark_lies_where_it_answers():
+    (axes,) = coverage_figure({"gated": surest()}, "title", 0.125, ANSWERED).axes
+    line, mark, chance = axes.get_lines()
+    assert line.get_xydata().tolist() == sorted([row["coverage"], row["accuracy"]] for row in surest())
+    assert (mark.get_xydata().tolist(), mark.get_label()) == ([[0.68, 0.71]], ANSWERED[1])
+    assert set(chance.get_ydata()) == {0.125}
+    (band,) = axes.collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices.round(9)}
+    bounds = [(row["coverage"], end) for row in surest() for end in row["accuracy_interval"] or ()]
+    assert corners == {tuple(np.round(bound, 9)) for bound in bounds}
+
+
+def test_coverage_of_a_model_that_answers_nothing_has_no_mark():
+    nothing = {"coverage": 0.0, "accuracy": None}, "unsure below 0.99: 0 % answered"
+    (axes,) = coverage_figure({"gated": surest(), "late": surest(0.1)}, "title", None, nothing).axes
+    assert [line.get_label() for line in axes.get_lines()] == ["gated", "late"]
+    assert not axes.collections, "bands of several would hide each other"
 
 
 def test_robustness_bars_are_the_scores():
@@ -324,9 +363,9 @@ def test_plots_of_a_run_are_those_it_has_numbers_for(tmp_path: Path, leaky: bool
         "test_macro_f1": 0.87,
     }
     assert list(plots_of(metrics, [])) == ["plots/confusion_matrix.png"]
-    metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged()}
+    metrics |= {"test_by_actor": actors(2, 17), "robustness": damaged(), "test_by_coverage": surest()}
     plots = plots_of(metrics, VALIDATED)
-    names = ("confusion_matrix", "actors", "robustness", "gate", "training_curves")
+    names = ("confusion_matrix", "actors", "coverage", "robustness", "gate", "training_curves")
     assert list(plots) == [f"plots/{name}.png" for name in names]
     (tmp_path / "plots").mkdir()
     for name, draw in plots.items():

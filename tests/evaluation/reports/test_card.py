@@ -34,6 +34,11 @@ def of_an_old_release() -> dict[str, Any]:
 RUNS: dict[str, dict[str, Any]] = {
     "fused": metrics_of(),
     "beside its branches": beside_branches(0.4, 0.5, 0.1),
+    "unsure": metrics_of(
+        unsure_below=0.42,
+        unsure_accuracy=0.6,
+        validation_answered={"clips": 60, "coverage": 0.54, "accuracy": 0.61, "accuracy_interval": None, "uar": 0.6},
+    ),
     "without a gate": metrics_of("concat"),
     "audio": metrics_of("audio"),
     "video": metrics_of("video", face_crop="yunet"),
@@ -171,6 +176,45 @@ def test_damaged_input(run: tuple[dict, ModelCard, Path]):
     assert ("white noise" in found.text) == ("noise 10 dB" in rows)
     assert ("Black frames are" in found.text) == ("black frames 50 %" in rows)
     assert ("Late sound" in found.text) == ("sound late by 1 s" in rows)
+
+
+def test_surest_clips(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    rows, expected = table_of(found.text, "answered"), metrics.get("test_by_coverage", [])
+    assert list(rows) == [f"{100 * row['coverage']:.0f} %" for row in expected]
+    columns = {"probability from": "at_least", "clips": "clips", "accuracy": "accuracy", "UAR": "uar"}
+    columns |= {"95 % interval": "accuracy_interval"}
+    for cells, row in zip(rows.values(), expected, strict=True):
+        assert {title: cells[title] for title in columns} == {t: shown(row[name]) for t, name in columns.items()}
+    assert ("### Where it may be unsure" in found.text) == bool(expected)
+    if expected:
+        assert f"risk-coverage curve: {metrics['test_risk_coverage_area']:.3f};" in found.text
+        unsure, always = "`model.answers` is unsure below 0.42: ", "`model.answers` always names a class, unless"
+        assert (unsure in found.text, always in found.text) == (
+            (True, False) if "unsure_accuracy" in metrics else (False, True)
+        )
+
+
+def test_use_stands_above_the_scores_and_below_what_must_be_known_first(run: tuple[dict, ModelCard, Path]):
+    metrics, found, _ = run
+    headings = re.findall(r"^##? (.*)$", found.text.replace("\n# ", "\n## "), flags=re.MULTILINE)
+    assert headings[1:3] == ["Use", "Scores"]
+    before = found.text.partition("\n## Use\n")[0]
+    assert f"macro-F1 {metrics['test_macro_f1']:.3f}" in before
+    assert ("chance" in before) == ("chance_macro_f1" in metrics)
+    snippet = found.text.partition("```python\n")[2].partition("```")[0]
+    compile(snippet, "card", "exec")
+    assert ('# "unsure" below a probability of 0.42' in snippet) == (metrics.get("unsure_below") == 0.42)
+
+
+def test_what_a_scoring_fitted_is_set_before_the_checkpoint_is_used(tmp_path: Path):
+    fitted = {"calibration": {"temperature": 1.5}, "test_calibration_error_before": 0.2}
+    metrics = RUNS["unsure"] | fitted
+    lines = "\nmodel.config.temperature = 1.5  # fitted for these scores, and not in its files\n"
+    lines += lines.strip().replace("temperature = 1.5", "unsure_below = 0.42") + "\nprocessor = "
+    assert lines in written(metrics | {"trained": False}, tmp_path / "scored").text
+    assert "model.config.temperature" not in written(metrics, tmp_path / "trained").text
+    assert "model.config.temperature" not in written(metrics_of(trained=False), tmp_path / "as it is").text
 
 
 def test_branches(run: tuple[dict, ModelCard, Path]):

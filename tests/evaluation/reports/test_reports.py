@@ -10,10 +10,10 @@ from scipy import stats
 
 from emofusion.evaluation.reports import ablation_report, ablation_table, fold_report
 from emofusion.evaluation.reports.subject import worst_leak
-from emofusion.evaluation.scores.comparison import compared
 from emofusion.evaluation.scores.folds import mean_robustness, over_folds, summarise
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.scores.scoring import score_predictions
+from emofusion.evaluation.scores.significance import compared
 from helpers.runs.run_records import beside_branches
 
 BESIDE = beside_branches(0.4, 0.5, 0.1)
@@ -120,6 +120,22 @@ def test_fold_table_says_what_was_left_out():
     assert "A clip counts once for each seed." in text
     assert "Left out: msaf6 fold 5 is refused." in text
     assert "Fold 1: its own validation actors are not there; actors 7-8 validated." in text
+
+
+def test_folds_that_may_be_unsure_say_how_many_clips_they_answer():
+    assert "unsure" not in fold_report.text(record_of(RUNS, TABLES))
+    below = (0.5, 0.6, 0.0, 0.7)  # a threshold each
+    tables = [
+        table.assign(answered=[max(found) >= least for found in table["probabilities"]])
+        for table, least in zip(TABLES, below, strict=True)
+    ]
+    answered = pd.concat([table[table["answered"]] for table in tables])
+    right = (answered["label"] == answered["prediction"]).mean()
+    assert 0 < len(answered) < 144
+    assert (
+        f"Of all test clips: the model is unsure below the threshold of each run: {100 * len(answered) / 144:.0f} % "
+        f"answered, accuracy {right:.3f}."
+    ) in fold_report.text(record_of(RUNS, tables))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from helpers.runs.run_records import EMOTIONS, metrics_of, predictions
 
 HISTORY = [{"epoch": 1, "loss": 2.0}, {"epoch": 1, "eval_loss": 2.1, "eval_macro_f1": 0.3, "eval_uar": 0.4}]
 NAMES = {"license_id": "apache-2.0", "model_name": "you/model"}
-PLOTS = {f"plots/{name}.png" for name in ("confusion_matrix", "actors", "robustness", "gate", "training_curves")}
+PLOTS = {
+    f"plots/{name}.png" for name in ("confusion_matrix", "actors", "coverage", "robustness", "gate", "training_curves")
+}
 SCORES = {"metrics.json", "predictions.parquet"}
 ALL = SCORES | PLOTS | {"README.md", "corpus_account.json"}
 TABLE = predictions(EMOTIONS, [17, 18, 19, 20])

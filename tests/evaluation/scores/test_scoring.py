@@ -18,6 +18,9 @@ ACTED = {
     "test_intervals",
     "test_intervals_over",
     "test_intervals_units",
+    "test_by_coverage",
+    "test_risk_coverage_area",
+    "test_answered",
     "test_per_class",
     "test_merged_calm",
     "test_by_gender",
@@ -38,6 +41,7 @@ def predictions(actors: tuple[int, ...] = (9, 10, 17), clips: int = 8, seed: int
             "gender": np.where(speakers % 2, "male", "female"),
             "label": [NAMES[label] for label in labels],
             "prediction": [NAMES[index] for index in probabilities.argmax(-1)],
+            "answered": probabilities.max(-1) >= 0.5,
             "probabilities": list(probabilities),
             "gate": np.full(len(labels), np.nan, np.float32),
         }

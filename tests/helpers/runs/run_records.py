@@ -14,7 +14,7 @@ EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "s
 MODALITIES = {"audio": ["audio"], "video": ["video"]}
 
 
-def predictions(names: list[str], actors: list[int] | None, seed: int = 0) -> pd.DataFrame:
+def predictions(names: list[str], actors: list[int] | None, seed: int = 0, unsure_below: float = 0.0) -> pd.DataFrame:
     """A table as of a model that is right in about half of the clips; the last class has no clip."""
     generator = np.random.default_rng(seed)
     clips = 60 * len(actors or [17])
@@ -25,6 +25,7 @@ def predictions(names: list[str], actors: list[int] | None, seed: int = 0) -> pd
         "clip": [f"clip {index}" for index in range(clips)],
         "label": [names[index] for index in labels],
         "prediction": [names[index] for index in probabilities.argmax(1)],
+        "answered": probabilities.max(1) >= unsure_below,
         "probabilities": list(probabilities),
     }
     if actors:
@@ -54,6 +55,7 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
     """metrics.json of a run; without actors it is of a corpus of still pictures."""
     names = changes.get("labels", EMOTIONS)
     parts = {"train": [1, 2, 3], "validation": [13], "test": list(actors)}
+    table = predictions(names, list(actors), unsure_below=changes.get("unsure_below", 0.0))
     metrics = {
         "corpus": "RAVDESS" if actors else "FER-2013",
         "corpus_synthetic": False,
@@ -80,7 +82,8 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
         "load_from": "you/model",
         "epochs": 10.0,
         "validation_macro_f1": 0.52351,
-        **score_predictions(predictions(names, list(actors)), names),
+        "unsure_below": 0.0,
+        **score_predictions(table, names),
         "robustness": damaged(fusion, silent=not actors),
     }
     return json.loads(json.dumps(metrics | changes))

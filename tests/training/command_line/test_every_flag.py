@@ -13,6 +13,8 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
+from emofusion.data.inputs.augmentation import MOST, Augmentation
+from emofusion.training.command_line.arguments import AUGMENTATION, flag_of
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.refused_flags import REFUSED
 from emofusion.training.errors import ArgumentError
@@ -253,6 +255,7 @@ def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
         (["--warmup_steps=1.5"], "--warmup_steps 1.5: write a whole number of steps, or a share"),
         (["--label_smoothing_factor=1"], "--label_smoothing_factor 1.0: write a number from 0 to below 1"),
         (["--ema_decay=1"], "--ema_decay 1.0: write a number from 0 to below 1"),
+        (["--unsure_accuracy=80"], "--unsure_accuracy 80.0: write a number from 0 .* to 1"),
         (["--select=first"], "--select first: expected one of"),
         (["--adam_beta1=1"], "--adam_beta1 1.0: write a number from 0 to below 1"),
         (["--seed=-1"], "--seed -1: write 0 to 4294967295"),
@@ -306,6 +309,20 @@ def test_impossible_value_is_named(words: list[str], message: str):
     with pytest.raises(ArgumentError, match=f"^{message}" if message.startswith("--") else message) as error:
         parse_arguments([*PLACES, *words])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_flags_of_augmentation_have_the_limits_of_what_they_set(name: str):
+    flag, most = flag_of(name), MOST[name]
+    assert flag in AUGMENTATION
+    assert getattr(parse_arguments([*PLACES, f"--{flag}={most}"]).data, flag) == getattr(
+        Augmentation(0, **{name: most}), name
+    )
+    for found in (most * 1.01, -0.01):
+        with pytest.raises(ArgumentError, match=f"--{flag} {found}: write a number from 0 "):
+            parse_arguments([*PLACES, f"--{flag}={found}"])
+        with pytest.raises(ValueError, match=f"{name}={found}: expected a number from 0 "):
+            Augmentation(0, **{name: found})
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,13 @@ def test_what_is_of_another_stage_is_left_out():
     assert (audio["push_to_hub"], audio["fold"]) == (False, 1)
 
 
+def test_augmentation_of_either_modality_stands_beside_the_blocks_and_in_that_of_the_fusion():
+    words = ["--branches_first", "--mel_warp=0.1", '--fusion_settings={"black_augment": 0.3, "noise_augment": 0.5}']
+    video, fusion = told(words, "video"), told(words, "fusion")
+    assert (video["mel_warp"], video["noise_augment"]) == (0.1, 0.0)
+    assert (fusion["mel_warp"], fusion["black_augment"], fusion["noise_augment"]) == (0.1, 0.3, 0.5)
+
+
 def test_branch_that_is_all_that_is_wanted_is_pushed_and_calibrated():
     words = ["--branches_first", "--push_to_hub", "--hub_model_id=me/it", "--calibrate"]
     made = parse_arguments([*words_of_stage(words, "audio", StageArguments(), last=True), "--output_dir=out"])
@@ -131,7 +138,7 @@ def test_fusions_that_differ_in_their_head_alone_share_their_branches(recipe):
     words = [recipe, "--output_dir=out"]
     same = [
         ["--fusion=late"],
-        ["--fusion=late", "--calibrate"],
+        ["--fusion=late", "--calibrate", "--unsure_accuracy=0.8"],
         ["--gate=simple"],
         ["--modality_dropout_p=0.1"],
         ["--fusion_settings", "{}"],
@@ -179,6 +186,8 @@ def test_blocks_of_one_field_or_of_none_are_read(tmp_path):
         ("audio", '{"gate": "simple"}'),
         ("video", '{"fusion": "late"}'),
         ("video", '{"audio_learning_rate": 1}'),
+        ("video", '{"mel_warp": 0.1}'),
+        ("audio", '{"frame_augment": false}'),
         ("fusion", '{"model_name_or_path": "x"}'),
         ("fusion", '{"audio_encoder_weights": "x"}'),
     ],

@@ -67,6 +67,9 @@ def test_means_are_those_of_the_folds(validated: tuple[dict, Path]):
     assert record["over_folds"]["macro_f1"]["mean"] == pytest.approx(sum(scores) / 3)
     matrix = record["over_actors"]["test_confusion_matrix"]
     assert sum(map(sum, matrix)) == 4 * len(ACTORS)
+    pooled = record["over_actors"]["test_by_coverage"][0]
+    assert (pooled["clips"], pooled["coverage"]) == (4 * len(ACTORS), 1.0)
+    assert (out / "plots" / "coverage.png").is_file()
 
 
 def cells_of(out: Path, **branches: Path) -> list[Cell]:
@@ -200,7 +203,7 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
     assert metrics["test_macro_f1"] == fast["runs"][3]["macro_f1"]
     text = (out / "ablation.md").read_text()
     assert "With 4 actors it cannot be below 0.125" in text
-    assert (out / "plots" / "variants.png").is_file()
+    assert all((out / "plots" / name).is_file() for name in ("variants.png", "coverage.png"))
     assert record["command"].endswith(f"--ablation={plan} --seeds 1 2 --folds 0 1")
 
 

@@ -1,4 +1,4 @@
-"""`--calibrate` with a trainer: the config has what is fitted, and errors are those of the model before and after."""
+"""`--calibrate` and `--unsure_accuracy` with a trainer: the config has what is fitted, and scores are those by it."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from emofusion.evaluation.scores.metrics import calibration_error
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import DivergedError
-from emofusion.training.run.calibration import calibrate
+from emofusion.training.run.calibration import calibrate, fit_unsure
 from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers.tiny_models import batch_of, one_thread, trained_model, without  # noqa: F401
 
@@ -72,3 +72,47 @@ def test_model_that_diverged_cannot_be_calibrated(tmp_path: Path):
         DivergedError, match="--calibrate: the logits of 24 of 24 clips are not finite, so nothing can"
     ):
         calibrate(trainer_of(model, tmp_path), *clips_of(batch), clips_of(batch)[1])
+    with pytest.raises(DivergedError, match="--unsure_accuracy: the probabilities of 24 of 24 clips are not finite"):
+        fit_unsure(trainer_of(model, tmp_path), *clips_of(batch), 0.5)
+
+
+def right_where_surest(model: EmoFusionModel, batch: dict[str, torch.Tensor], share: float) -> torch.Tensor:
+    """Confidence `[clips]`; the labels of the batch become such that the model is right in this share, the surest."""
+    confidence, classes = answers(model, batch).logits.softmax(1).max(1)
+    right = confidence >= confidence.sort(descending=True).values[int(share * CLIPS) - 1]
+    batch["labels"] = torch.where(right, classes, (classes + 1) % 8)
+    return confidence
+
+
+def test_unsure_is_fitted_to_the_clips_that_the_model_has_right(tmp_path: Path):
+    model, batch = trained_model("gated", unsure_below=0.99), batch_of(CLIPS, labels=True)
+    confidence = right_where_surest(model, batch, 0.5)
+    surest_first = confidence.sort(descending=True).values
+    rows, inputs = clips_of(batch)
+    found = fit_unsure(trainer_of(model, tmp_path), rows.add_column("actor", [13, 14] * 12), inputs, 1.0)
+    assert surest_first[12] < model.config.unsure_below < surest_first[11]
+    kept = found["validation_answered"]
+    assert (found["unsure_accuracy"], kept["clips"], kept["coverage"], kept["accuracy"]) == (1.0, 12, 0.5, 1.0)
+    assert kept["accuracy_interval"] == [1.0, 1.0], "of two actors"
+    fit_unsure(trainer_of(model, tmp_path), rows, inputs, 0.75)
+    assert surest_first[16] < model.config.unsure_below < surest_first[15], "12 of 16 are right"
+    assert model.answers(answers(model, batch).logits).count("unsure") == 8
+    fit_unsure(trainer_of(model, tmp_path), rows, inputs, 0.5)
+    assert model.config.unsure_below == 0
+
+
+def test_unsure_that_cannot_be_promised_is_said_and_the_model_always_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    model, batch = trained_model("gated", unsure_below=0.99), batch_of(CLIPS, labels=True)
+    batch["labels"] = (answers(model, batch).logits.argmax(1) + 1) % 8
+    found = fit_unsure(trainer_of(model, tmp_path), *clips_of(batch), 0.5)
+    assert found == {"unsure_accuracy": 0.5, "validation_answered": None}
+    assert model.config.unsure_below == 0
+    assert "--unsure_accuracy 0.5: not even the surest answers are right so often" in caplog.text
+
+
+def test_calibration_takes_back_a_threshold_of_other_probabilities(tmp_path: Path):
+    model, batch = trained_model("gated", unsure_below=0.5), batch_of(CLIPS, labels=True)
+    calibrate(trainer_of(model, tmp_path), *clips_of(batch), clips_of(batch)[1])
+    assert model.config.unsure_below == 0

@@ -1,5 +1,6 @@
 """One run in this process: what it leaves where its card fails, where it was stopped before it, and for the hub."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +140,9 @@ def test_calibrated_model_keeps_its_temperature_and_scores_by_it(
     assert model.config.temperature == temperature
     assert model.seen.actors == {1, 13}, "the seal holds"
 
+    below = float(np.median([max(found) for found in read_predictions(tmp_path / "run")["probabilities"]]))
+    config = tmp_path / "run/config.json"  # as if --unsure_accuracy had been given, too
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"unsure_below": below}))
     score = [*words, f"--model_name_or_path={tmp_path / 'run'}", "--do_predict"]
     plain = run_job([*score, f"--output_dir={tmp_path / 'plain'}"])
     again = run_job([*score, "--calibrate", f"--output_dir={tmp_path / 'again'}"])
@@ -150,10 +154,29 @@ def test_calibrated_model_keeps_its_temperature_and_scores_by_it(
     hotter, cooler = (read_predictions(tmp_path / name)["probabilities"] for name in ("run", "plain"))
     np.testing.assert_allclose(np.stack(hotter), np.stack(cooler), atol=1e-5)
 
+    table = read_predictions(tmp_path / "plain")
+    assert (plain["unsure_below"], again["unsure_below"], metrics["unsure_below"]) == (below, 0, 0)
+    assert table["answered"].tolist() == [max(found) >= below for found in table["probabilities"]]
+    assert (table["answered"].sum(), plain["test_answered"]["clips"], len(table)) == (2, 2, 4)
+
     begun = make_ready(
         parse_arguments([*words, f"--model_name_or_path={tmp_path / 'run'}", f"--output_dir={tmp_path}/2"])
     )
     assert begun.config.temperature == 1, "it was fitted on other weights"
+    assert begun.config.unsure_below == 0
+
+
+def test_unsure_answers_are_fitted_on_validation_actors_and_scored_on_others(words: list[str], tmp_path: Path):
+    flags = ["--unsure_accuracy=0.01", "--eval_strategy=no"]  # a share that any answer reaches
+    metrics = run_job([*words, *flags, f"--output_dir={tmp_path}"])
+    assert metrics["clips"]["validation"] == 4
+    assert metrics["unsure_accuracy"] == 0.01
+    kept = metrics["validation_answered"]
+    assert (kept["clips"], kept["accuracy_interval"]) == (4, None), "actor 13 is one"
+    assert metrics["test_answered"]["coverage"] == 1
+    assert EmoFusionModel.from_pretrained(tmp_path).seen.actors == {1, 13}
+    said = "always answers: 0.01 of its answers right were asked for, and on the validation actors "
+    assert f"`model.answers` {said}{kept['accuracy']:.3f} are." in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
