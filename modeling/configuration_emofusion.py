@@ -100,6 +100,7 @@ class EmoFusionConfig(PreTrainedConfig):
         window (`str`): Which seconds of a longer clip these are: `"voice"`, `"center"` or `"start"`.
         face_crop (`str`): What frames are cut to: `"none"` (the middle square), `"haar"` (the face that OpenCV's own
             cascade finds) or `"yunet"` (the same by a detector whose file the user names).
+        grey (`bool`): Whether frames are turned grey, as those are that a model of grey photographs has learnt from.
 
     Raises:
         TypeError, ValueError: (as `huggingface_hub`'s strict-dataclass errors) naming the field.
@@ -149,6 +150,7 @@ class EmoFusionConfig(PreTrainedConfig):
     clip_duration: float | int = 3.0
     window: Literal["voice", "center", "start"] = "voice"
     face_crop: Literal["none", "haar", "yunet"] = "none"
+    grey: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)

@@ -38,7 +38,9 @@ class VideoEncoder(nn.Module):
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Encode frames `[batch, frames, 3, height, width]` to tokens `[batch, frames, 512]`."""
         batch, frames = pixel_values.shape[:2]
-        pooled = self.backbone(pixel_values.flatten(0, 1)).pooler_output
+        # Channels last in memory: a CPU is up to a third quicker with them, and what is computed is the same.
+        images = pixel_values.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        pooled = self.backbone(images).pooler_output
         return pooled.flatten(1).unflatten(0, (batch, frames))
 
 

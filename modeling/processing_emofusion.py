@@ -84,6 +84,7 @@ class EmoFusionProcessor(ProcessorMixin):
             cascade finds) or `"yunet"`. A clip without a face keeps its middle square, with a warning.
         yunet_path (`str` or `os.PathLike`, *optional*): The detector's ONNX file, for `"yunet"`. It belongs to the
             machine, not to the model, and is not saved.
+        grey (`bool`): Whether frames are turned grey.
         video_encoder (`str`): The model's; `"action_units"` reads what OpenFace measured in the face, and no frames.
         action_unit_size (`int`): Measurements in a row of action units.
 
@@ -110,13 +111,14 @@ class EmoFusionProcessor(ProcessorMixin):
         yunet_path: MediaPath | None = None,
         video_encoder: str = "resnet18",
         action_unit_size: int = 35,
+        grey: bool = False,
     ) -> None:
         super().__init__(feature_extractor=feature_extractor, video_processor=video_processor)
         check_face_crop(face_crop)
         self.modalities = list(modalities)
         self.video_encoder, self.action_unit_size = video_encoder, action_unit_size
         self.num_frames, self.window = num_frames, window
-        self.face_crop, self.yunet_path = face_crop, yunet_path
+        self.face_crop, self.yunet_path, self.grey = face_crop, yunet_path, grey
         video_processor.clip_duration = feature_extractor.clip_duration
         video_processor.sampling_rate = feature_extractor.sampling_rate
 
@@ -124,6 +126,7 @@ class EmoFusionProcessor(ProcessorMixin):
     window = Told("feature_extractor", "video_processor")
     face_crop = Told("video_processor")
     yunet_path = Told("video_processor")
+    grey = Told("video_processor")
 
     @classmethod
     def from_config(cls, config: EmoFusionConfig) -> "EmoFusionProcessor":
@@ -147,6 +150,7 @@ class EmoFusionProcessor(ProcessorMixin):
             face_crop=config.face_crop,
             video_encoder=config.video_encoder,
             action_unit_size=config.action_unit_size,
+            grey=config.grey,
         )
 
     @property
@@ -263,7 +267,7 @@ class EmoFusionProcessor(ProcessorMixin):
     def to_dict(self) -> dict[str, Any]:
         """What is saved: how files are read, too, and where `AutoImageProcessor` finds its class."""
         saved = {name: value for name, value in super().to_dict().items() if name != "yunet_path"}
-        saved |= {name: getattr(self, name) for name in ("num_frames", "window", "face_crop")}
+        saved |= {name: getattr(self, name) for name in ("num_frames", "window", "face_crop", "grey")}
         image_processor = {"AutoImageProcessor": "video_processing_emofusion.EmoFusionImageProcessor"}
         return saved | {"image_processor": {"auto_map": image_processor}}
 

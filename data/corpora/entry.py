@@ -1,6 +1,7 @@
 """What the house knows of one corpus."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from emofusion.data.protocols import Protocols
 from emofusion.data.sources.corpus_record import Corpus
@@ -22,6 +23,7 @@ class CorpusEntry:
             the same name; of a corpus of clips, `CLIP_FLAGS` are among them.
         still (`bool`): Whether it is of still pictures, which have no sound and no actors.
         test_part (`str`): The published split that is scored.
+        test_parts (`Mapping[str, str]`): What it is called by protocols that deal the published splits anew.
     """
 
     name: str
@@ -33,6 +35,7 @@ class CorpusEntry:
     flags: tuple[str, ...] = ()
     still: bool = False
     test_part: str = "test"
+    test_parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def corpus(self) -> Corpus:
@@ -47,3 +50,7 @@ class CorpusEntry:
     def part(self, split: str) -> str:
         """What the corpus calls one of our splits."""
         return self.test_part if split == "test" else split
+
+    def scored_part(self, protocol: str) -> str:
+        """The published split that is scored by a protocol."""
+        return self.test_parts.get(protocol, self.test_part)

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from PIL import Image
 
+from emofusion.data.protocols import Protocols
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
 from emofusion.data.sources.hints import folder_above, other_corpus
@@ -23,7 +24,7 @@ from emofusion.data.store.progress import Bar
 
 from .builders.image_account import ImageAccount
 from .builders.image_index import PICTURE_ENDINGS, SPLITS, Listing, Row, image_row
-from .builders.still_images import PUBLISHED, StillImages
+from .builders.still_images import PUBLISHED, WITHOUT_ACTORS, StillImages
 from .entry import CorpusEntry
 
 FER2013 = Corpus(
@@ -49,7 +50,10 @@ SPLIT_FOLDERS = {
     "privatetest": PRIVATE,
 }
 """Split by name of a folder, without case, `_`, `-` and spaces. The private test is the split `test`, unless another
-folder is named `test`: then that is, and the private one is the split `private_test`."""
+folder is named `test`: then that is, and the private one is the split `private_test`. Some copies have both tests in a
+folder `test`; there the names of the files tell them apart."""
+
+PUBLIC_TEST, PRIVATE_TEST = "public_test", "private_test"
 
 CLASS_FOLDERS = {
     "angry": "angry",
@@ -90,6 +94,15 @@ class Fer2013(StillImages):
 
     CORPUS = FER2013
     HOMEPAGE = "https://arxiv.org/abs/1307.0414"
+    PROTOCOLS: ClassVar[Protocols] = dict.fromkeys((PUBLIC_TEST, PRIVATE_TEST, PUBLISHED), WITHOUT_ACTORS)
+
+    def _test_split(self, published: frozenset[str]) -> str | None:
+        """Where there is a validation split, it is the public test, and the private one is the test."""
+        if self.config.protocol == PUBLISHED:
+            return None
+        if self.config.protocol == PUBLIC_TEST:
+            return "validation" if "validation" in published else "test"
+        return "test" if "validation" in published and PRIVATE_TEST not in published else PRIVATE_TEST
 
     def _check_place(self) -> None:
         named = self._named_files()
@@ -190,6 +203,8 @@ def find_pictures(files: CorpusFiles) -> tuple[list[Picture], list[CorpusFile]]:
         if _ending(file) not in PICTURE_ENDINGS or file.name.name.startswith("."):
             continue
         split, word = _folders(file)
+        if split == "test" and file.name.name.lower().startswith("privatetest"):
+            split = PRIVATE
         if split is None:
             stray.append(file)
         elif word.lower() not in CLASS_FOLDERS:
@@ -223,11 +238,13 @@ class Copies:
     """Finds equal pictures in different splits: FER-2013 has hundreds."""
 
     def __init__(self) -> None:
-        self._splits: dict[bytes, Counter[str]] = {}
+        self._splits: dict[str, Counter[str]] = {}
 
-    def add(self, split: str, content: bytes) -> None:
-        """One more picture."""
-        self._splits.setdefault(hashlib.sha256(content).digest(), Counter())[split] += 1
+    def add(self, split: str, content: bytes) -> str:
+        """One more picture; returns the digest of its content."""
+        digest = hashlib.sha256(content).hexdigest()
+        self._splits.setdefault(digest, Counter())[split] += 1
+        return digest
 
     def between_splits(self) -> dict[str, dict[str, int]]:
         """By split: how many of its pictures stand in an earlier one too, and in which."""
@@ -255,11 +272,11 @@ def _picture_rows(files: CorpusFiles, pictures: list[Picture], account: ImageAcc
         except OSError as error:
             account.unreadable[str(file)] = str(error).removeprefix(f"{files.folder}/{file}: ")
             continue
-        copies.add(picture.split, content)
+        digest = copies.add(picture.split, content)
         account.count(picture.split, picture.emotion)
         path = str(file) if file.member else f"{folder}/{file}"
         stored = content if file.member else None
-        yield image_row(picture.split, picture.emotion, picture.clip, str(file), path, stored)
+        yield image_row(picture.split, picture.emotion, picture.clip, str(file), path, stored, digest)
 
 
 @contextmanager
@@ -313,9 +330,10 @@ def _table_rows(files: CorpusFiles, table: CorpusFile, account: ImageAccount, co
             except (ValueError, IndexError) as error:
                 reason = "too few columns" if isinstance(error, IndexError) else error
                 raise ValueError(f"{files.folder}/{source}: {reason}") from error
-            copies.add(split, pixels)
+            digest = copies.add(split, pixels)
             account.count(split, emotion)
-            yield image_row(split, emotion, f"{split}/{emotion}/row_{number}", source, source, _as_png(pixels))
+            clip = f"{split}/{emotion}/row_{number}"
+            yield image_row(split, emotion, clip, source, source, _as_png(pixels), digest)
 
 
 def parse_row(emotion: str, pixels: str, usage: str) -> tuple[str, str, bytes]:
@@ -347,8 +365,10 @@ def _as_png(pixels: bytes) -> bytes:
 ENTRY = CorpusEntry(
     name="fer2013",
     builder=Fer2013,
-    trains_by=PUBLISHED,
-    scores_by=PUBLISHED,
+    trains_by=PUBLIC_TEST,
+    scores_by=PUBLIC_TEST,
     help="FER-2013, still pictures",
+    flags=("keep_copies",),
     still=True,
+    test_parts={PUBLIC_TEST: "public test", PRIVATE_TEST: "private test"},
 )

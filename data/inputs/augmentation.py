@@ -10,7 +10,15 @@ from emofusion.data.store.settings import SOUND_MARGIN_S
 
 from .mel_warp import warp_mels
 from .mixup import NUM_MIX_DRAWS, shares_kept
-from .picture_augment import NUM_BLACK_DRAWS, NUM_UNIT_DRAWS, add_unit_noise, drawn_black
+from .picture_augment import (
+    NUM_BLACK_DRAWS,
+    NUM_ERASE_DRAWS,
+    NUM_UNIT_DRAWS,
+    add_unit_noise,
+    drawn_black,
+    erase,
+    erased_rectangle,
+)
 from .random_draws import clip_draws
 from .sound_augment import NUM_NOISE_DRAWS, add_coloured_noise, change_gain
 from .spec_augment import SpecAugment
@@ -47,6 +55,7 @@ class Augmentation:
         noise (`float`): Share of clips that get noise of any colour and level.
         mel_warp (`float`): Share by which the axis of mels is stretched or squeezed, up to 0.5.
         black (`float`): Share of clips that lose some of their frames, or all.
+        erase (`float`): Share of clips of which a rectangle, the same in all frames, is erased.
         mixup (`float`): Alpha of the Beta distribution by which clips are mixed, see `mix`.
         unit_noise (`float`): Share of clips whose action units get noise of any level.
         unit_spread (`np.ndarray`, *optional*): Standard deviation of each action unit `[35]`, by which noise of them
@@ -65,6 +74,7 @@ class Augmentation:
     noise: float = 0.0
     mel_warp: float = 0.0
     black: float = 0.0
+    erase: float = 0.0
     mixup: float = 0.0
     unit_noise: float = 0.0
     unit_spread: np.ndarray | None = None
@@ -123,6 +133,18 @@ class Augmentation:
         """Which frames of each clip are black: bool `[clips, frames]`."""
         return drawn_black(self.draws(clips, NUM_BLACK_DRAWS + frames, "black frames"), self.black)
 
+    def erase_frames(self, frames: Sequence[np.ndarray | None], clips: Sequence[str]) -> list[np.ndarray | None]:
+        """Frames uint8 `[frames, height, width, 3]` of each clip, in some clips with a rectangle erased."""
+        draws = self.draws(clips, NUM_ERASE_DRAWS, "erasing").numpy()
+        done = []
+        for array, clip, (chance, *rest) in zip(frames, clips, draws, strict=True):
+            if array is not None and chance < self.erase:
+                place = erased_rectangle(np.array(rest), *array.shape[1:3])
+                noise = self.draws([clip], array[0][place].size, "what is erased")[0].numpy()
+                array = erase(array, place, noise)
+            done.append(array)
+        return done
+
     def noisy_units(self, units: np.ndarray, clip: str) -> np.ndarray:
         """Action units `[steps, 35]` of a clip, in some clips with noise."""
         if not self.unit_noise or self.unit_spread is None:
@@ -143,6 +165,7 @@ MOST = {
     "noise": 1.0,
     "mel_warp": 0.5,
     "black": 1.0,
+    "erase": 1.0,
     "mixup": 10.0,
     "unit_noise": 1.0,
 }

@@ -4,17 +4,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
-from emofusion.data.corpora.builders.image_index import StillImage
-from emofusion.data.store.decode import shrink
 from emofusion.data.store.settings import DecodeOptions, options_for
 from emofusion.data.store.stored_frames import view_frames
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.processing_emofusion import ClipArrays
 
 from .augmentation import Augmentation
-from .frame_augment import NUM_FRAME_DRAWS, augment_frames
+from .picture_augment import NUM_FRAME_DRAWS, augment_frames
+from .stills import Stills, shrink_all
 from .time_shift import sound_line
 
 
@@ -32,6 +30,7 @@ class ClipInputs:
     def __init__(self, processor: EmoFusionProcessor, augmentation: Augmentation | None = None) -> None:
         self.processor = processor
         self.augmentation = augmentation
+        self._stills = Stills()
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
         """Rows by column to `pixel_values`, `video_mask`, `input_features`, `audio_mask`, `labels` `[batch, ...]`.
@@ -50,7 +49,8 @@ class ClipInputs:
         else:
             self._check_crop(rows)
             frames = self._choose_frames(self._stored_frames(rows), rows["clip"])
-        parts = zip(rows["source"], self._blacken(frames, rows["clip"]), self._sounds(rows), units, strict=True)
+        frames = self._blacken(self._erase(frames, rows["clip"]), rows["clip"])
+        parts = zip(rows["source"], frames, self._sounds(rows), units, strict=True)
         inputs = dict(self.processor.pack([ClipArrays(*part) for part in parts], cropped=self._crops))
         if "input_features" in inputs and self.augmentation is not None:
             inputs["input_features"] = self.augmentation.augment_features(inputs["input_features"], rows["clip"])
@@ -111,18 +111,23 @@ class ClipInputs:
     def _still_frames(self, rows: dict[str, list[Any]]) -> list[np.ndarray | None]:
         """uint8 `[1, side, side, 3]` of each picture: as it is, or resized as stored frames are and augmented."""
         pictures = zip(rows["image"], rows["clip"], rows["source"], strict=True)
-        stills = [None if image is None else as_still(image, clip, source) for image, clip, source in pictures]
+        stills = [None if picture[0] is None else self._stills(*picture) for picture in pictures]
         if self.augmentation is None or not self.augmentation.frames:
             return stills
         size = self.processor.video_processor.size["height"]
         crop = self.processor.video_processor.crop_size["height"]
-        draws = self.augmentation.draws(
-            rows["clip"], NUM_FRAME_DRAWS + 1, "frames"
-        ).numpy()  # one frame: nothing to jitter
+        # One frame: nothing to jitter.
+        draws = self.augmentation.draws(rows["clip"], NUM_FRAME_DRAWS + 1, "frames").numpy()
         return [
-            None if still is None else augment_frames(shrink(still, size), draw, frames_per_step=1, crop=crop)
-            for still, draw in zip(stills, draws, strict=True)
+            None if still is None else augment_frames(still, draw, frames_per_step=1, crop=crop)
+            for still, draw in zip(shrink_all(stills, size), draws, strict=True)
         ]
+
+    def _erase(self, frames: list[np.ndarray | None], clips: list[str]) -> list[np.ndarray | None]:
+        """The frames of each clip, some of them with a rectangle erased in training."""
+        if self.augmentation is None or not self.augmentation.erase:
+            return frames
+        return self.augmentation.erase_frames(frames, clips)
 
     def _blacken(self, frames: list[np.ndarray | None], clips: list[str]) -> list[np.ndarray | None]:
         """The frames of each clip, some of them black in training."""
@@ -160,21 +165,3 @@ class ClipInputs:
 
 def _samples(binary: bytes | None) -> np.ndarray | None:
     return None if binary is None else np.frombuffer(binary, dtype=np.int16)
-
-
-def as_still(image: Any, clip: str, source: str) -> np.ndarray:
-    """A picture, in colours and (by `datasets`) upright, as uint8 `[1, height, width, 3]`.
-
-    Args:
-        image (`PIL.Image.Image` or `dict`): The picture, or its file as `datasets.Image(decode=False)` gives it.
-        clip (`str`): What errors call it.
-        source (`str`): Where they say it lies.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    try:
-        picture: Image.Image = StillImage().decode_example(image)
-        return np.array(picture.convert("RGB"))[np.newaxis]
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{clip} ({source}): {error}") from error

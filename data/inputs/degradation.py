@@ -17,7 +17,8 @@ from PIL import Image
 
 from emofusion.data.store.settings import DecodeSettings
 
-from .clip_inputs import ClipInputs, as_still
+from .clip_inputs import ClipInputs
+from .stills import as_still
 
 Rows = dict[str, list[Any]]
 

@@ -27,6 +27,13 @@ class CorpusFields(TypedDict):
     test_part: NotRequired[
         Annotated[str, Note("the published split that was scored; absent where it is `test`", missing="test")]
     ]
+    copies_left_out: NotRequired[
+        Annotated[
+            int,
+            Note("pictures of the scored split that were left out, because they stand in training, too; absent where "
+                 "there were none", "pictures", missing=0),
+        ]
+    ]  # fmt: skip
 
 
 class ModelFields(TypedDict):
@@ -46,6 +53,7 @@ class ModelFields(TypedDict):
     encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
     window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
     face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
+    grey: Annotated[bool, Note("whether frames were turned grey", missing=False)]
     calibration: Annotated[
         dict[str, float],
         Note("what logits are divided by (`temperature`); of late fusion the share of the sound and the temperature "

@@ -41,6 +41,8 @@ def corpus_fields(
     }
     if test_part != "test":
         fields["test_part"] = test_part
+    if isinstance(account, ImageAccount) and account.left_out.get("test"):
+        fields["copies_left_out"] = account.left_out["test"]
     return fields
 
 
@@ -58,6 +60,7 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
         "encoder_width": config.encoder_width,
         "window": config.window,
         "face_crop": config.face_crop,
+        "grey": config.grey,
         "calibration": config.calibration,
         "unsure_below": float(config.unsure_below),
         "trained_modalities": seen.known_modalities,

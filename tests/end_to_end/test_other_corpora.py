@@ -23,7 +23,7 @@ from emofusion.training.errors import SetupError
 from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import Run, make_ready, setup_errors
 from helpers.corpora.crema_d_files import write_crema_d
-from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
+from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree, zip_tree
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture
 
@@ -127,20 +127,20 @@ def test_score_fused_model_on_fer2013_is_the_model_on_each_picture_alone(
         assert np.allclose(probabilities, alone.numpy(), atol=1e-5), clip
     check_record_of_fer2013(json.loads((tmp_path / "out" / "metrics.json").read_text()))
     printed = capsys.readouterr().out
-    assert "gated: 7 pictures of the published test split, without sound (FER-2013, emotions8)" in printed
+    assert "gated: 7 pictures of the published public test split, without sound (FER-2013, emotions8)" in printed
     assert "disgust 2" in printed  # the account
     account = ImageAccount.load(tmp_path / "out" / "corpus_account.json")
     assert sum(account.found["test"].values()) == 7
 
 
 def check_record_of_fer2013(metrics: dict[str, Any]) -> None:
-    assert (metrics["corpus"], metrics["protocol"], metrics["fold"]) == ("FER-2013", "published splits", 0)
+    assert (metrics["corpus"], metrics["protocol"], metrics["fold"]) == ("FER-2013", "public_test", 0)
     assert metrics["corpus_notice"].startswith("FER-2013, Goodfellow")
     assert metrics["corpus_account"].startswith("21 pictures; train 14")
     assert (metrics["actors"], metrics["clips"], metrics["leaky"]) == ({}, {"test": 7}, False)
-    assert "test_part" not in metrics
+    assert metrics["test_part"] == "public test"
     assert metrics["test_intervals_over"] == "clips"
-    assert compare.where(metrics) == "FER-2013, emotions8, 7 pictures of the published test split"
+    assert compare.where(metrics) == "FER-2013, emotions8, 7 pictures of the published public test split"
 
 
 def test_score_with_classes_of_the_checkpoint_drops_and_counts_the_others(
@@ -151,7 +151,7 @@ def test_score_with_classes_of_the_checkpoint_drops_and_counts_the_others(
     assert metrics["labels"] == label_set("emotions4").labels
     assert metrics["clips"] == {"test": 4}
     assert "not in the label set: disgust 3, fearful 3, surprised 3" in metrics["corpus_account"]
-    assert summary(metrics).startswith("video: 4 pictures of the published test split (FER-2013, emotions4)")
+    assert summary(metrics).startswith("video: 4 pictures of the published public test split (FER-2013, emotions4)")
 
 
 def test_score_on_affectnet_is_on_its_validation_split_and_says_so(
@@ -225,6 +225,7 @@ def test_train_on_crema_d_is_by_its_holdout(prepared: Any, crema_d: Path):
 
 def test_train_on_fer2013_then_go_on_from_there(run: Any, prepared: Any, tmp_path: Path, fer2013: Path):
     words = ["--corpus", "fer2013", "--data_dir", fer2013, "--fusion", "video", "--eval_strategy", "no"]
+    words += ["--protocol", "published splits"]
     metrics = run(*words)
     assert metrics["trained"] is True
     assert metrics["clips"] == {"train": 14, "test": 7}
@@ -239,11 +240,50 @@ def test_train_on_fer2013_then_go_on_from_there(run: Any, prepared: Any, tmp_pat
     assert (went_on.seen, went_on.config.training_actors) == (Seen(modalities=frozenset({"video"})), [])
 
 
+def test_branch_of_ravdess_begins_with_faces_of_fer2013(
+    run: Any, prepared: Any, tmp_path: Path, fer2013: Path, crema_d: Path
+):
+    """A branch that learnt from grey photographs, each cut to the face, starts one of films, whatever their size."""
+    grey = ["--fusion", "video", "--grey", "--erase_augment", "0.5", "--label_set", "emotions7"]
+    metrics = run("--corpus", "fer2013", "--data_dir", fer2013, *grey)
+    assert (metrics["protocol"], metrics["grey"]) == ("public_test", True)
+    assert metrics["clips"] == {"train": 12, "validation": 2, "test": 7}
+    assert "2 pictures of train are held out to validate on" in metrics["corpus_account"]
+    faces = (tmp_path / "out").rename(tmp_path / "faces")
+    films = ["--corpus", "crema_d", "--data_dir", crema_d, "--fusion", "video", "--video_encoder_weights", faces]
+    begun = prepared(*films, "--grey", "--image_size", "56", "--num_frames", "3")
+    learnt = EmoFusionModel.from_pretrained(faces).video_encoder.state_dict()
+    assert all(torch.equal(value, learnt[name]) for name, value in begun.model.video_encoder.state_dict().items())
+    pixels = next(iter(begun.trainer.get_train_dataloader()))["pixel_values"]
+    assert pixels.shape[1:] == (3, 3, 56, 56)
+    red, green = (pixels[:, :, k] * s + m for k, s, m in ((0, 0.229, 0.485), (1, 0.224, 0.456)))
+    assert (red - green).abs().max() < 1e-5
+    with pytest.raises(SetupError, match="the checkpoint has grey=True and this model grey=False"):
+        prepared(*films)
+
+
+def test_copies_of_training_pictures_are_left_out_of_the_score_and_of_its_card(
+    run: Any, tmp_path: Path, gated: Path, fer2013: Path
+):
+    folder = write_tree(tmp_path / "a", ["train/sad/1.png", "test/happy/2.png"])
+    write_picture(folder / "test" / "fear" / "copy.png", 0, mode="L")
+    metrics = run(*score(gated), "--corpus", "fer2013", "--data_dir", folder)
+    assert (metrics["clips"], metrics["copies_left_out"]) == ({"test": 1}, 1)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "1 more, which also stand in its training split, were left out. Who is in the pictures is" in card
+    (tmp_path / "out").rename(tmp_path / "before")
+    metrics = run(*score(gated), "--corpus", "fer2013", "--data_dir", folder, "--keep_copies")
+    assert metrics["clips"] == {"test": 2}
+    assert "copies_left_out" not in metrics
+    assert "left out" not in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_train_on_fer2013_with_all_its_splits_validates_on_the_public_test(prepared: Any, tmp_path: Path):
     parts = {"Training": 3, "PublicTest": 2, "PrivateTest": 1}
     names = [f"{part}/{word}/{k}.png" for part, count in parts.items() for word in SEVEN for k in range(count)]
     folder = write_tree(tmp_path / "official", names)
-    ready = prepared("--corpus", "fer2013", "--data_dir", folder, "--max_train_samples", "8")
+    words = ["--corpus", "fer2013", "--data_dir", folder, "--max_train_samples", "8"]
+    ready = prepared(*words, "--protocol", "published splits")
     assert {name: len(rows) for name, rows in ready.clips.splits.items()} == {"train": 8, "validation": 14, "test": 7}
     assert ready.trainer.eval_dataset is not None
 
@@ -257,13 +297,15 @@ def test_train_on_affectnet_without_validation(prepared: Any, affectnet: Path):
 @pytest.mark.parametrize(
     ("corpus", "words", "message"),
     [
-        ("fer2013", ["--protocol", "holdout"], "FER-2013 has no such protocol; the choices are published splits"),
+        ("fer2013", ["--protocol", "holdout"], "no such protocol; the choices are public_test, private_test, pub"),
         ("crema_d", ["--protocol", "msaf6"], "CREMA-D has no such protocol; the choices are all_test, holdout"),
         ("ravdess", ["--protocol", "all_test"], "--protocol all_test: RAVDESS has no such protocol"),
         ("crema_d", ["--protocol", "all_test"], "--protocol all_test: it has no training actors; train by holdout"),
-        ("fer2013", ["--fold", "1"], "--fold 1: published splits of FER-2013 has one fold, which is 0"),
-        ("fer2013", [], "no picture of its split validation in it, only of train, test; --eval_strategy no does"),
+        ("fer2013", ["--fold", "1"], "--fold 1: public_test of FER-2013 has one fold, which is 0"),
+        ("fer2013", ["--protocol", "private_test"], "no picture of its split private test in it, only of train, test"),
+        ("fer2013", ["--protocol", "published splits"], "only of train, test; --eval_strategy no does"),
         ("fer2013", ["--fusion", "audio"], "a model with fusion='audio' reads sound alone"),
+        ("crema_d", ["--keep_copies"], "--keep_copies: CREMA-D has no use for it"),
         ("fer2013", ["--strict"], "--strict: FER-2013 has no use for it"),
         ("fer2013", ["--yunet_path", "x.onnx"], "--yunet_path: FER-2013 has no use for it"),
         ("crema_d", ["--channel", "song"], "--channel: CREMA-D has no use for it"),

@@ -38,6 +38,7 @@ DEFAULTS = {
     "clip_duration": 3.0,
     "window": "voice",
     "face_crop": "none",
+    "grey": False,
 }
 CHANGED = {
     "fusion": "xattn",
@@ -54,6 +55,7 @@ CHANGED = {
     "clip_duration": 2.5,
     "window": "center",
     "face_crop": "haar",
+    "grey": True,
 }
 """Other values than the defaults, of every type that a field can have."""
 

@@ -1,12 +1,14 @@
 """Clips to model inputs: files and arrays, whole and lacking, and what is refused."""
 
+import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoProcessor
+from PIL import Image
+from transformers import AutoProcessor, AutoVideoProcessor
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionFeatureExtractor, EmoFusionProcessor, MediaError, read_clip
 from emofusion.modeling.media_emofusion import read_audio
@@ -371,3 +373,48 @@ def test_int16_of_sound_that_overshoots_is_quieter_and_not_cut_off(peak: float):
     stored = to_int16(sound)
     assert abs(stored).max() == 32767
     np.testing.assert_allclose(from_int16(stored), sound / np.abs(sound).max(), rtol=0, atol=2 / 32768)
+
+
+# Grey
+
+
+def test_grey_processor_sees_the_luma_of_colour_frames_and_grey_frames_as_they_are(files: dict[str, Path]):
+    fields = {"fusion": "video", "num_frames": 2, "image_size": 28}
+    grey = EmoFusionProcessor.from_config(EmoFusionConfig(**fields, grey=True))
+    colour = EmoFusionProcessor.from_config(EmoFusionConfig(**fields))
+    size = grey.video_processor.crop_size["height"]
+    frames = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    asis = {"do_resize": False, "do_center_crop": False, "do_normalize": False, "return_tensors": "pt"}
+    found = grey.video_processor([torch.from_numpy(frames).permute(0, 3, 1, 2)], **asis)["pixel_values"][0] * 255
+    luma = np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
+    assert (found.round() - torch.from_numpy(luma)[:, None]).abs().max() <= 1  # Pillow's own rounding
+    as_luma = np.repeat(luma[..., None], 3, axis=3)
+    assert_same(grey(videos=as_luma), colour(videos=as_luma))
+    from_file, of_colours = grey(files["silent"])["pixel_values"], colour(files["silent"])["pixel_values"]
+    mean, std = (
+        torch.tensor(values)[:, None, None] for values in (grey.video_processor.image_mean, [0.229, 0.224, 0.225])
+    )
+    spread = (from_file * std + mean).std(dim=2).max()
+    assert spread < 1e-6 < (of_colours * std + mean).std(dim=2).max()
+
+
+def test_grey_is_kept_by_the_processor_and_by_each_part_of_it(tmp_path: Path):
+    EmoFusionProcessor.from_config(EmoFusionConfig(grey=True)).save_pretrained(tmp_path)
+    again = AutoProcessor.from_pretrained(tmp_path)
+    assert again.grey is again.video_processor.grey is True
+    assert AutoVideoProcessor.from_pretrained(tmp_path).grey is True
+    saved = json.loads((tmp_path / "processor_config.json").read_text())
+    for place in (saved, saved["video_processor"]):
+        place.pop("grey", None)
+    (tmp_path / "processor_config.json").write_text(json.dumps(saved))
+    assert AutoProcessor.from_pretrained(tmp_path).grey is False  # of an older checkpoint
+
+
+def test_frames_of_different_shapes_are_packed_as_each_alone(processor: EmoFusionProcessor):
+    videos = [np.random.default_rng(k).integers(0, 256, (2, *size, 3), dtype=np.uint8) for k, size in SHAPES.items()]
+    together = processor(videos=videos)["pixel_values"]
+    for place, video in enumerate(videos):
+        assert torch.equal(together[place], processor(videos=video)["pixel_values"][0])
+
+
+SHAPES = {0: (40, 60), 1: (50, 30), 2: (40, 60)}

@@ -67,6 +67,10 @@ class ModelArguments:
             "help": "Cut frames to the face, found by OpenCV's cascade (haar) or by the ONNX file --yunet_path."
         },
     )
+    grey: bool | None = field(
+        default=None,
+        metadata={"help": "Turn frames grey, as a branch sees them that was trained on grey photographs (FER-2013)."},
+    )
     class_weights: Literal["none", "balanced"] = field(
         default="none", metadata={"help": "Weigh classes in the loss by how rare they are in training."}
     )
@@ -169,6 +173,10 @@ class DataArguments:
         default=False, metadata={"help": f"Push a model that was scored on {LEAKY} to the hub all the same."}
     )
     strict: bool = field(default=False, metadata={"help": "Refuse a corpus with anything missing or unreadable."})
+    keep_copies: bool = field(
+        default=False,
+        metadata={"help": "FER-2013: validate and score by pictures that stand in its training split, too."},
+    )
     face_tracks: str | None = field(
         default=None,
         metadata={
@@ -202,6 +210,10 @@ class DataArguments:
     black_augment: float = field(
         default=0.0, metadata={"help": "Share of training clips of which some frames, or all, are black."}
     )
+    erase_augment: float = field(
+        default=0.0,
+        metadata={"help": "Share of training clips of which a rectangle, the same in all frames, is erased."},
+    )
     unit_noise_augment: float = field(
         default=0.0, metadata={"help": "Share of training clips whose action units get noise of any level."}
     )
@@ -227,7 +239,7 @@ SOUND_AUGMENTATION = (
     "noise_augment",
     "mel_warp",
 )
-PICTURE_AUGMENTATION = ("frame_augment", "black_augment", "unit_noise_augment")
+PICTURE_AUGMENTATION = ("frame_augment", "black_augment", "erase_augment", "unit_noise_augment")
 AUGMENTATION = (*SOUND_AUGMENTATION, *PICTURE_AUGMENTATION, "mixup_alpha")
 """The fields of `DataArguments` that say what training does to clips beyond reading them."""
 

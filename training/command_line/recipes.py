@@ -17,8 +17,10 @@ BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 
 ALIKE = (
     *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
+    "keep_copies",
     "max_eval_samples",
     *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
+    "grey",
 )
 """What all stages must have in common: the same clips, and encoders that fit from one model into the other."""
 

@@ -107,7 +107,7 @@ class Run:
             label_set=self.config.label_set,
             protocol=str(data.protocol),
             fold=data.fold,
-            test_part=CORPORA[data.corpus].test_part,
+            test_part=CORPORA[data.corpus].scored_part(str(data.protocol)),
         )
         circumstances = circumstance_fields(
             command,

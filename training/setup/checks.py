@@ -232,7 +232,7 @@ def _check_action_units(arguments: Arguments, config: EmoFusionConfig) -> None:
     if "video" not in config.modalities:
         return
     reads_units = config.video_encoder == "action_units"
-    for name, wanted in (("unit_noise_augment", True), ("black_augment", False)):
+    for name, wanted in (("unit_noise_augment", True), ("black_augment", False), ("erase_augment", False)):
         if getattr(data, name) and reads_units is not wanted:
             reads = "action units" if reads_units else "frames"
             raise ArgumentError(f"--{name}: this model reads {reads}, which it does not change; leave it out")
@@ -260,3 +260,5 @@ def _check_action_units(arguments: Arguments, config: EmoFusionConfig) -> None:
         )
     if config.face_crop != "none":
         raise ArgumentError(f"--face_crop {config.face_crop}: a model of action units reads no frames; leave it out")
+    if config.grey:
+        raise ArgumentError("--grey: a model of action units reads no frames; leave it out")

@@ -52,9 +52,14 @@ class Clips:
     def inputs(self, processor: EmoFusionProcessor, augmentation: Augmentation) -> dict[str, datasets.Dataset]:
         """The same rows as model inputs: augmentation on the training split alone."""
         return {
-            name: rows.with_transform(ClipInputs(processor, augmentation if name == "train" else None))
+            name: _undecoded(rows).with_transform(ClipInputs(processor, augmentation if name == "train" else None))
             for name, rows in self.splits.items()
         }
+
+
+def _undecoded(rows: datasets.Dataset) -> datasets.Dataset:
+    """The rows with still pictures as files: `ClipInputs` decodes each of them once, and not in each epoch."""
+    return rows.cast_column("image", datasets.Image(decode=False)) if "image" in rows.column_names else rows
 
 
 def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> Clips:
@@ -107,9 +112,9 @@ def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoF
 
 def _builder(data: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
     entry = CORPORA[data.corpus]
-    options = {flag: getattr(data, flag) for flag in entry.flags}
+    options = {"protocol": data.protocol, **{flag: getattr(data, flag) for flag in entry.flags}}
     if not entry.still:
-        options |= {"protocol": data.protocol, "fold": data.fold, **vars(options_for(processor))}
+        options |= {"fold": data.fold, **vars(options_for(processor))}
     return datasets.load_dataset_builder(
         data.corpus, data_dir=data.data_dir, cache_dir=data.cache_dir, label_set=config.label_set, **options
     )
@@ -130,9 +135,10 @@ def _published_splits(builder: StillImages, data: DataArguments, needed: Sequenc
     lacking = [name for name in needed if entry.part(name) not in there]
     if lacking:
         hint = _WITHOUT_VALIDATION if lacking == ["validation"] else ""
+        split = entry.scored_part(str(data.protocol)) if lacking[0] == "test" else lacking[0]
         raise ArgumentError(
-            f"--data_dir {data.data_dir}: no picture of its split {entry.part(lacking[0])} in it, only of "
-            f"{', '.join(there)}{hint}"
+            f"--data_dir {data.data_dir}: no picture of its split {split} in it, only of "
+            f"{', '.join(builder.account.found)}{hint}"
         )
     return {name: there[entry.part(name)].remove_columns(["actor", "gender"]) for name in needed}
 

@@ -53,7 +53,7 @@ NORM_TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tr
 SAME_FIELDS: dict[tuple[Modality, str], tuple[str, ...]] = {
     ("audio", "resnet18"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
     ("audio", "cnn"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
-    ("video", "resnet18"): ("video_encoder", "encoder_width"),
+    ("video", "resnet18"): ("video_encoder", "encoder_width", "grey"),
     ("video", "action_units"): ("video_encoder", "action_unit_size"),
 }
 

@@ -71,6 +71,7 @@ _DATA = (
     "protocol",
     "fold",
     "channel",
+    "keep_copies",
     "face_tracks",
     *AUGMENTATION,
 )

@@ -35,6 +35,7 @@ CONFIG_FLAGS = (
     "image_size",
     "window",
     "face_crop",
+    "grey",
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from emofusion.data.whole_files import write_json
 
 MOST_REASONS = 5
+LEFT_OUT = "copies of pictures to learn from or to choose by are left out"
 
 
 @dataclass
@@ -21,6 +22,9 @@ class ImageAccount:
         unreadable (`dict[str, str]`): By file: why it is not used.
         duplicates (`dict[str, str]`): Files left out because another one holds the same picture, and which.
         copies (`dict[str, dict[str, int]]`): By split: pictures that also stand, byte by byte, in an earlier split.
+        held_out (`int`): Pictures of the training split that are validated on, and not learnt from.
+        left_out (`dict[str, int]`): By split as it is dealt: pictures that are not scored, because they also stand
+            among those to learn from or to choose by.
     """
 
     found: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -28,6 +32,8 @@ class ImageAccount:
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: dict[str, str] = field(default_factory=dict)
     copies: dict[str, dict[str, int]] = field(default_factory=dict)
+    held_out: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def count(self, split: str, word: str) -> None:
         """One more picture of a class."""
@@ -49,6 +55,9 @@ class ImageAccount:
             parts.append(f"not in the label set: {_counts(self.dropped)}")
         for split, others in self.copies.items():
             parts += [f"{count} pictures of {split} are also in {other}" for other, count in others.items()]
+        if self.held_out:
+            parts.append(f"{self.held_out} pictures of train are held out to validate on")
+        parts += [f"{count} {LEFT_OUT} of {split}" for split, count in self.left_out.items()]
         if self.duplicates:
             parts.append(f"{len(self.duplicates)} duplicate files left out")
         reasons = Counter(self.unreadable.values()).most_common()
@@ -65,6 +74,9 @@ class ImageAccount:
         rows.append(("not in the label set", sum(self.dropped.values()), _counts(self.dropped)))
         for split, others in self.copies.items():
             rows += [(f"{split}, copies", count, f"stand in {other}, too") for other, count in others.items()]
+        if self.held_out:
+            rows.append(("held out of train", self.held_out, "to validate on"))
+        rows += [(f"not scored of {split}", count, "copies, left out") for split, count in self.left_out.items()]
         rows.append(("duplicate files", len(self.duplicates), _example(self.duplicates)))
         rows.append(("not used", len(self.unreadable), _example(self.unreadable)))
         wide = max(len(name) for name, _, _ in rows)

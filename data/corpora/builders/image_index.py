@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from .image_account import ImageAccount
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Raised whenever the same files would be indexed to something else."""
 
 PICTURE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -68,10 +68,20 @@ IMAGE_FEATURES = Features(
         "source": Value("string"),
     }
 )
-_INDEX_FEATURES = Features(IMAGE_FEATURES | {"split": Value("string")})
+INDEX_COLUMNS = Features({"split": Value("string"), "digest": Value("string")})
+"""What the index knows of a picture beside its row; the digest is that of its content, where that was read."""
+_INDEX_FEATURES = Features(IMAGE_FEATURES | INDEX_COLUMNS)
 
 
-def image_row(split: str, emotion: str, clip: str, source: str, path: str | None, content: bytes | None = None) -> Row:
+def image_row(
+    split: str,
+    emotion: str,
+    clip: str,
+    source: str,
+    path: str | None,
+    content: bytes | None = None,
+    digest: str | None = None,
+) -> Row:
     """One row of the index; `path` is where the picture lies, or what errors call one that comes as `content`."""
     return {
         "clip": clip,
@@ -83,6 +93,7 @@ def image_row(split: str, emotion: str, clip: str, source: str, path: str | None
         "gender": None,
         "source": source,
         "split": split,
+        "digest": digest,
     }
 
 

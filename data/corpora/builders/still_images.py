@@ -4,6 +4,7 @@ A still picture is a clip of one frame. Label sets only select rows of the index
 """
 
 from abc import abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,18 +12,21 @@ from typing import Any, ClassVar
 from datasets import BuilderConfig, Dataset, DatasetInfo, Version
 from datasets.utils.logging import get_logger
 
+from emofusion.data import protocols
 from emofusion.data.label_sets import label_set
 from emofusion.data.protocols import Fold, Protocols
 
+from .dealing import Dealt, deal
 from .image_account import ImageAccount
-from .image_index import IMAGE_FEATURES, SPLITS, Listing, StillImage, open_index
+from .image_index import IMAGE_FEATURES, INDEX_COLUMNS, SPLITS, Listing, StillImage, open_index
 from .split_builder import ALL, SplitBuilder, is_anew, rows_called
 
 logger = get_logger(__name__)
 
 PUBLISHED = "published splits"
 """Protocol of still pictures: the splits that their authors published. Nobody knows who is on them."""
-NO_ACTORS: Protocols = {PUBLISHED: (Fold(frozenset(), frozenset(), frozenset()),)}
+WITHOUT_ACTORS = (Fold(frozenset(), frozenset(), frozenset()),)
+"""The one fold of such a protocol."""
 
 
 @dataclass
@@ -33,17 +37,22 @@ class StillImagesConfig(BuilderConfig):
         data_dir (`str`): Folder of the corpus.
         label_set (`str`): `"emotions8"`, `"emotions7"`, `"affectnet8"`, ...; see `LABEL_SETS`. Emotions that are not
             in it are dropped, and counted.
+        protocol (`str`): How the published splits are dealt to training, validation and test.
+        keep_copies (`bool`): Validate and score by pictures that stand, byte by byte, in training, too; else they are
+            left out, and counted. (AffectNet's pictures are not compared.)
     """
 
-    version: Version = Version("1.0.0")
+    version: Version = Version("1.1.0")
     label_set: str = "emotions8"
+    protocol: str = PUBLISHED
+    keep_copies: bool = False
 
 
 class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
     """Rows of the index, by the splits that the corpus itself has."""
 
     BUILDER_CONFIG_CLASS = StillImagesConfig
-    PROTOCOLS: ClassVar[Protocols] = NO_ACTORS
+    PROTOCOLS: ClassVar[Protocols] = {PUBLISHED: WITHOUT_ACTORS}
 
     @abstractmethod
     def _find(self) -> Listing:
@@ -56,12 +65,17 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
     def _info(self) -> DatasetInfo:
         """Columns: those of the index and `label`. Bad options are refused here, before anything is read."""
         self._check_place()
-        self._refuse_name("label_set=")
+        self._refuse_name("label_set= and protocol=")
+        protocols.fold(self.config.protocol, 0, self.PROTOCOLS)
         return self._describe(IMAGE_FEATURES)
+
+    def _test_split(self, published: frozenset[str]) -> str | None:
+        """The published split, of those that are there, which the protocol scores; None where it deals none anew."""
+        return None
 
     def usable_folds(self) -> tuple[dict[int, Fold], dict[int, str]]:
         """The one fold that the published splits are, without actors, and no fold that cannot be used."""
-        return dict(enumerate(self.PROTOCOLS[PUBLISHED])), {}
+        return dict(enumerate(WITHOUT_ACTORS)), {}
 
     @property
     def fingerprint(self) -> str:
@@ -83,40 +97,58 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         rows, account, key = open_index(self._find(), self.CORPUS.name, cache_dir, anew=is_anew(download_mode))
         account.drop(kept=label_set(self.config.label_set).mapping)
         self._left = rows, account, key
+        self._complete_account()
         if tell:
             logger.warning("%s, label set %s: %s", self.CORPUS.name, self.config.label_set, account.summary())
 
     def _open_all(self) -> Dataset:
-        rows, chosen = self._labelled()
-        return self._select(rows, ALL, sorted(row for part in chosen.values() for row in part))
+        rows, labels = self._labelled()
+        return self._select(rows, ALL, [row for row, label in enumerate(labels) if label is not None])
 
     def _open_splits(self, needed: tuple[str, ...] | None) -> dict[str, Dataset]:
         """Rows by split; a split without pictures is left out."""
-        rows, chosen = self._labelled()
-        return {split: self._select(rows, split, chosen[split]) for split in SPLITS if chosen[split]}
+        rows, labels = self._labelled()
+        chosen: dict[str, list[int]] = {}
+        for row, (split, label) in enumerate(zip(self._dealt().splits, labels, strict=True)):
+            if split is not None and label is not None:
+                chosen.setdefault(split, []).append(row)
+        return {split: self._select(rows, split, chosen[split]) for split in SPLITS if split in chosen}
 
-    def _labelled(self) -> tuple[Dataset, dict[str, list[int]]]:
-        """The rows of the index with their label, and by split those of them that have one.
+    def _dealt(self) -> Dealt:
+        """What becomes of each row of the index by the protocol."""
+        index = self._opened[0]
+        published, digests = (index.data.column(name).to_pylist() for name in INDEX_COLUMNS)
+        return deal(published, digests, self._test_split(frozenset(published)), self.config.keep_copies)
+
+    def _complete_account(self) -> None:
+        """Tell what is validated on and what is not scored, of the pictures that have a label."""
+        dealt, labels, account = self._dealt(), self._labels(), self.account
+        account.held_out = sum(labels[row] is not None for row in dealt.held_out)
+        account.left_out = dict(Counter(s for row, s in dealt.left_out.items() if labels[row] is not None))
+
+    def _labels(self) -> list[int | None]:
+        return label_set(self.config.label_set).ids(self._opened[0].data.column("emotion").to_pylist())
+
+    def _labelled(self) -> tuple[Dataset, list[int | None]]:
+        """The rows of the index with their label, and these labels; None where a row has none.
 
         Raises:
-            ValueError: None has.
+            ValueError: None has any.
         """
         index, account, _ = self._opened
-        classes = label_set(self.config.label_set)
-        labels = classes.ids(index.data.column("emotion").to_pylist())
-        chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
-        for row, (split, label) in enumerate(zip(index.data.column("split").to_pylist(), labels, strict=True)):
-            if label is not None:
-                chosen[split].append(row)
-        if not any(chosen.values()):
+        classes, labels = label_set(self.config.label_set), self._labels()
+        if all(label is None for label in labels):
             raise ValueError(
                 f"{self.CORPUS.name}: no picture of {len(index)} is left in label set {classes.name} "
                 f"({', '.join(classes.mapping)}); {account.summary()}"
             )
-        labelled = self._with_labels(index, labels, unneeded=["split"]).cast_column("image", StillImage())
+        labelled = self._with_labels(index, labels, unneeded=[*INDEX_COLUMNS]).cast_column("image", StillImage())
         labelled.info.description = f"{self.info.description}\n{account.summary()}"
         labelled.info.homepage, labelled.info.license = self.info.homepage, self.info.license
-        return labelled, chosen
+        return labelled, labels
 
     def _select(self, rows: Dataset, part: str, indices: list[int]) -> Dataset:
-        return rows_called(rows, indices, self.fingerprint, self.config.label_set, part)
+        config = self.config
+        return rows_called(
+            rows, indices, self.fingerprint, config.label_set, config.protocol, config.keep_copies, part
+        )

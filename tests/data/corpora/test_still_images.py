@@ -1,6 +1,9 @@
 """`load_dataset("fer2013")` and `load_dataset("affectnet")`: still pictures as clips of one frame."""
 
+import io
 import json
+import os
+import pickle
 import shutil
 import zipfile
 from collections import Counter
@@ -13,12 +16,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import emofusion.data  # noqa: F401  registers the builders
 from emofusion.data import ClipCollator, ClipInputs, label_set
 from emofusion.data.corpora.affectnet import read_number
+from emofusion.data.corpora.builders.dealing import deal
 from emofusion.data.corpora.fer2013 import CLASS_FOLDERS, CSV_EMOTIONS, FER2013, parse_row
+from emofusion.data.inputs import stills
 from emofusion.data.inputs.augmentation import Augmentation
+from emofusion.data.inputs.stills import as_still
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree, zip_tree
 
@@ -79,7 +86,21 @@ def sizes(splits: datasets.DatasetDict) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def real(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> datasets.DatasetDict:
     cache = tmp_path_factory.mktemp("real")
-    return load("fer2013", None, cache, data_files=str(test_data / "fer2013.zip"))
+    return load("fer2013", None, cache, data_files=str(test_data / "fer2013.zip"), keep_copies=True)
+
+
+@pytest.fixture(scope="module")
+def real_without_copies(real: datasets.DatasetDict, test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """By protocol; the index is that of `real`."""
+    cache = Path(real["train"].cache_files[0]["filename"]).parents[1]
+    named = {"data_files": str(test_data / "fer2013.zip"), "cache_dir": str(cache), "label_set": "emotions7"}
+
+    def open_by(protocol: str) -> Any:
+        builder = datasets.load_dataset_builder("fer2013", protocol=protocol, **named)
+        builder.download_and_prepare()
+        return builder
+
+    return open_by
 
 
 def test_fer2013_real_counts_are_the_published_ones_and_those_of_the_names(
@@ -120,6 +141,38 @@ def test_fer2013_real_clips_are_unique_and_webp_reads_as_grey(real: datasets.Dat
     grey = frames * torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     grey = grey + torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
     assert (grey[:, 0] - grey[:, 1]).abs().max() < 2 / 255
+
+
+def test_fer2013_real_pictures_that_stand_in_training_are_not_scored(
+    real: datasets.DatasetDict, real_without_copies: Any
+):
+    builder = real_without_copies("public_test")
+    found = builder.as_dataset()
+    assert sizes(found)["test"] == 3589 - 280
+    assert sizes(found)["train"] + sizes(found)["validation"] == 28709
+    assert builder.account.left_out == {"test": 280}
+    assert builder.account.held_out == sizes(found)["validation"] == pytest.approx(2871, rel=0.05)
+    said = found["test"].info.description
+    assert "280 copies of pictures to learn from or to choose by are left out of test" in said
+    assert f"{builder.account.held_out} pictures of train are held out to validate on" in said
+    assert ["280"] in [line.split()[4:5] for line in builder.account.table().splitlines() if "not scored" in line]
+    content = {split: {row["bytes"] for row in undecoded(rows)} for split, rows in found.items()}
+    assert not content["train"] & content["validation"]
+    assert not content["test"] & (content["train"] | content["validation"])
+    kept = {split: {row["bytes"] for row in undecoded(rows)} for split, rows in real.items()}
+    assert content["train"] | content["validation"] == kept["train"]
+    assert content["test"] == kept["test"] - kept["train"]
+    shares = {split: Counter(rows["emotion"]) for split, rows in found.items()}
+    for emotion, count in shares["validation"].items():
+        assert count / shares["train"][emotion] == pytest.approx(1 / 9, rel=0.35), emotion
+
+
+def undecoded(rows: datasets.Dataset) -> list[dict[str, Any]]:
+    return rows.cast_column("image", datasets.Image(decode=False))["image"]
+
+
+def test_fer2013_real_private_test_is_not_in_the_zip(real_without_copies: Any):
+    assert list(real_without_copies("private_test").as_dataset()) == ["train", "validation"]
 
 
 # FER-2013: layouts
@@ -183,11 +236,62 @@ def test_fer2013_split_folders_mean_what_they_say(tmp_path: Path, folders: list[
 def test_fer2013_archives_named_by_split_count_as_folders(tmp_path: Path):
     for split in ("train", "test"):
         zip_tree(write_tree(tmp_path / split, [f"{split}/anger/1.png"]) / split, tmp_path / "zips" / f"{split}.zip")
-    found = load("fer2013", tmp_path / "zips", tmp_path / "cache")
+    found = load("fer2013", tmp_path / "zips", tmp_path / "cache", keep_copies=True)
     assert {split: rows["clip"][:] for split, rows in found.items()} == {
         "train": ["train/angry/1.png"],
         "test": ["test/angry/1.png"],
     }
+
+
+def test_fer2013_tests_in_one_folder_are_told_apart_by_the_names_of_their_files(tmp_path: Path):
+    names = ["train/sad/Training_1.png", "test/sad/PublicTest_2.png", "test/sad/PrivateTest_3.png"]
+    found = load("fer2013", write_tree(tmp_path / "a", names), tmp_path / "cache")
+    assert {split: rows["source"][:] for split, rows in found.items()} == {
+        split: [name] for split, name in zip(("train", "test", "private_test"), names, strict=True)
+    }
+
+
+LAYOUTS = {
+    "as published": ("Training", "PublicTest", "PrivateTest"),
+    "public test as the test": ("train", "test", "private_test"),
+    "private test as the test": ("train", "validation", "test"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("protocol", "place"), [("public_test", 1), ("private_test", 2)])
+def test_fer2013_protocols_score_what_they_name_and_validate_on_a_part_of_training(
+    tmp_path: Path, layout: str, protocol: str, place: int
+):
+    folders = LAYOUTS[layout]
+    names = [f"{folders[0]}/{word}/{k}.png" for word in ("sad", "happy", "fear") for k in range(4)]
+    names += [f"{folder}/sad/{k}.png" for folder in folders[1:] for k in range(2)]
+    folder = write_tree(tmp_path / "a", names)
+    write_picture(folder / folders[place] / "sad" / "copy.png", 0, mode="L")  # as the first one of training
+    builder = builder_of("fer2013", folder, tmp_path / "cache", protocol=protocol)
+    found = builder.as_dataset()
+    assert sizes(found) == {"train": 10, "validation": 2, "test": 2}  # a tenth, rounded up
+    assert found["test"]["source"][:] == [f"{folders[place]}/sad/{k}.png" for k in range(2)]
+    assert (builder.account.left_out, builder.account.held_out) == ({"test": 1}, 2)
+    again = builder_of("fer2013", folder, tmp_path / "cache", protocol=protocol, keep_copies=True).as_dataset()
+    assert sizes(again) == {"train": 10, "validation": 2, "test": 3}
+    assert again["train"]["clip"] == found["train"]["clip"]
+    with pytest.raises(ValueError, match="protocol: unknown 'holdout'; the choices are public_test, private_test"):
+        load("fer2013", folder, tmp_path / "cache", protocol="holdout")
+
+
+def test_copies_are_dealt_together_and_none_of_what_is_known_is_scored():
+    published = ["train"] * 40 + ["validation", "validation", "test", "test", "test"]
+    digests: list[str | None] = [f"{number // 2:02d}" for number in range(40)]  # each stands there twice
+    digests += ["00", "v", "v", "39", "t"]
+    dealt = deal(published, digests, None, keep_copies=False)
+    assert (dealt.held_out, dealt.left_out) == ([], {40: "validation", 42: "test"})
+    dealt = deal(published, digests, "test", keep_copies=False)
+    assert dealt.held_out == [0, 1, 2, 3]
+    assert dealt.splits == [*["validation"] * 4, *["train"] * 36, None, None, "test", "test", "test"]
+    dealt = deal(published, [*digests[:42], "00", "19", "t"], "test", keep_copies=False)
+    assert dealt.left_out == {42: "test", 43: "test"}  # of a picture to choose by, and of one to learn from
+    assert deal(published, [None] * 45, None, keep_copies=False).splits == published
 
 
 def test_fer2013_common_spellings_of_classes_are_known(tmp_path: Path):
@@ -205,9 +309,9 @@ def test_fer2013_of_a_table_has_its_pictures_and_splits(tmp_path: Path):
     rows += [(3, pixels(200), "PublicTest"), (6, pixels(30), "PrivateTest")]
     table = write_table(tmp_path / "a" / "fer2013.csv", rows)
     for found in (
-        load("fer2013", table.parent, tmp_path / "cache"),
-        load("fer2013", None, tmp_path / "cache", data_files=str(table)),
-        load("fer2013", zip_tree(table.parent, tmp_path / "b" / "a.zip").parent, tmp_path / "cache"),
+        load("fer2013", table.parent, tmp_path / "cache", keep_copies=True),
+        load("fer2013", None, tmp_path / "cache", data_files=str(table), keep_copies=True),
+        load("fer2013", zip_tree(table.parent, tmp_path / "b/a.zip").parent, tmp_path / "cache", keep_copies=True),
     ):
         assert sizes(found) == {"train": 7, "validation": 1, "test": 1}
         assert found["train"]["emotion"][:] == [
@@ -271,7 +375,9 @@ def test_duplicates_strays_and_copies_are_counted(tmp_path: Path):
     write_table(folder / "fer2013.csv", [(0, pixels(0), "Training")])
     builder = builder_of("fer2013", folder, tmp_path / "cache")
     account = builder.account
-    assert sizes(builder.as_dataset()) == {"train": 4, "validation": 1, "test": 2}
+    assert sizes(builder.as_dataset()) == {"train": 4, "validation": 1, "test": 1}
+    assert account.left_out == {"test": 1}
+    assert len(builder.as_dataset("all")) == 7
     assert account.duplicates == {f"again.zip/{name}": name for name in TREE[:2]}
     assert account.copies == {"test": {"train": 1}}
     assert account.unreadable.keys() == {"cover.png", "broken.zip", "fer2013.csv"}
@@ -559,3 +665,48 @@ def test_model_scores_real_faces(real: datasets.DatasetDict, tiny_model: EmoFusi
     rows = real["test"].shuffle(seed=0).select(range(64)).with_transform(ClipInputs(tiny_processor()))
     with torch.no_grad():
         assert torch.isfinite(tiny_model(**ClipCollator()([rows[index] for index in range(64)])).logits).all()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_of_files_are_decoded_once_and_again_when_they_change(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    folder = write_tree(tmp_path / "a", TREE)
+    place = zip_tree(folder, tmp_path / "b" / "fer2013.zip") if packed else folder
+    rows = load("fer2013", place, tmp_path / "cache", split="train")
+    files = rows.cast_column("image", datasets.Image(decode=False))
+    decoded: list[str] = []
+    monkeypatch.setattr(
+        stills, "as_still", lambda image, clip, source: decoded.append(clip) or as_still(image, clip, source)
+    )
+    inputs = files.with_transform(ClipInputs(tiny_processor(), Augmentation(1, erase=0.5)))
+    first = [row["pixel_values"] for row in inputs]
+    assert sorted(decoded) == sorted(rows["clip"])
+    plain = rows.with_transform(ClipInputs(tiny_processor(), Augmentation(1, erase=0.5)))
+    assert all(torch.equal(row["pixel_values"], before) for row, before in zip(plain, first, strict=True))
+    decoded.clear()
+    assert all(torch.equal(row["pixel_values"], before) for row, before in zip(inputs, first, strict=True))
+    assert decoded == []
+    if not packed:
+        write_picture(folder / TREE[0], 200)
+        os.utime(folder / TREE[0], (1, 1))
+        assert not torch.equal(inputs[0]["pixel_values"], first[0])
+        assert decoded == [rows[0]["clip"]]
+
+
+def test_pictures_are_kept_while_there_is_room_and_not_handed_on():
+    with_room = stills.Stills(room=2 * 48 * 48 * 3)
+    files = [{"bytes": png(level), "path": None} for level in range(3)]
+    arrays = [with_room(file, f"clip {k}", "place") for k, file in enumerate(files)]
+    again = [with_room(file, f"clip {k}", "place") for k, file in enumerate(files)]
+    assert [one is other for one, other in zip(arrays, again, strict=True)] == [True, True, False]
+    assert all((one == other).all() for one, other in zip(arrays, again, strict=True))
+    copied = pickle.loads(pickle.dumps(with_room))
+    assert copied.room == with_room.room
+    assert copied(files[0], "clip 0", "place") is not arrays[0]
+
+
+def png(level: int) -> bytes:
+    stored = io.BytesIO()
+    Image.new("L", (48, 48), level).save(stored, "PNG")
+    return stored.getvalue()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofusion.data.inputs.frame_augment import NUM_FRAME_DRAWS, augment_frames
+from emofusion.data.inputs.picture_augment import NUM_FRAME_DRAWS, augment_frames
 from emofusion.data.inputs.random_draws import clip_draws
 from emofusion.data.inputs.spec_augment import SpecAugment
 

@@ -73,6 +73,7 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
         "encoder_width": 64,
         "window": "voice",
         "face_crop": "none",
+        "grey": False,
         "trained_modalities": MODALITIES.get(fusion, ["audio", "video"]),
         "seed": 42,
         "command": "accelerate launch train_hf.py recipes/gated.yaml --data_dir 'my corpus'",

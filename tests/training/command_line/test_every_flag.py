@@ -266,6 +266,7 @@ def test_direction_of_a_metric_goes_by_its_name(metric: str, more: bool):
         (["--gain_augment=-1"], "--gain_augment -1.0: write a number from 0 .* to 30"),
         (["--noise_augment=1.5"], "--noise_augment 1.5: write a number from 0 .* to 1"),
         (["--black_augment=2"], "--black_augment 2.0: write a number from 0 .* to 1"),
+        (["--erase_augment=-0.1"], "--erase_augment -0.1: write a number from 0 .* to 1"),
         (["--mel_warp=1"], "--mel_warp 1.0: write a number from 0 .* to 0.5"),
         (["--mixup_alpha=nan"], "--mixup_alpha nan: write a number from 0 .* to 10"),
         (["--spec_augment_strength=0"], "--spec_augment_strength 0.0: write a number above 0"),

@@ -19,7 +19,7 @@ from emofusion.training.run.ready import check_words
 from emofusion.training.run.stages import check_stages
 from helpers import REPOSITORY
 
-RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
+RECIPES = sorted(path for folder in ("", "source") for path in (REPOSITORY / "recipes" / folder).glob("*.yaml"))
 PLACES = ["--data_dir", "corpus", "--output_dir", "out"]
 
 
@@ -29,7 +29,7 @@ def test_recipe_as_shipped_parses(path: Path):
     assert data.data_dir == "corpus"
     assert training.output_dir == "out"
     assert training.seed == 42
-    assert training.metric_for_best_model == "macro_f1"
+    assert training.metric_for_best_model == ("accuracy" if path.stem == "faces" else "macro_f1")
     assert training.load_best_model_at_end
 
 
@@ -60,7 +60,7 @@ def test_branch_of_the_gated_recipe_is_the_recipe_of_it_alone(branch: str):
     ],
 )
 def test_recipe_of_the_source_has_its_settings(name: str, expected: tuple):
-    model, data, training, _ = parse_arguments([str(REPOSITORY / "recipes" / f"{name}.yaml"), *PLACES])
+    model, data, training, _ = parse_arguments([str(REPOSITORY / "recipes/source" / f"{name}.yaml"), *PLACES])
     found = (
         model.fusion,
         data.label_set,
@@ -76,7 +76,7 @@ def test_recipe_of_the_source_has_its_settings(name: str, expected: tuple):
 
 def test_arguments_flag_after_recipe_wins():
     model, _, training, _ = parse_arguments(
-        [str(REPOSITORY / "recipes/source_gated.yaml"), *PLACES, "--fusion", "xattn", "--num_train_epochs=2"]
+        [str(REPOSITORY / "recipes/source/source_gated.yaml"), *PLACES, "--fusion", "xattn", "--num_train_epochs=2"]
     )
     assert (model.fusion, training.num_train_epochs) == ("xattn", 2)
 

@@ -114,6 +114,8 @@ def test_means_train_a_model_of_one_step_that_others_start_from(place: Path, tmp
     [
         (["--face_tracks=nowhere"], "nowhere: no such folder"),
         (["--face_crop=haar"], "^--face_crop haar: a model of action units reads no frames"),
+        (["--grey"], "^--grey: a model of action units reads no frames"),
+        (["--erase_augment=0.5"], "^--erase_augment: this model reads action units, which it does not change"),
         (
             ["--video_encoder=resnet18"],
             "^--face_tracks: this model reads frames, .* add --face_crop haar, or --video_enc",
