@@ -18,6 +18,7 @@ BATCH, ROUNDS, CLASSES = 16, 15, 8
 WAYS = {
     "spec_augment": {"spec_augment": SpecAugment()},
     "frame_augment": {"frames": True},
+    "erase_augment": {"erase": 1.0},
     "time_shift": {"time_shift": 0.25},
     "gain_augment": {"gain": 6.0},
     "noise_augment": {"noise": 1.0},

@@ -46,10 +46,11 @@ class Stills:
 def _key(file: dict[str, Any]) -> bytes | None:
     """Tells the content of a picture's file; None where there is no such file."""
     content, path = file.get("bytes"), file.get("path")
-    try:
-        content = content if content is not None else f"{path} {os.stat(path).st_mtime_ns}".encode()
-    except (OSError, TypeError):
-        return None
+    if content is None:
+        try:
+            content = f"{path} {os.stat(path or '').st_mtime_ns}".encode()
+        except OSError:
+            return None
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
@@ -79,7 +80,7 @@ def shrink_all(stills: Sequence[np.ndarray | None], size: int) -> list[np.ndarra
             places.setdefault(still.shape, []).append(place)
     small: list[np.ndarray | None] = [None] * len(stills)
     for group in places.values():
-        together = shrink(np.concatenate([stills[place] for place in group]), size)  # type: ignore[misc]
+        together = shrink(np.concatenate([stills[place] for place in group]), size)
         for place, picture in zip(group, together, strict=True):
             small[place] = picture[np.newaxis]
     return small

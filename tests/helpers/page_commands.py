@@ -44,6 +44,7 @@ CHECKPOINTS = (
     "runs/gated_scores",
     "runs/demo",
     "runs/fer",
+    "runs/faces",
     "runs/audio",
     "runs/source_audio",
     "runs/fusions_animated/video/fold_0_seed_42",
@@ -72,6 +73,7 @@ CHANGED: dict[str, tuple[int, list[str], str]] = {
     "--seeds": (ANY, ["--seeds", "42"], "and so do several seeds"),
     "--n_trials": (1, ["--n_trials", "1"], "and several trials"),
     "--max_train_samples": (1, [], "there are fewer"),
+    "--grey": (0, [], "the checkpoint that stands in for all is of colours"),
     **({} if torch.cuda.is_available() else {"--bf16": (0, [], "Trainer refuses it without a GPU")}),
 }
 OF_EXPORTS: dict[str, tuple[int, list[str], str]] = {
@@ -171,7 +173,7 @@ class Props:
             write_crema_d(folder / "CREMA-D", stem, "flv")
         write_affectnet(folder / "AffectNet", {str(number): number for number in range(8)})
         emotions = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-        names = [f"{part}/{emotion}/{k}.png" for part in ("train", "test") for emotion in emotions for k in (1, 2)]
+        names = [f"{part}/{emotion}/{k}.png" for part in ("train", "test", "private_test") for emotion in emotions for k in (1, 2)]
         fer = zip_tree(write_tree(folder / "pictures", names), folder / "fer2013.zip")
         write_media(folder / "clip.mp4", make_frames(), make_sound())
         write_media(folder / "silent.mp4", make_frames())
