@@ -250,11 +250,14 @@ def test_branch_of_ravdess_begins_with_faces_of_fer2013(
     assert metrics["clips"] == {"train": 12, "validation": 2, "test": 7}
     assert "2 pictures of train are held out to validate on" in metrics["corpus_account"]
     faces = (tmp_path / "out").rename(tmp_path / "faces")
-    films = ["--corpus", "crema_d", "--data_dir", crema_d, "--fusion", "video", "--video_encoder_weights", faces]
+    films = ["--corpus", "crema_d", "--data_dir", crema_d, "--video_encoder_weights", faces]
     begun = prepared(*films, "--grey", "--image_size", "56", "--num_frames", "3")
     learnt = EmoFusionModel.from_pretrained(faces).video_encoder.state_dict()
-    assert all(torch.equal(value, learnt[name]) for name, value in begun.model.video_encoder.state_dict().items())
-    pixels = next(iter(begun.trainer.get_train_dataloader()))["pixel_values"]
+    assert all(
+        torch.equal(value, learnt[name]) for name, value in begun.trainer.model.video_encoder.state_dict().items()
+    )
+    batch = next(iter(begun.trainer.get_train_dataloader()))
+    pixels = batch["pixel_values"][batch["video_mask"]]
     assert pixels.shape[1:] == (3, 3, 56, 56)
     red, green = (pixels[:, :, k] * s + m for k, s, m in ((0, 0.229, 0.485), (1, 0.224, 0.456)))
     assert (red - green).abs().max() < 1e-5
@@ -282,7 +285,7 @@ def test_train_on_fer2013_with_all_its_splits_validates_on_the_public_test(prepa
     parts = {"Training": 3, "PublicTest": 2, "PrivateTest": 1}
     names = [f"{part}/{word}/{k}.png" for part, count in parts.items() for word in SEVEN for k in range(count)]
     folder = write_tree(tmp_path / "official", names)
-    words = ["--corpus", "fer2013", "--data_dir", folder, "--max_train_samples", "8"]
+    words = ["--corpus", "fer2013", "--data_dir", folder, "--max_train_samples", "8", "--keep_copies"]
     ready = prepared(*words, "--protocol", "published splits")
     assert {name: len(rows) for name, rows in ready.clips.splits.items()} == {"train": 8, "validation": 14, "test": 7}
     assert ready.trainer.eval_dataset is not None

@@ -173,7 +173,12 @@ class Props:
             write_crema_d(folder / "CREMA-D", stem, "flv")
         write_affectnet(folder / "AffectNet", {str(number): number for number in range(8)})
         emotions = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-        names = [f"{part}/{emotion}/{k}.png" for part in ("train", "test", "private_test") for emotion in emotions for k in (1, 2)]
+        names = [
+            f"{part}/{emotion}/{k}.png"
+            for part in ("train", "test", "private_test")
+            for emotion in emotions
+            for k in (1, 2)
+        ]
         fer = zip_tree(write_tree(folder / "pictures", names), folder / "fer2013.zip")
         write_media(folder / "clip.mp4", make_frames(), make_sound())
         write_media(folder / "silent.mp4", make_frames())

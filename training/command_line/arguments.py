@@ -67,8 +67,8 @@ class ModelArguments:
             "help": "Cut frames to the face, found by OpenCV's cascade (haar) or by the ONNX file --yunet_path."
         },
     )
-    grey: bool | None = field(
-        default=None,
+    grey: bool = field(
+        default=None,  # type: ignore[assignment]  # until the config, or that of the checkpoint, is asked
         metadata={"help": "Turn frames grey, as a branch sees them that was trained on grey photographs (FER-2013)."},
     )
     class_weights: Literal["none", "balanced"] = field(
