@@ -90,7 +90,8 @@ def test_erasing_depends_on_seed_epoch_and_clip_alone_and_leaves_its_input():
     assert (frames == FRAMES).all()
     (alone,) = augmentation.erase_frames([frames], ["a"])
     np.testing.assert_array_equal(first[0], alone)
-    assert not np.array_equal(first[0], first[2])
+    places = [(changed != FRAMES).any((0, 3)) for changed in (first[0], first[2]) if changed is not None]
+    assert (places[0] != places[1]).any()
     augmentation.clock.epoch = 1
     assert not np.array_equal(augmentation.erase_frames([frames], ["a"])[0], alone)
     with pytest.raises(ValueError, match="erase=1.5: expected a number from 0 .* to 1"):
