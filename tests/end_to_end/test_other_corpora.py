@@ -261,7 +261,7 @@ def test_branch_of_ravdess_begins_with_faces_of_fer2013(
     assert pixels.shape[1:] == (3, 3, 56, 56)
     red, green = (pixels[:, :, k] * s + m for k, s, m in ((0, 0.229, 0.485), (1, 0.224, 0.456)))
     assert (red - green).abs().max() < 1e-5
-    with pytest.raises(SetupError, match="the checkpoint has grey=True and this model grey=False"):
+    with pytest.raises(SetupError, match="has grey=True and this model grey=False; take --grey true$"):
         prepared(*films)
 
 

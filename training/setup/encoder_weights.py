@@ -195,7 +195,8 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
     for name in SAME_FIELDS[modality, getattr(config, f"{modality}_encoder")]:
         here, there = getattr(config, name), getattr(theirs, name)
         if here != there:
-            raise ArgumentError(f"{flag}: the checkpoint has {name}={there!r} and this model {name}={here!r}")
+            instead = f"; take --{name} {str(there).lower()}" if hasattr(ModelArguments, name) else ""
+            raise ArgumentError(f"{flag}: the checkpoint has {name}={there!r} and this model {name}={here!r}{instead}")
 
 
 def _checkpoint(source: str) -> str:
