@@ -16,6 +16,7 @@ from transformers.image_utils import PILImageResampling
 from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from .backbones_emofusion import values_of_frames
 from .faces_emofusion import FaceFinder, crop_face, locate, make_face_finder
 from .feature_extraction_emofusion import as_array
 from .media_emofusion import EARLY_S, Clip, Source, read_clip
@@ -48,6 +49,7 @@ class EmoFusionVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg
     window: str
     face_crop: str
     yunet_path: str | os.PathLike | None
+    backbone: dict[str, Any] | None
 
 
 class EmoFusionVideoProcessor(BaseVideoProcessor):
@@ -60,7 +62,8 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     Args:
         kwargs: `size` and `crop_size` (`{"height": int, "width": int}`), and what video processors take. Of files:
             `num_frames`, `window`, `clip_duration` (seconds), `sampling_rate` (Hz, at which the voice is looked for)
-            and `face_crop`, as in [`EmoFusionConfig`]; `yunet_path`, as of [`EmoFusionProcessor`].
+            and `face_crop`, as in [`EmoFusionConfig`]; `yunet_path`, as of [`EmoFusionProcessor`]. `backbone`, as of
+            [`settings_of`]: the image processor of a picture encoder of transformers, which normalises in its place.
     """
 
     model_input_names = ["pixel_values"]
@@ -81,6 +84,7 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     sampling_rate = 16_000
     face_crop = "none"
     yunet_path = None
+    backbone = None
     _finder: FaceFinder | None = None
     _told: frozenset[str] = frozenset()  # files whose oddities are known
 
@@ -185,6 +189,9 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
                 video = square_resize(video, size["height"], size["width"])
             if do_center_crop:
                 video = tvf.center_crop(video, [crop_size["height"], crop_size["width"]])
+            if self.backbone is not None:
+                pixels.append(values_of_frames(self.backbone, video))
+                continue
             pixels.append(
                 self.rescale_and_normalize(video, do_rescale, rescale_factor, do_normalize, image_mean, image_std)
             )
