@@ -40,6 +40,12 @@ class ModelFields(TypedDict):
         Note("what encodes the picture, `resnet18` on frames or `action_units` of OpenFace; null where the model sees "
              "none"),
     ]  # fmt: skip
+    audio_backbone: NotRequired[
+        Annotated[
+            str, Note("folder or hub name of the encoder of transformers that hears, where `audio_encoder` is `auto`")
+        ]
+    ]
+    video_backbone: NotRequired[Annotated[str, Note("the same of the one that sees, where `video_encoder` is `auto`")]]
     parameters: Annotated[int, Note("how many numbers the model has learnt", "parameters", needed=True)]
     num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
     image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]

@@ -33,8 +33,8 @@ from emofusion.training.setup.defaults import (
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
+from emofusion.training.setup.leaks import leak_of, seen_after, seen_before
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
-from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
 from .progress import no_bars_of_transformers
 from .tracking import check_wandb_login, folder_name, name_run
