@@ -119,8 +119,8 @@ class TrainingFields(TypedDict, total=False):
 
     epochs: Annotated[float, Note("passes over the training clips; absent where nothing was trained", "epochs")]
     embedding_views: Annotated[
-        int, Note("augmented views of each training clip on whose embeddings the head alone was trained; absent where "
-                  "the encoders learned, too")
+        int, Note("augmented views of each training clip on whose embeddings the head alone was trained, or what lies "
+                  "behind the backbone of a branch; absent where the encoders learned, too")
     ]  # fmt: skip
     train_loss: Annotated[float, Note("mean loss over all steps; absent after a resume, which knows some only")]
     select: Annotated[

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers as tf
 
-SIDE, FRAMES = 32, 4
+SIDE, FRAMES = 28, 4
 _SPEECH: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -26,7 +26,7 @@ _SEEING: dict[str, Any] = {
     "num_attention_heads": 2,
     "intermediate_size": 16,
     "image_size": SIDE,
-    "patch_size": 16,
+    "patch_size": 14,
 }
 _STAGES: dict[str, Any] = {"hidden_sizes": [8, 16], "depths": [1, 1]}
 _SQUARE = {"height": SIDE, "width": SIDE}
@@ -67,7 +67,7 @@ PICTURES = {
     ),
     "dinov2": (
         lambda: tf.Dinov2Config(**{**_SEEING, "image_size": 2 * SIDE}),
-        lambda: tf.BitImageProcessor(size={"shortest_edge": 37}, crop_size=_SQUARE),
+        lambda: tf.BitImageProcessor(size={"shortest_edge": 32}, crop_size=_SQUARE),
     ),
     "videomae": (
         lambda: tf.VideoMAEConfig(**_SEEING, num_frames=FRAMES, tubelet_size=2),

@@ -369,7 +369,7 @@ def test_config_of_our_own_encoders_has_none_nested():
         ),
         (
             {"video_encoder": "auto", "video_config": settings("vit")[0]},
-            "image_size: a vit of video_config takes 32 pixels, found 112",
+            "image_size: a vit of video_config takes 28 pixels, found 112",
         ),
         ({"audio_pooling": "max"}, "audio_pooling"),
     ],

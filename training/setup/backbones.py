@@ -46,6 +46,8 @@ def backbone_changes(model_args: ModelArguments) -> dict[str, Any]:
         name, kind = getattr(model_args, f"{modality}_backbone"), getattr(model_args, f"{modality}_encoder")
         flag = f"--{modality}_backbone {name}"
         if name is None:
+            if kind == "auto" and model_args.model_name_or_path is None and _reads(model_args, modality):
+                raise ArgumentError(f"--{modality}_encoder auto: name the encoder with --{modality}_backbone")
             continue
         if kind not in (None, "auto"):
             raise ArgumentError(f"{flag} with --{modality}_encoder {kind}: choose one of them")
@@ -61,6 +63,11 @@ def backbone_changes(model_args: ModelArguments) -> dict[str, Any]:
     if model_args.video_backbone is not None:
         changes |= _frames_of(changes["video_config"], preparers_of(model_args)[1], model_args)
     return changes
+
+
+def _reads(model_args: ModelArguments, modality: str) -> bool:
+    """Whether the model that flags ask for reads a modality."""
+    return model_args.fusion not in ({"audio", "video"} - {modality})
 
 
 def _frames_of(config: PreTrainedConfig, processor: Any, model_args: ModelArguments) -> dict[str, Any]:

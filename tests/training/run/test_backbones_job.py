@@ -18,7 +18,6 @@ from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import Run, check_words, make_ready, train_on_embeddings
-from emofusion.training.run.stages import check_stages
 from emofusion.training.setup.backbones import backbone_sources, tells_emotions
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_backbones import SIDE, save_backbone, settings
@@ -26,7 +25,6 @@ from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--label_set=emotions4", "--num_train_epochs=2", "--per_device_train_batch_size=4", "--use_cpu"]
 TINY += ["--disable_tqdm=True", "--report_to=none", "--no_spec_augment", "--num_frames=2", "--protocol=msaf6"]
-FROZEN = ["--freeze_audio_encoder", "--freeze_video_encoder"]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +79,7 @@ def test_backbone_keeps_the_weights_of_its_checkpoint_and_what_is_behind_it_lear
 def test_fusion_has_the_encoders_of_its_branches_and_learns_its_head_alone(fused: Run, audio: Path, place: Path):
     model = fused.trainer.model
     for modality, folder in (("audio", audio), ("video", place / "video")):
-        for key, value in weights(folder).items():
+        for key, value in EmoFusionModel.from_pretrained(folder).state_dict().items():
             assert not key.startswith(f"{modality}_encoder.") or torch.equal(model.state_dict()[key], value)
     learns = {name.split(".")[0] for name, value in model.named_parameters() if value.requires_grad}
     assert learns == {"head"}
@@ -90,7 +88,7 @@ def test_fusion_has_the_encoders_of_its_branches_and_learns_its_head_alone(fused
 
 
 def test_record_names_the_backbones_and_config_knows_where_they_are_from(fused: Run, audio: Path, place: Path):
-    metrics, both = read_metrics(audio), fused.record([])
+    metrics, both = read_metrics(audio), fused.record(["train_hf.py"])
     assert (metrics["audio_encoder"], metrics["audio_backbone"]) == ("auto", str(place / "wavlm"))
     assert metrics["embedding_views"] == 2
     assert "video_backbone" not in metrics
@@ -164,7 +162,7 @@ CHECKED = ["--data_dir=corpus", "--output_dir=out", "--no_spec_augment"]
         (["--audio_backbone=EMPTY"], "--audio_backbone .*: expected a folder .* its config cannot be read"),
         (["--audio_backbone=BARE"], "--audio_backbone .* its feature extractor cannot be read"),
         (["--video_backbone=BARE"], "--video_backbone .* its image processor cannot be read"),
-        (["--audio_encoder=auto"], "audio_config is missing"),
+        (["--audio_encoder=auto"], "--audio_encoder auto: name the encoder with --audio_backbone"),
         (["--audio_trainable_layers=1"], "--audio_trainable_layers 1: it is about the layers of an encoder of transf"),
         (["--audio_backbone=WAVLM", "--audio_trainable_layers=1", "--freeze_audio_encoder"], "choose one"),
         (["--audio_trainable_layers=-1"], "--audio_trainable_layers -1: write 0 or more"),
@@ -172,7 +170,7 @@ CHECKED = ["--data_dir=corpus", "--output_dir=out", "--no_spec_augment"]
         (["--layer_decay=1.5"], "--layer_decay 1.5: write a number above 0, up to 1"),
         (["--backbone_weights=random"], "--backbone_weights random: there is no --audio_backbone"),
         (["--gradient_checkpointing"], "checkpointing: no layer of this model is computed twice"),
-        (["--video_backbone=VIT", "--image_size=64"], "image_size: a vit of video_config takes 32 pixels, found 64"),
+        (["--video_backbone=VIT", "--image_size=64"], "image_size: a vit of video_config takes 28 pixels, found 64"),
         (["--fusion=audio", "--embedding_views=2"], "--embedding_views: .* name a frozen encoder of transformers"),
         (
             ["--fusion=audio", "--audio_backbone=WAVLM", "--embedding_views=2"],
@@ -247,10 +245,3 @@ def test_backbone_that_tells_emotions_may_have_seen_anybody(place: Path, tmp_pat
     assert seen == [True, False]
     config.id2label = {0: "fire salamander", 1: "saddle", 2: "joystick", 3: "LABEL_0"}
     assert tells_emotions(config) == []
-
-
-@pytest.mark.parametrize("block", ['--audio_settings={"embedding_views": 2}', "--audio_settings={}"])
-def test_views_of_a_branch_are_said_in_its_block(block: str, words: list[str], tmp_path: Path):
-    """Those beside the blocks are of the fusion."""
-    flags = [*words, *FROZEN, "--branches_first", "--embedding_views=3", block, f"--output_dir={tmp_path}"]
-    assert check_stages(flags, tmp_path, resume=False, alone=False) == "gated"
