@@ -197,7 +197,7 @@ def check_backbones(arguments: Arguments, config: EmoFusionConfig) -> None:
     Raises:
         ArgumentError: naming the flag.
     """
-    model_args, args = arguments.model, arguments.training
+    model_args = arguments.model
     kinds = {name: getattr(config, f"{name}_encoder") for name in config.modalities}
     for modality in ("audio", "video"):
         layers, freezes = (
@@ -223,8 +223,6 @@ def check_backbones(arguments: Arguments, config: EmoFusionConfig) -> None:
                     f"--{flag}: it changes spectrograms of ours, and --audio_backbone hears raw sound; {instead} "
                     "(--time_shift, --gain_augment and --noise_augment change the sound itself)"
                 )
-    if args.layer_decay < 1 and model_args.embedding_views:
-        raise ArgumentError(f"--layer_decay {args.layer_decay}: with --embedding_views no layer of a backbone learns")
 
 
 def _check_without(arguments: Arguments) -> None:
