@@ -21,6 +21,7 @@ from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
+from emofusion.training.setup.backbones import check_checkpointing
 from emofusion.training.setup.batches import check_drop_last
 from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model, check_start
@@ -145,6 +146,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
         seen = seen_after(before, arguments, config, clips)
         leaky = leak_of(seen, arguments, clips)
         model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
+    check_checkpointing(model, arguments.training)
     if arguments.trains:
         standardise(model, arguments.model, clips.splits["train"])
     augmentation = augmentation_for(arguments, clips.splits.get("train"))

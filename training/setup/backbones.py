@@ -20,7 +20,7 @@ from emofusion.modeling.backbones_emofusion import as_encoder, side_of
 from emofusion.modeling.configuration_emofusion import is_video_config, nested_config
 from emofusion.modeling.seen_emofusion import NEVER_TRAINED, NOBODY_KNOWS, Seen
 from emofusion.training.command_line.arguments import ModelArguments
-from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
 logger = logging.getLogger(__name__)
@@ -237,8 +237,16 @@ def _check_without(arguments: Arguments) -> None:
         raise ArgumentError(
             "--backbone_weights random: there is no --audio_backbone or --video_backbone; leave it out"
         )
+
+
+def check_checkpointing(model: EmoFusionModel, args: EmoFusionTrainingArguments) -> None:
+    """Refuse to save memory by computing layers twice where no encoder can.
+
+    Raises:
+        ArgumentError: naming the flag.
+    """
     for name in ("activation_checkpointing", "gradient_checkpointing"):
-        if getattr(args, name, None):
+        if getattr(args, name, None) and not model.supports_gradient_checkpointing:
             raise ArgumentError(
                 f"--{name}: no layer of this model is computed twice to save memory; lower "
                 "--per_device_train_batch_size and raise --gradient_accumulation_steps instead, or name an encoder "

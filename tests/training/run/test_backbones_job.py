@@ -169,7 +169,6 @@ CHECKED = ["--data_dir=corpus", "--output_dir=out", "--no_spec_augment"]
         (["--layer_decay=0.5"], "--layer_decay 0.5: it is about the layers of an encoder of transformers"),
         (["--layer_decay=1.5"], "--layer_decay 1.5: write a number above 0, up to 1"),
         (["--backbone_weights=random"], "--backbone_weights random: there is no --audio_backbone"),
-        (["--gradient_checkpointing"], "checkpointing: no layer of this model is computed twice"),
         (["--video_backbone=VIT", "--image_size=64"], "image_size: a vit of video_config takes 28 pixels, found 64"),
         (["--fusion=audio", "--embedding_views=2"], "--embedding_views: .* name a frozen encoder of transformers"),
         (
@@ -202,6 +201,12 @@ def test_backbone_beside_a_checkpoint_is_refused(audio: Path, place: Path):
 def test_more_layers_than_there_are_cannot_learn(words: list[str], tmp_path: Path):
     with pytest.raises(ArgumentError, match="--audio_trainable_layers 9: WavLMModel: expected at most its 2 layers"):
         ready(words, tmp_path, "--fusion=audio", "--audio_trainable_layers=9")
+
+
+def test_checkpointing_is_refused_where_no_encoder_can(words: list[str], tmp_path: Path):
+    flags = [word for word in words if "backbone" not in word]
+    with pytest.raises(ArgumentError, match="checkpointing: no layer of this model is computed twice"):
+        ready(flags, tmp_path, "--fusion=audio", "--audio_encoder=cnn", "--gradient_checkpointing")
 
 
 def test_branch_with_another_encoder_does_not_fit(audio: Path, place: Path):
