@@ -125,8 +125,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         Raises:
             ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
         """
-        masks = (video_mask, audio_mask)
-        known = (audio_tokens, video_tokens, audio_states, video_states)
+        masks, known = (video_mask, audio_mask), (audio_tokens, video_tokens, audio_states, video_states)
         if all(tensor is None for tensor in known):
             inputs = self.encode(pixel_values, input_features, *masks, action_units, action_unit_mask, input_values)
         else:
@@ -348,12 +347,8 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 raise ValueError(f"{name}: expected {list(nothing.shape)}, found {list(mask.shape)}")
             return mask.to(device=given.device, dtype=torch.bool)
 
-        if (
-            video_mask is None
-            and picture is not None
-            and picture.ndim == 3
-            and self.config.video_encoder == "action_units"
-        ):
+        reads_units = self.config.video_encoder == "action_units"
+        if video_mask is None and reads_units and picture is not None and picture.ndim == 3:
             video_mask = picture[..., -1].any(1) if picture.shape[2] == self.config.action_unit_size + 1 else None
         return mask_of(sound, audio_mask, "audio_mask"), mask_of(picture, video_mask, "video_mask")
 
