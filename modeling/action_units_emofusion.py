@@ -249,6 +249,14 @@ def pack_rows(found: Sequence[np.ndarray | None], size: int) -> dict[str, torch.
     return {"action_units": units, "action_unit_mask": measured, "video_mask": measured.any(1)}
 
 
+def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put `values [n, ...]` at the n places that are True, zeros elsewhere; returns `[batch, ...]` and the mask."""
+    mask = torch.tensor(there)
+    spread = torch.zeros(len(there), *values.shape[1:], dtype=values.dtype)
+    spread[mask] = values
+    return spread, mask
+
+
 def _is_row(item: Any, size: int) -> bool:
     """Whether something is a list of `size` numbers."""
     return isinstance(item, (list, tuple)) and len(item) == size and all(np.isscalar(number) for number in item)

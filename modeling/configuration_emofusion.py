@@ -1,5 +1,6 @@
 """Configuration of the emofusion model: what it hears, what it sees, how it joins the two, and what trained it."""
 
+import copy
 import difflib
 import math
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import fields
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 """The eight RAVDESS emotions in code order: code 01 has id 0."""
@@ -30,6 +31,10 @@ NOT_FITTED = {**NOT_CALIBRATED, "unsure_below": 0.0}
 """All that is fitted to weights after their training, as it is before; `unsure_below` goes by calibrated answers."""
 ACTION_UNIT_EMBEDDING_SIZE = 128
 """Length of the embedding of action units; `encoder_width` is about ResNets."""
+AUTO_VIDEO_EMBEDDING_SIZE = 256
+"""Length to which what a picture encoder of transformers makes is projected, whatever its own size is."""
+FIXED_SIZE = ("vit", "deit", "videomae", "vivit")
+"""Kinds of picture encoders that take frames of one size alone."""
 
 # What transformers itself hands to a config beside its fields.
 _KNOWN_KEYWORDS = {
@@ -51,13 +56,22 @@ _KNOWN_KEYWORDS = {
 class EmoFusionConfig(PreTrainedConfig):
     r"""Everything that defines an [`EmoFusionModel`]; `EmoFusionConfig()` is the full-size gated model of 8 classes.
 
-    The config is flat and strict: a misspelt field or a value that is not among the choices is an error that names it.
+    The config is strict: a misspelt field or a value that is not among the choices is an error that names it. It is
+    flat but for the configs of encoders that come from transformers.
 
     Args:
         fusion (`str`): `"gated"`, `"audio"`, `"video"`, `"late"`, `"concat"` or `"xattn"`.
-        audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 151 thousand parameters.
+        audio_encoder (`str`): `"resnet18"` or `"cnn"`, the small baseline of about 151 thousand parameters; or
+            `"auto"`, any sound encoder of transformers, by `audio_config`.
         video_encoder (`str`): `"resnet18"` on each frame, or `"action_units"`: a small network on what OpenFace has
-            measured in the face.
+            measured in the face; or `"auto"`, any picture encoder of transformers, by `video_config`.
+        audio_config (`dict` or `PreTrainedConfig`, *optional*): Config of that encoder (wav2vec2, HuBERT, WavLM, AST,
+            Whisper, ...), with its `model_type`; None unless `audio_encoder="auto"`. Layer drop is 0 in it: the sum
+            over all layers needs each of them.
+        video_config (`dict` or `PreTrainedConfig`, *optional*): Likewise (ResNet, ViT, ConvNeXT, DINOv2, VideoMAE,
+            ...).
+        audio_pooling (`str`): How time is pooled behind an `"auto"` sound encoder: `"statistics"` (mean and deviation)
+            or `"attention"` (the same, with learned weights).
         gate (`str`): `"mlp"`, or `"simple"` for one linear layer (kept for the ablation).
         gate_bias (`float`): Bias of the gate's last layer; -1 starts every clip at sigmoid(-1) = 0.2689 for audio.
         gate_dropout (`float`): Dropout between the two layers of the gate's MLP, 0..1.
@@ -107,12 +121,16 @@ class EmoFusionConfig(PreTrainedConfig):
     """
 
     model_type = "emofusion"
+    sub_configs = {"audio_config": AutoConfig, "video_config": AutoConfig}
     # Unannotated, so that it stays out of the JSON: predictions of Trainer are the logits and the gate.
     keys_to_ignore_at_inference = ["audio_embeds", "video_embeds", "audio_logits", "video_logits"]
 
     fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] = "gated"
-    audio_encoder: Literal["resnet18", "cnn"] = "resnet18"
-    video_encoder: Literal["resnet18", "action_units"] = "resnet18"
+    audio_encoder: Literal["resnet18", "cnn", "auto"] = "resnet18"
+    video_encoder: Literal["resnet18", "action_units", "auto"] = "resnet18"
+    audio_config: dict | PreTrainedConfig | None = None
+    video_config: dict | PreTrainedConfig | None = None
+    audio_pooling: Literal["statistics", "attention"] = "statistics"
     gate: Literal["mlp", "simple"] = "mlp"
     gate_bias: float | int = -1.0
     gate_dropout: float | int = 0.2
@@ -154,6 +172,8 @@ class EmoFusionConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         self._refuse_unknown(kwargs)
+        for name in self.sub_configs:
+            setattr(self, name, nested_config(getattr(self, name), name))
         if self.id2label is None and kwargs.get("num_labels") in (None, len(EMOTIONS)):
             self.id2label = dict(enumerate(EMOTIONS))
         super().__post_init__(**kwargs)
@@ -209,13 +229,44 @@ class EmoFusionConfig(PreTrainedConfig):
 
     @property
     def video_embedding_size(self) -> int:
-        """Length of the video embedding: channels of the last ResNet stage (512 at full width), or 128."""
-        return ACTION_UNIT_EMBEDDING_SIZE if self.video_encoder == "action_units" else 8 * self.encoder_width
+        """Length of the video embedding: channels of the last ResNet stage (512 at full width), 128 or 256."""
+        sizes = {"action_units": ACTION_UNIT_EMBEDDING_SIZE, "auto": AUTO_VIDEO_EMBEDDING_SIZE}
+        return sizes.get(self.video_encoder, 8 * self.encoder_width)
 
     @property
     def picture_input(self) -> str:
         """What the model calls the input that shows the face: `"pixel_values"` or `"action_units"`."""
         return "action_units" if self.video_encoder == "action_units" else "pixel_values"
+
+    @property
+    def sound_input(self) -> str:
+        """What the model calls the input that it hears: `"input_features"` or `"input_values"`."""
+        return "input_values" if self.audio_encoder == "auto" else "input_features"
+
+    def validate_backbones(self) -> None:
+        """Refuse nested configs that are missing, of no use, or of encoders that read something else."""
+        for modality in ("audio", "video"):
+            name, kind = f"{modality}_config", getattr(self, f"{modality}_encoder")
+            there = getattr(self, name) is not None
+            if there and kind != "auto":
+                raise ValueError(f'{name}: it is for {modality}_encoder="auto", found {kind!r}; leave it out')
+            if not there and kind == "auto" and modality in self.modalities:
+                raise ValueError(
+                    f'{name} is missing: {modality}_encoder="auto" needs the config of its encoder, such as '
+                    "AutoConfig.from_pretrained(...)"
+                )
+        seen = self.video_config
+        if not isinstance(seen, PreTrainedConfig):
+            return
+        if is_video_config(seen) and seen.num_frames != self.num_frames:
+            raise ValueError(
+                f"num_frames: a {seen.model_type} of video_config takes {seen.num_frames}, found {self.num_frames}"
+            )
+        if seen.model_type in FIXED_SIZE and seen.image_size != self.image_size:
+            raise ValueError(
+                f"image_size: a {seen.model_type} of video_config takes {seen.image_size} pixels, found "
+                f"{self.image_size}"
+            )
 
     def validate_ranges(self) -> None:
         """Refuse numbers that no model can be built with."""
@@ -257,6 +308,40 @@ class EmoFusionConfig(PreTrainedConfig):
             raise ValueError(f"class_weights has {len(self.class_weights)} entries for {len(names)} classes")
         if not all(0 <= weight < math.inf for weight in self.class_weights) or not any(self.class_weights):
             raise ValueError(f"class_weights must be numbers of 0 or more, and not all 0, found {self.class_weights}")
+
+
+def nested_config(given: Any, name: str) -> PreTrainedConfig | None:
+    """The config of an encoder of transformers, in a copy of its own.
+
+    Args:
+        given (`dict` or `PreTrainedConfig`, *optional*): As it was given, or as JSON has it.
+        name (`str`): What errors call it.
+
+    Raises:
+        ValueError: It is no config, or of a kind that transformers does not know.
+    """
+    if given is None:
+        return None
+    if isinstance(given, PreTrainedConfig):
+        config = copy.deepcopy(given)
+    else:
+        fields_of = dict(given) if isinstance(given, Mapping) else {}
+        kind = fields_of.pop("model_type", None)
+        if kind is None:
+            raise ValueError(f"{name}: expected a config of transformers with its model_type, found {given!r}")
+        try:
+            config = AutoConfig.for_model(kind, **fields_of)
+        except ValueError as error:
+            raise ValueError(f"{name}: model_type={kind!r}: {str(error).partition(chr(10))[0][:200]}") from error
+    for drop in ("layerdrop", "encoder_layerdrop"):
+        if getattr(config, drop, 0):
+            setattr(config, drop, 0.0)
+    return config
+
+
+def is_video_config(config: PreTrainedConfig) -> bool:
+    """Whether an encoder reads all frames of a clip at once, such as VideoMAE."""
+    return hasattr(config, "num_frames") and hasattr(config, "tubelet_size")
 
 
 def _changes_classes(config_dict: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:

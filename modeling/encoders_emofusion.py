@@ -1,12 +1,14 @@
 """Encoders: a ResNet18 for frames or an MLP for action units, a ResNet18 or a small CNN for log-mel spectrograms.
 
-Each turns its input into a short sequence of tokens; the mean over the tokens is the embedding of the clip.
+Or any of transformers', see backbones_emofusion.py. Each turns its input into a short sequence of tokens; the mean
+over the tokens is the embedding of the clip.
 """
 
 import torch
 from torch import nn
 from transformers import ResNetConfig, ResNetModel
 
+from .backbones_emofusion import AutoAudioEncoder, AutoVideoEncoder
 from .configuration_emofusion import EmoFusionConfig
 
 
@@ -178,5 +180,9 @@ class AudioCNN(nn.Module):
         return self.projection(feature_map.mean(dim=2).transpose(1, 2))
 
 
-VIDEO_ENCODERS: dict[str, type[nn.Module]] = {"resnet18": VideoEncoder, "action_units": ActionUnitEncoder}
-AUDIO_ENCODERS: dict[str, type[nn.Module]] = {"resnet18": AudioResNet, "cnn": AudioCNN}
+VIDEO_ENCODERS: dict[str, type[nn.Module]] = {
+    "resnet18": VideoEncoder,
+    "action_units": ActionUnitEncoder,
+    "auto": AutoVideoEncoder,
+}
+AUDIO_ENCODERS: dict[str, type[nn.Module]] = {"resnet18": AudioResNet, "cnn": AudioCNN, "auto": AutoAudioEncoder}

@@ -11,6 +11,7 @@ import torch
 from torchaudio.transforms import MelSpectrogram
 from transformers import BatchFeature, SequenceFeatureExtractor
 
+from .backbones_emofusion import values_of_sounds
 from .media_emofusion import MediaBytes
 from .mono_emofusion import mix_to_mono
 from .sound_emofusion import resample
@@ -38,7 +39,9 @@ def mel_spectrogram(sampling_rate: int, n_fft: int, hop_length: int, num_mel_bin
 class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
     """Log-mel spectrograms `[mels, time]` of clips of a fixed length; 64 x 188 for 3 s.
 
-    The same mean and standard deviation are used for every clip, so that loudness, which is a cue, survives.
+    The same mean and standard deviation are used for every clip, so that loudness, which is a cue, survives. For a
+    sound encoder of transformers (`audio_encoder="auto"`) it chooses and cuts the seconds, and the encoder's own
+    extractor makes of them what it hears.
 
     Args:
         feature_size (`int`): Mel bands.
@@ -50,9 +53,9 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         mean (`float`): Mean of the log-mel power over RAVDESS speech, actors 1-12 (natural logarithm).
         std (`float`): Its standard deviation.
         window (`str`): Which seconds of longer sound are taken: `"voice"`, `"center"` or `"start"`.
+        backbone (`dict`, *optional*): Settings of the encoder's own extractor, as of [`settings_of`]; None for
+            spectrograms of ours.
     """
-
-    model_input_names = ["input_features"]
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         mean: float = -7.9,
         std: float = 4.8,
         window: str = "voice",
+        backbone: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         # Every clip has one length, and the model takes no attention mask.
@@ -76,6 +80,17 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
         self.mean = mean
         self.std = std
         self.window = window
+        self.backbone = backbone
+        if backbone is not None and backbone.get("sampling_rate") != sampling_rate:
+            raise ValueError(
+                f"sampling_rate: the sound encoder's own extractor takes {backbone.get('sampling_rate')} Hz, found "
+                f"{sampling_rate}"
+            )
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """What the model calls what this makes: `"input_features"`, or `"input_values"` for a backbone."""
+        return ["input_features" if self.backbone is None else "input_values"]
 
     @property
     def num_samples(self) -> int:
@@ -99,7 +114,7 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
             kwargs: Taken and ignored, as transformers' own feature extractors do.
 
         Returns:
-            `BatchFeature` with `input_features` float32 `[batch, mels, time]`.
+            `BatchFeature` with `input_features` float32 `[batch, mels, time]`, or `input_values` of a backbone.
 
         Raises:
             ValueError: A sound that [`as_sound`] refuses, by its place; or none at all.
@@ -112,11 +127,15 @@ class EmoFusionFeatureExtractor(SequenceFeatureExtractor):
             for index, sound in enumerate(sounds)
         ]
         batch = torch.from_numpy(np.stack([self._fit(samples) for samples in heard]))
-        return BatchFeature({"input_features": self.log_mel(batch)}, tensor_type=return_tensors)
+        return BatchFeature({self.model_input_names[0]: self.values(batch)}, tensor_type=return_tensors)
 
     def to_dict(self) -> dict[str, Any]:
         """What is saved; transformers would leave out the window, because others keep an array under this name."""
         return {**super().to_dict(), "window": self.window}
+
+    def values(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """What the model hears of float32 sound `[batch, num_samples]`: log-mels, or what its backbone takes."""
+        return self.log_mel(waveforms) if self.backbone is None else values_of_sounds(self.backbone, waveforms)
 
     def log_mel(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Normalised log-mels float32 `[batch, mels, time]` of float32 sound `[batch, num_samples]`."""
@@ -268,6 +287,12 @@ def is_file(item: Any) -> bool:
     if isinstance(item, Mapping):
         return item.get("array") is None and item.get("raw") is None
     return isinstance(item, (str, os.PathLike, bytes, bytearray, memoryview, MediaBytes)) or hasattr(item, "read")
+
+
+def is_clip(item: Any) -> bool:
+    """Whether something is one clip by itself: a file, a sound with its rate, or a decoder."""
+    decoder = hasattr(item, "get_all_samples") or hasattr(item, "get_frames_played_at")
+    return is_file(item) or isinstance(item, Mapping) or decoder
 
 
 def _kind(values: Any) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,8 +10,7 @@ from transformers.utils import ModelOutput, logging
 
 from .configuration_emofusion import EmoFusionConfig
 from .encoders_emofusion import AUDIO_ENCODERS, VIDEO_ENCODERS, join_rows
-from .fusion_emofusion import HEADS, HeadOutput, Modalities
-from .loss_emofusion import EmotionLoss
+from .fusion_emofusion import HEADS, EmotionLoss, HeadOutput, Modalities
 from .pretrained_emofusion import EmoFusionPreTrainedModel
 from .seen_emofusion import NOBODY_KNOWS, new_weights, write_into
 
@@ -68,34 +68,17 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         # save_pretrained adds AutoConfig and AutoModel by itself (see the end of this file).
         config.auto_map = {**(getattr(config, "auto_map", None) or {}), **AUTO_MAP}
         reads_audio, reads_video = "audio" in config.modalities, "video" in config.modalities
-        self.audio_encoder = AUDIO_ENCODERS[config.audio_encoder](config) if reads_audio else None
-        self.video_encoder = VIDEO_ENCODERS[config.video_encoder](config) if reads_video else None
+        self.audio_encoder: Any = AUDIO_ENCODERS[config.audio_encoder](config) if reads_audio else None
+        self.video_encoder: Any = VIDEO_ENCODERS[config.video_encoder](config) if reads_video else None
         self.head = HEADS[config.fusion](config)
         self.loss = EmotionLoss(config)
-        self.main_input_name = config.picture_input if reads_video else "input_features"
-        self._frozen: list[nn.Module] = []
+        self.main_input_name = config.picture_input if reads_video else config.sound_input
+        self.supports_gradient_checkpointing = any(
+            backbone.supports_gradient_checkpointing for backbone in self.backbones
+        )
+        self._frozen = []
         self.post_init()
         self._sealed = new_weights(self.state_dict()) if is_new else None
-
-    def freeze_audio_encoder(self) -> None:
-        """Stop training the audio encoder, its BatchNorm statistics included."""
-        self._freeze(self.audio_encoder, "audio")
-
-    def freeze_video_encoder(self) -> None:
-        """Stop training the video encoder, its BatchNorm statistics included."""
-        self._freeze(self.video_encoder, "video")
-
-    def _freeze(self, encoder: nn.Module | None, modality: str) -> None:
-        if encoder is None:
-            raise ValueError(f"a model with fusion={self.config.fusion!r} has no {modality} encoder to freeze")
-        self._frozen.append(encoder.requires_grad_(False).eval())
-
-    def train(self, mode: bool = True) -> "EmoFusionModel":
-        """Set training mode, but leave frozen encoders in evaluation mode."""
-        super().train(mode)
-        for encoder in self._frozen:
-            encoder.eval()
-        return self
 
     def forward(
         self,
@@ -109,6 +92,9 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         action_unit_mask: torch.Tensor | None = None,
         audio_tokens: torch.Tensor | None = None,
         video_tokens: torch.Tensor | None = None,
+        input_values: torch.Tensor | None = None,
+        audio_states: torch.Tensor | None = None,
+        video_states: torch.Tensor | None = None,
     ) -> EmoFusionOutput | tuple[torch.Tensor, ...]:
         """Classify a batch of clips.
 
@@ -128,6 +114,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 `pixel_values` where `video_encoder="action_units"`.
             action_unit_mask (`torch.BoolTensor`, *optional*): `[batch, steps]`, True where they were measured; all by
                 default.
+            input_values (`torch.FloatTensor`, *optional*): In place of `input_features` where `audio_encoder="auto"`:
+                what the extractor of that encoder made, samples `[batch, samples]` or a spectrogram.
+            audio_states (`torch.FloatTensor`, *optional*): What [`EmoFusionModel.backbone_states`] made of sound.
+            video_states (`torch.FloatTensor`, *optional*): The same of pictures.
 
         Returns:
             `EmoFusionOutput`.
@@ -135,12 +125,19 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         Raises:
             ValueError: Neither input given, the one a single-branch model needs is missing, or a wrong shape.
         """
-        if audio_tokens is None and video_tokens is None:
-            inputs = self.encode(pixel_values, input_features, video_mask, audio_mask, action_units, action_unit_mask)
+        masks, known = (video_mask, audio_mask), (audio_tokens, video_tokens, audio_states, video_states)
+        if all(tensor is None for tensor in known):
+            inputs = self.encode(pixel_values, input_features, *masks, action_units, action_unit_mask, input_values)
         else:
-            inputs = self._encoded(audio_tokens, video_tokens, video_mask, audio_mask)
+            inputs = self._encoded(*known, *masks)
+        output = self._output(inputs, labels)
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()
+
+    def _output(self, inputs: Modalities, labels: torch.Tensor | None) -> EmoFusionOutput:
+        """What the head makes of both modalities, and its loss where there are labels."""
         head = self.head(inputs)
-        output = EmoFusionOutput(
+        return EmoFusionOutput(
             loss=self._loss_of(head, labels, inputs) if labels is not None else None,
             # The loss knows no temperature, so that it is the same before and after calibration.
             logits=head.logits if self.training else head.logits / self.config.temperature,
@@ -150,8 +147,6 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             audio_logits=head.audio_logits,
             video_logits=head.video_logits,
         )
-        return_dict = self.config.return_dict if return_dict is None else return_dict
-        return output if return_dict else output.to_tuple()
 
     def answers(self, logits: torch.Tensor) -> list[str]:
         """The name of the most likely class of each clip, or `"unsure"` where its probability is too low.
@@ -185,6 +180,7 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
         audio_mask: torch.Tensor | None = None,
         action_units: torch.Tensor | None = None,
         action_unit_mask: torch.Tensor | None = None,
+        input_values: torch.Tensor | None = None,
     ) -> Modalities:
         """What the encoders make of a batch; the arguments and errors are those of [`EmoFusionModel.forward`].
 
@@ -192,28 +188,62 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             `Modalities`: `audio [batch, steps, 128]` and `video [batch, frames, 512]`, which `forward` takes as
             `audio_tokens` and `video_tokens`, and the masks.
         """
+        sound = self._sound(input_features, input_values)
         # A single-branch model ignores the other input, whatever it is.
         picture = self._picture(pixel_values, action_units, action_unit_mask)
-        input_features = input_features if self.audio_encoder is not None else None
-        self._check(picture, input_features)
+        self._check(picture, sound)
         if video_mask is None and picture is not None and self.config.video_encoder == "action_units":
             video_mask = picture[..., -1].any(1)  # the last number of a row says whether it was measured
-        there = self._there(*self._masks(picture, input_features, video_mask, audio_mask))
+        there = self._there(*self._masks(picture, sound, video_mask, audio_mask))
         return Modalities(
-            audio=self._encode(self.audio_encoder, input_features, there[0], self.config.audio_embedding_size),
+            audio=self._encode(self.audio_encoder, sound, there[0], self.config.audio_embedding_size),
             video=self._encode(self.video_encoder, picture, there[1], self.config.video_embedding_size),
             audio_mask=there[0],
             video_mask=there[1],
         )
 
+    def backbone_states(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the backbone of a branch makes of a batch, which never changes while it is frozen.
+
+        Args:
+            inputs: As of [`EmoFusionModel.encode`].
+
+        Returns:
+            `dict[str, torch.Tensor]`: `audio_states` or `video_states`, which `forward` takes in place of the inputs,
+            and the mask of the modality.
+
+        Raises:
+            ValueError: The model reads both modalities, its encoder is not transformers' own, or as of `forward`.
+        """
+        if len(self.config.modalities) > 1 or not self.backbones:
+            raise ValueError(
+                "backbone_states: expected a model of one modality whose encoder is transformers' own, found "
+                f"fusion={self.config.fusion!r} with {len(self.backbones)} of them"
+            )
+        (modality,) = self.config.modalities
+        values = inputs.get(self._input_of(modality))
+        self._check(values if modality == "video" else None, values if modality == "audio" else None)
+        assert values is not None  # _check saw to it
+        mask = inputs.get(f"{modality}_mask", torch.ones(len(values), dtype=torch.bool, device=values.device))
+        encoder = getattr(self, f"{modality}_encoder")
+        there = mask.view(-1, *(1,) * (values.ndim - 1))
+        states = encoder.states(torch.where(there, values, 0.0).to(self.dtype))
+        return {f"{modality}_states": states, f"{modality}_mask": mask}
+
     def _encoded(
         self,
         audio_tokens: torch.Tensor | None,
         video_tokens: torch.Tensor | None,
+        audio_states: torch.Tensor | None,
+        video_states: torch.Tensor | None,
         video_mask: torch.Tensor | None,
         audio_mask: torch.Tensor | None,
     ) -> Modalities:
-        """Both modalities where the encoders have done their part before."""
+        """Both modalities where the encoders, or their backbones, have done their part before."""
+        if audio_states is not None and self.audio_encoder is not None:
+            audio_tokens = self.audio_encoder.tokens(audio_states.to(self.dtype))
+        if video_states is not None and self.video_encoder is not None:
+            video_tokens = self.video_encoder.tokens(video_states.to(self.dtype))
         given = audio_tokens if audio_tokens is not None else video_tokens
         assert given is not None
         audio_there, video_there = self._there(*self._masks(video_tokens, audio_tokens, video_mask, audio_mask))
@@ -246,6 +276,23 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
             head = replace(head, audio_logits=alone["audio"], video_logits=alone["video"])
         return self.loss(head, labels, inputs)
 
+    def _sound(self, input_features: torch.Tensor | None, input_values: torch.Tensor | None) -> torch.Tensor | None:
+        """What the audio encoder reads; None where there is no encoder, or nothing.
+
+        Raises:
+            ValueError: It was given what another encoder reads.
+        """
+        given = {"input_features": input_features, "input_values": input_values}
+        if self.audio_encoder is None:
+            return None
+        sound = given.pop(self.config.sound_input)
+        if sound is None and any(other is not None for other in given.values()):
+            raise ValueError(
+                f"{next(iter(given))}: this model hears {self.config.sound_input}, as its own processor makes them "
+                f"(audio_encoder={self.config.audio_encoder!r})"
+            )
+        return sound
+
     def _picture(
         self, pixel_values: torch.Tensor | None, action_units: torch.Tensor | None, measured: torch.Tensor | None
     ) -> torch.Tensor | None:
@@ -256,34 +303,38 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
 
     def _input_of(self, modality: str) -> str:
         """What the model calls its input of this modality."""
-        return self.config.picture_input if modality == "video" else "input_features"
+        return self.config.picture_input if modality == "video" else self.config.sound_input
 
-    def _check(self, picture: torch.Tensor | None, input_features: torch.Tensor | None) -> None:
+    def _check(self, picture: torch.Tensor | None, sound: torch.Tensor | None) -> None:
         """Refuse inputs by their shapes alone: values are never looked at, so that export and compilation work."""
-        if picture is None and input_features is None:
+        if picture is None and sound is None:
             needed = " or ".join(map(self._input_of, self.config.modalities))
             raise ValueError(f"a model with fusion={self.config.fusion!r} needs {needed}, found None")
         name, frames = self._input_of("video"), self.config.video_encoder != "action_units"
         if picture is not None and frames and (picture.ndim != 5 or picture.shape[2] != 3):
             raise ValueError(f"{name}: expected [batch, frames, 3, height, width], found {list(picture.shape)}")
-        mels = self.config.num_mel_bins
-        if input_features is not None and (input_features.ndim != 3 or input_features.shape[1] != mels):
-            raise ValueError(f"input_features: expected [batch, {mels}, time], found {list(input_features.shape)}")
-        if picture is not None and input_features is not None and picture.shape[0] != input_features.shape[0]:
+        mels, heard = self.config.num_mel_bins, self._input_of("audio")
+        if sound is not None and heard == "input_values" and sound.ndim not in (2, 3):
             raise ValueError(
-                f"{name} has {len(picture)} clips and input_features {len(input_features)}: "
+                f"input_values: expected [batch, samples] or a spectrogram of each clip, found {list(sound.shape)}"
+            )
+        if sound is not None and heard == "input_features" and (sound.ndim != 3 or sound.shape[1] != mels):
+            raise ValueError(f"input_features: expected [batch, {mels}, time], found {list(sound.shape)}")
+        if picture is not None and sound is not None and picture.shape[0] != sound.shape[0]:
+            raise ValueError(
+                f"{name} has {len(picture)} clips and {heard} {len(sound)}: "
                 "give both for every clip, and masks that say what is missing"
             )
 
     def _masks(
         self,
         picture: torch.Tensor | None,
-        input_features: torch.Tensor | None,
+        sound: torch.Tensor | None,
         video_mask: torch.Tensor | None,
         audio_mask: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Audio and video mask `[batch]` for the inputs given."""
-        given = picture if picture is not None else input_features
+        given = picture if picture is not None else sound
         assert given is not None  # _check saw to it
         nothing = torch.zeros(given.shape[0], dtype=torch.bool, device=given.device)
 
@@ -296,14 +347,10 @@ class EmoFusionModel(EmoFusionPreTrainedModel):
                 raise ValueError(f"{name}: expected {list(nothing.shape)}, found {list(mask.shape)}")
             return mask.to(device=given.device, dtype=torch.bool)
 
-        if (
-            video_mask is None
-            and picture is not None
-            and picture.ndim == 3
-            and self.config.video_encoder != "resnet18"
-        ):
+        reads_units = self.config.video_encoder == "action_units"
+        if video_mask is None and reads_units and picture is not None and picture.ndim == 3:
             video_mask = picture[..., -1].any(1) if picture.shape[2] == self.config.action_unit_size + 1 else None
-        return mask_of(input_features, audio_mask, "audio_mask"), mask_of(picture, video_mask, "video_mask")
+        return mask_of(sound, audio_mask, "audio_mask"), mask_of(picture, video_mask, "video_mask")
 
     def _warn_of_unseen(self, there: dict[str, torch.Tensor]) -> None:
         """Say once that clips have a modality that no training clip had. Only such a model looks at the values."""

@@ -1,4 +1,4 @@
-"""What every model of this package has from transformers: loading, saving, and how weights are drawn."""
+"""What every model of this package has beside its answers: loading, saving, freezing, and how weights are drawn."""
 
 import os
 from typing import Any
@@ -9,10 +9,10 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import logging
 
+from .backbones_emofusion import LayerMix, freeze_backbone
 from .configuration_emofusion import EmoFusionConfig
 from .encoders_emofusion import Standardise
-from .fusion_emofusion import GateOutput
-from .loss_emofusion import EmotionLoss
+from .fusion_emofusion import EmotionLoss, GateOutput
 from .seen_emofusion import NOBODY_KNOWS, SealedSeen, Seen, seal, why_unknown, write_into, written_in
 
 logger = logging.get_logger(__name__)
@@ -28,8 +28,10 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
     # Else Trainer takes the loss for a sum to be divided by the number of items in the whole accumulated batch.
     accepts_loss_kwargs = False
     _no_split_modules = ["VideoEncoder", "ActionUnitEncoder", "AudioResNet", "AudioCNN"]
+    _supports_sdpa = True  # and the backbones of transformers do, where they can
     # What the weights had seen when they were drawn, trained or loaded; a seal tells whether they are still the same.
     _sealed: SealedSeen | None = None
+    _frozen: list[nn.Module]
 
     @classmethod
     def from_pretrained(
@@ -96,11 +98,50 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         write_into(self.config, self._sealed.of(weights) if self._sealed is not None else None)
         super().save_pretrained(save_directory, is_main_process, state_dict, *args, **kwargs)
 
+    @property
+    def backbones(self) -> list[PreTrainedModel]:
+        """The encoders that are transformers' own: those of `audio_encoder="auto"` and `video_encoder="auto"`."""
+        kinds = {"audio": self.config.audio_encoder, "video": self.config.video_encoder}
+        return [getattr(self, f"{name}_encoder").backbone for name in self.config.modalities if kinds[name] == "auto"]
+
+    def freeze_audio_encoder(self, trainable_layers: int = 0, whole: bool = False) -> None:
+        """Stop training the audio encoder, its BatchNorm statistics included.
+
+        Of one of transformers (`audio_encoder="auto"`) that is its backbone: what pools and projects behind it learns.
+
+        Args:
+            trainable_layers (`int`): How many of such a backbone's last layers go on learning.
+            whole (`bool`): Freeze what lies behind a backbone, too.
+        """
+        self._freeze(self.audio_encoder, "audio", trainable_layers, whole)
+
+    def freeze_video_encoder(self, trainable_layers: int = 0, whole: bool = False) -> None:
+        """Stop training the video encoder, as [`EmoFusionModel.freeze_audio_encoder`] the other."""
+        self._freeze(self.video_encoder, "video", trainable_layers, whole)
+
+    def _freeze(self, encoder: Any, modality: str, trainable_layers: int, whole: bool) -> None:
+        if encoder is None:
+            raise ValueError(f"a model with fusion={self.config.fusion!r} has no {modality} encoder to freeze")
+        if getattr(self.config, f"{modality}_encoder") == "auto" and not whole:
+            parts = freeze_backbone(encoder.backbone, trainable_layers)
+        elif trainable_layers:
+            raise ValueError(f'trainable_layers={trainable_layers}: it is for {modality}_encoder="auto"')
+        else:
+            parts = [encoder.requires_grad_(False)]
+        self._frozen += [part.eval() for part in parts]
+
+    def train(self, mode: bool = True) -> "EmoFusionPreTrainedModel":
+        """Set training mode, but leave frozen encoders in evaluation mode."""
+        super().train(mode)
+        for encoder in self._frozen:
+            encoder.eval()
+        return self
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Initialise one module; children come before their parents, and what a checkpoint gave is left alone.
 
-        The ResNets are models of their own and initialise themselves.
+        The ResNets and the backbones of transformers are models of their own and initialise themselves.
         """
         super()._init_weights(module)
         if isinstance(module, nn.Conv2d):
@@ -115,6 +156,8 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         elif isinstance(module, Standardise):
             init.zeros_(module.mean)
             init.ones_(module.std)
+        elif isinstance(module, LayerMix):
+            init.zeros_(module.weight)
         elif isinstance(module, EmotionLoss):
             weights = self.config.class_weights or [1.0] * self.config.num_labels
             init.copy_(module.class_weights, torch.tensor(weights, dtype=torch.float32))

@@ -1,6 +1,6 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from transformers import BatchFeature, ProcessorMixin
 
-from .action_units_emofusion import OPENFACE, Face, GivenRows, MeasuredFace, as_faces, pack_rows
+from .action_units_emofusion import OPENFACE, Face, GivenRows, MeasuredFace, as_faces, pack_rows, scatter
+from .backbones_emofusion import settings_for
 from .configuration_emofusion import EmoFusionConfig
 from .container_emofusion import as_source
 from .faces_emofusion import check_face_crop
-from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_file
+from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_clip, is_file
 from .media_emofusion import MediaPath, Source, read_sound
 from .sound_emofusion import SYNC_S, from_int16, to_int16
 from .video_processing_emofusion import (
@@ -129,9 +130,22 @@ class EmoFusionProcessor(ProcessorMixin):
     grey = Told("video_processor")
 
     @classmethod
-    def from_config(cls, config: EmoFusionConfig) -> "EmoFusionProcessor":
-        """The processor that a model of this config needs."""
+    def from_config(
+        cls, config: EmoFusionConfig, feature_extractor: Any = None, image_processor: Any = None
+    ) -> "EmoFusionProcessor":
+        """The processor that a model of this config needs.
+
+        Args:
+            config (`EmoFusionConfig`): The model's.
+            feature_extractor (*optional*): That of the sound encoder, where it is transformers' own: an
+                `AutoFeatureExtractor`, or its settings as a processor keeps them.
+            image_processor (*optional*): Likewise of the picture encoder, an `AutoImageProcessor`.
+
+        Raises:
+            ValueError: An encoder of transformers, and what prepares its inputs is not given.
+        """
         stored = stored_size(config.image_size)
+        hears, sees = settings_for(config, "audio", feature_extractor), settings_for(config, "video", image_processor)
         return cls(
             feature_extractor=EmoFusionFeatureExtractor(
                 feature_size=config.num_mel_bins,
@@ -139,10 +153,12 @@ class EmoFusionProcessor(ProcessorMixin):
                 n_fft=config.n_fft,
                 hop_length=config.hop_length,
                 clip_duration=config.clip_duration,
+                backbone=hears,
             ),
             video_processor=EmoFusionVideoProcessor(
                 size={"height": stored, "width": stored},
                 crop_size={"height": config.image_size, "width": config.image_size},
+                backbone=sees,
             ),
             num_frames=config.num_frames,
             window=config.window,
@@ -189,7 +205,8 @@ class EmoFusionProcessor(ProcessorMixin):
             `BatchFeature`: if any clip has a picture, `pixel_values` float32 `[batch, frames, 3, 112, 112]`, or
             `action_units` float32 `[batch, steps, 35]` and `action_unit_mask` bool `[batch, steps]`, and
             `video_mask` bool `[batch]`; if any has sound, `input_features` float32 `[batch, mels, time]` and
-            `audio_mask` bool `[batch]`. Zeros stand where one is missing.
+            `audio_mask` bool `[batch]`. Zeros stand where one is missing. For a sound encoder of transformers
+            `input_values` stand in place of `input_features`.
 
         Raises:
             ValueError: nothing given, a file that cannot be read (named), a clip without what the model needs (named),
@@ -243,8 +260,9 @@ class EmoFusionProcessor(ProcessorMixin):
             data = self._pack_frames(batch, cropped)
         audio = [clip.audio if "audio" in self.modalities else None for clip in batch]
         if any(array is not None for array in audio):
-            features = self._log_mels([array for array in audio if array is not None])
-            data["input_features"], data["audio_mask"] = scatter(features, [array is not None for array in audio])
+            values = self._hear([array for array in audio if array is not None])
+            (name,) = self.feature_extractor.model_input_names
+            data[name], data["audio_mask"] = scatter(values, [array is not None for array in audio])
         return BatchFeature({name: tensor.numpy() for name, tensor in data.items()}, tensor_type=return_tensors)
 
     def _pack_frames(self, batch: Sequence[ClipArrays], cropped: bool) -> dict[str, torch.Tensor]:
@@ -262,7 +280,7 @@ class EmoFusionProcessor(ProcessorMixin):
     def model_input_names(self) -> list[str]:
         """Names of the model's inputs that this makes."""
         picture = ["action_units", "action_unit_mask"] if self.reads_action_units else ["pixel_values"]
-        return [*picture, "input_features", "video_mask", "audio_mask"]
+        return [*picture, *self.feature_extractor.model_input_names, "video_mask", "audio_mask"]
 
     def to_dict(self) -> dict[str, Any]:
         """What is saved: how files are read, too, and where `AutoImageProcessor` finds its class."""
@@ -281,12 +299,14 @@ class EmoFusionProcessor(ProcessorMixin):
             only = f"; this model reads {wanted[self.modalities[0]]} alone" if len(self.modalities) == 1 else ""
             raise ValueError(f"{clip.name}: no {lacking} in it{only}")
 
-    def _log_mels(self, sounds: list[np.ndarray]) -> torch.Tensor:
-        """Log-mels `[clips, mels, time]` of the sounds of a batch; floats may be louder than any file."""
+    def _hear(self, sounds: list[np.ndarray]) -> torch.Tensor:
+        """What the model hears of the sounds of a batch `[clips, ...]`; floats may be louder than any file."""
         if sounds[0].dtype == np.float32:
-            return self.feature_extractor.log_mel(torch.from_numpy(np.stack(sounds)))
-        rate = self.feature_extractor.sampling_rate
-        return self.feature_extractor([from_int16(array) for array in sounds], sampling_rate=rate)["input_features"]
+            return self.feature_extractor.values(torch.from_numpy(np.stack(sounds)))
+        found = self.feature_extractor(
+            [from_int16(array) for array in sounds], sampling_rate=self.feature_extractor.sampling_rate
+        )
+        return found[self.feature_extractor.model_input_names[0]]
 
     def _clip(self, item: Any, name: str, sampling_rate: int | None) -> ClipArrays:
         """One of `clips`: a file, or what knows by itself what it is."""
@@ -375,20 +395,6 @@ class EmoFusionProcessor(ProcessorMixin):
         self.video_processor.tell(name, notes)
         samples = None if samples is None else self.feature_extractor.heard(samples, start)
         return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples), units)
-
-
-def is_clip(item: Any) -> bool:
-    """Whether something is one clip by itself: a file, a sound with its rate, or a decoder."""
-    decoder = hasattr(item, "get_all_samples") or hasattr(item, "get_frames_played_at")
-    return is_file(item) or isinstance(item, Mapping) or decoder
-
-
-def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Put `values [n, ...]` at the n places that are True, zeros elsewhere; returns `[batch, ...]` and the mask."""
-    mask = torch.tensor(there)
-    spread = torch.zeros(len(there), *values.shape[1:], dtype=values.dtype)
-    spread[mask] = values
-    return spread, mask
 
 
 EmoFusionProcessor.register_for_auto_class()

@@ -17,6 +17,7 @@ from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import group_videos_by_shape, reorder_videos
 
+from .backbones_emofusion import values_of_frames
 from .faces_emofusion import FaceFinder, crop_face, locate, make_face_finder
 from .feature_extraction_emofusion import as_array
 from .media_emofusion import EARLY_S, Clip, Source, read_clip
@@ -57,6 +58,7 @@ class EmoFusionVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg
     face_crop: str
     grey: bool
     yunet_path: str | os.PathLike | None
+    backbone: dict[str, Any] | None
 
 
 class EmoFusionVideoProcessor(BaseVideoProcessor):
@@ -70,6 +72,8 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
         kwargs: `size` and `crop_size` (`{"height": int, "width": int}`), and what video processors take. Of files:
             `num_frames`, `window`, `clip_duration` (seconds), `sampling_rate` (Hz, at which the voice is looked for)
             and `face_crop`, as in [`EmoFusionConfig`]; `yunet_path`, as of [`EmoFusionProcessor`]. Of all: `grey`.
+            `backbone`, as of [`settings_of`]: the image processor of a picture encoder of transformers, which
+            normalises in its place.
     """
 
     model_input_names = ["pixel_values"]
@@ -91,6 +95,7 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
     face_crop = "none"
     grey = False
     yunet_path = None
+    backbone = None
     _finder: FaceFinder | None = None
     _told: frozenset[str] = frozenset()  # files whose oddities are known
 
@@ -197,6 +202,9 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
             if do_center_crop:
                 video = tvf.center_crop(video, [crop_size["height"], crop_size["width"]])
             cut.append(video)
+        if self.backbone is not None:
+            values = [values_of_frames(self.backbone, to_grey(video) if grey else video) for video in cut]
+            return BatchFeature({"pixel_values": values}, tensor_type=return_tensors)
         groups, places = group_videos_by_shape(cut)  # small ones are several times as quick together
         rest = (do_rescale, rescale_factor, do_normalize, image_mean, image_std)
         pixels = {

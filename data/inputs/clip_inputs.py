@@ -25,17 +25,27 @@ class ClipInputs:
     Args:
         processor (`EmoFusionProcessor`): The model's processor.
         augmentation (`Augmentation`, *optional*): For the training split alone.
+
+    Raises:
+        ValueError: It changes spectrograms, and the model hears raw sound.
     """
 
     def __init__(self, processor: EmoFusionProcessor, augmentation: Augmentation | None = None) -> None:
         self.processor = processor
         self.augmentation = augmentation
         self._stills = Stills()
+        hears = "audio" in processor.modalities and processor.feature_extractor.backbone is not None
+        if hears and augmentation is not None and (augmentation.spec_augment is not None or augmentation.mel_warp):
+            raise ValueError(
+                "Augmentation: spec_augment and mel_warp change spectrograms of ours, and this sound encoder takes "
+                "raw sound; write spec_augment=None and mel_warp=0"
+            )
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
         """Rows by column to `pixel_values`, `video_mask`, `input_features`, `audio_mask`, `labels` `[batch, ...]`.
 
-        A model of action units gets `action_units` and `action_unit_mask` in place of `pixel_values`.
+        A model of action units gets `action_units` and `action_unit_mask` in place of `pixel_values`, and one whose
+        sound encoder is transformers' own `input_values` in place of `input_features`.
 
         Raises:
             ValueError: A clip without what the model reads (named), frames stored with other settings, or a picture

@@ -11,8 +11,11 @@ INPUTS = (
     ("action_units", "video_mask"),
     ("action_units", "action_unit_mask"),
     ("input_features", "audio_mask"),
+    ("input_values", "audio_mask"),
     ("video_tokens", "video_mask"),
     ("audio_tokens", "audio_mask"),
+    ("video_states", "video_mask"),
+    ("audio_states", "audio_mask"),
 )
 """What is mixed, and what tells where it is there: clips, or what encoders made of them before."""
 

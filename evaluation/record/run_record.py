@@ -47,6 +47,12 @@ class ModelFields(TypedDict):
         Note("what encodes the picture, `resnet18` on frames or `action_units` of OpenFace; null where the model sees "
              "none"),
     ]  # fmt: skip
+    audio_backbone: NotRequired[
+        Annotated[
+            str, Note("folder or hub name of the encoder of transformers that hears, where `audio_encoder` is `auto`")
+        ]
+    ]
+    video_backbone: NotRequired[Annotated[str, Note("the same of the one that sees, where `video_encoder` is `auto`")]]
     parameters: Annotated[int, Note("how many numbers the model has learnt", "parameters", needed=True)]
     num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
     image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]
@@ -121,8 +127,8 @@ class TrainingFields(TypedDict, total=False):
 
     epochs: Annotated[float, Note("passes over the training clips; absent where nothing was trained", "epochs")]
     embedding_views: Annotated[
-        int, Note("augmented views of each training clip on whose embeddings the head alone was trained; absent where "
-                  "the encoders learned, too")
+        int, Note("augmented views of each training clip on whose embeddings the head alone was trained, or what lies "
+                  "behind the backbone of a branch; absent where the encoders learned, too")
     ]  # fmt: skip
     train_loss: Annotated[float, Note("mean loss over all steps; absent after a resume, which knows some only")]
     select: Annotated[

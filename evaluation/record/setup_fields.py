@@ -49,7 +49,7 @@ def corpus_fields(
 def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
     """Which model, and what its training clips had."""
     config = model.config
-    return {
+    fields: ModelFields = {
         "labels": [config.id2label[index] for index in range(config.num_labels)],
         "fusion": config.fusion,
         "audio_encoder": config.audio_encoder if "audio" in config.modalities else None,
@@ -65,6 +65,13 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
         "unsure_below": float(config.unsure_below),
         "trained_modalities": seen.known_modalities,
     }
+    names = {name: getattr(config, f"{name}_config") for name in config.modalities}
+    for name, nested in names.items():
+        if nested is not None and name == "audio":
+            fields["audio_backbone"] = nested.name_or_path or nested.model_type
+        elif nested is not None:
+            fields["video_backbone"] = nested.name_or_path or nested.model_type
+    return fields
 
 
 def circumstance_fields(

@@ -137,7 +137,16 @@ def _for_others(metrics: dict[str, Any]) -> dict[str, Any]:
     if metrics.get("load_from"):
         # One that lies elsewhere stays: the code of the card is to run, and a pushed card names the repository.
         found["load_from"] = told_from(Path.cwd(), metrics["load_from"]) or metrics["load_from"]
+    for name in ("audio_backbone", "video_backbone"):
+        if metrics.get(name) and Path(metrics[name]).exists():
+            found[name] = Path(metrics[name]).name
     return found
+
+
+def _on_the_hub(metrics: Mapping[str, Any]) -> list[str]:
+    """Encoders of transformers that the model began with, but for those in folders of this machine."""
+    names = [metrics.get(name) for name in ("audio_backbone", "video_backbone")]
+    return [name for name in names if name and "/" in name and not Path(name).exists()]
 
 
 def gaps_between_people(gaps: Mapping[str, float]) -> str:
@@ -221,6 +230,7 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
         model_name=model_name,
         license=license_id,
         library_name="transformers",
+        base_model=_on_the_hub(metrics) or None,
         pipeline_tag=pipeline,
         tags=_tags(met, slug, bool(metrics.get("corpus_synthetic"))),
         eval_results=results or None,

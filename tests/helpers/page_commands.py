@@ -29,6 +29,7 @@ from helpers.corpora.crema_d_files import write_crema_d
 from helpers.corpora.openface_files import openface_table, units_of, write_tracks
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
+from helpers.tiny_backbones import save_backbone
 
 RAVDESS = (
     "RAVDESS",
@@ -50,6 +51,8 @@ CHECKPOINTS = (
     "runs/fusions_animated/video/fold_0_seed_42",
     "runs/fusions_paired/video/fold_0_seed_42",
 )
+BACKBONES = {"wavlm": "microsoft/wavlm-base-plus", "vit": "google/vit-base-patch16-224-in21k"}
+"""Tiny encoders with random weights, in folders that are called as the ones on the hub."""
 BEST = ("runs/search/best.yaml", "runs/source_audio-audio/best.yaml")
 SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST) for name in names}
 """Names that stand for the same tiny corpus, archive, checkpoint or recipe, and the one that is taken for all."""
@@ -185,7 +188,18 @@ class Props:
         write_sound(folder / "voice.wav", make_sound())
         write_tracks(folder / "face_tracks", [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)])
         (folder / "clip.csv").write_text(openface_table(units_of(3, 102)))
-        made = ("CREMA-D", "AffectNet", "clip.mp4", "silent.mp4", "voice.wav", "face_tracks", "clip.csv")
+        for name, place in BACKBONES.items():
+            save_backbone(name, folder / place)
+        made = (
+            *BACKBONES.values(),
+            "CREMA-D",
+            "AffectNet",
+            "clip.mp4",
+            "silent.mp4",
+            "voice.wav",
+            "face_tracks",
+            "clip.csv",
+        )
         self.places = {name: folder / name for name in made}
         self.places |= dict.fromkeys(RAVDESS, ravdess) | dict.fromkeys(FER, fer)
         self.places |= {name: REPOSITORY / name for name in ("recipes", "evaluation", "train_hf.py")}

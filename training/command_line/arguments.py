@@ -31,12 +31,40 @@ class ModelArguments:
     fusion: Literal["gated", "audio", "video", "late", "concat", "xattn"] | None = field(
         default=None, metadata={"help": "How sound and picture are joined; audio and video use one alone."}
     )
-    audio_encoder: Literal["resnet18", "cnn"] | None = field(
-        default=None, metadata={"help": "ResNet18, or the small CNN that it replaced."}
-    )
-    video_encoder: Literal["resnet18", "action_units"] | None = field(
+    audio_encoder: Literal["resnet18", "cnn", "auto"] | None = field(
         default=None,
-        metadata={"help": "ResNet18 on frames, or an MLP on what OpenFace measured in the face (--face_tracks)."},
+        metadata={"help": "ResNet18, the small CNN that it replaced, or one of transformers (--audio_backbone)."},
+    )
+    video_encoder: Literal["resnet18", "action_units", "auto"] | None = field(
+        default=None,
+        metadata={
+            "help": "ResNet18 on frames, an MLP on what OpenFace measured in the face (--face_tracks), or one of "
+            "transformers (--video_backbone)."
+        },
+    )
+    audio_backbone: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder or hub name of a sound encoder of transformers (wav2vec2, HuBERT, WavLM, AST, Whisper, "
+            "...), which becomes the audio encoder."
+        },
+    )
+    video_backbone: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder or hub name of a picture encoder of transformers (ResNet, ViT, ConvNeXT, DINOv2, "
+            "VideoMAE, ...), which becomes the video encoder."
+        },
+    )
+    backbone_weights: Literal["pretrained", "random"] = field(
+        default="pretrained",
+        metadata={
+            "help": "Begin with the weights of --audio_backbone and --video_backbone, or take their form alone."
+        },
+    )
+    audio_pooling: Literal["statistics", "attention"] | None = field(
+        default=None,
+        metadata={"help": "How time is pooled behind --audio_backbone: mean and deviation, or those of what counts."},
     )
     gate: Literal["mlp", "simple"] | None = field(
         default=None, metadata={"help": "Gate with a hidden layer, or the original's single linear layer."}
@@ -82,8 +110,18 @@ class ModelArguments:
         default=None,
         metadata={"help": "Start the audio encoder from `imagenet` (torchvision's), or from a checkpoint's folder."},
     )
-    freeze_audio_encoder: bool = field(default=False, metadata={"help": "Do not train the audio encoder."})
-    freeze_video_encoder: bool = field(default=False, metadata={"help": "Do not train the video encoder."})
+    freeze_audio_encoder: bool = field(
+        default=False, metadata={"help": "Do not train the audio encoder; of --audio_backbone not what it has itself."}
+    )
+    freeze_video_encoder: bool = field(
+        default=False, metadata={"help": "Do not train the video encoder; of --video_backbone not what it has itself."}
+    )
+    audio_trainable_layers: int | None = field(
+        default=None, metadata={"help": "Train so many last layers of --audio_backbone alone; 0 freezes it whole."}
+    )
+    video_trainable_layers: int | None = field(
+        default=None, metadata={"help": "Train so many last layers of --video_backbone alone; 0 freezes it whole."}
+    )
     start_head: bool = field(
         default=False,
         metadata={
@@ -95,7 +133,8 @@ class ModelArguments:
         default=0,
         metadata={
             "help": "Train the fusion head alone, on what the encoders make once of so many augmented views of each "
-            "training clip; 0 trains the whole model, on new views in each epoch."
+            "training clip; of a branch with a frozen backbone what lies behind that. 0 trains the whole model, on "
+            "new views in each epoch."
         },
     )
 
@@ -300,6 +339,10 @@ class TrainingDefaults:
     )
     video_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the video encoder; by default --learning_rate."}
+    )
+    layer_decay: float = field(
+        default=1.0,
+        metadata={"help": "Share of its rate that each layer of a backbone leaves to the one before, such as 0.75."},
     )
     early_stopping_patience: int | None = field(
         default=None,

@@ -21,6 +21,7 @@ ALIKE = (
     "max_eval_samples",
     *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
     "grey",
+    *("audio_backbone", "video_backbone", "backbone_weights", "audio_pooling"),
 )
 """What all stages must have in common: the same clips, and encoders that fit from one model into the other."""
 

@@ -12,18 +12,10 @@ _LARGE = "it divides models that are too large for one device; this one has 23 m
 _TOKENS = "it is about tokens of text, and there are none here"
 _ALL_AT_ONCE = "macro-F1 and the intervals over actors need the predictions for all clips at once"
 _FULL_PRECISION = "the scores would not be those of the weights that are saved; --bf16 speeds scoring up, too"
-_CHECKPOINTING = (
-    "no layer of this model is computed twice to save memory; lower --per_device_train_batch_size and raise "
-    "--gradient_accumulation_steps instead"
-)
 _ONE_LENGTH = "every clip is equally long for the model"
 
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
-        "activation_checkpointing": _CHECKPOINTING,
-        "activation_checkpointing_kwargs": _CHECKPOINTING,
-        "gradient_checkpointing": _CHECKPOINTING,
-        "gradient_checkpointing_kwargs": _CHECKPOINTING,
         "batch_eval_metrics": _ALL_AT_ONCE,
         "eval_do_concat_batches": _ALL_AT_ONCE,
         "include_for_metrics": "the scores are made of predictions and labels alone",

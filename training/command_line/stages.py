@@ -28,8 +28,14 @@ _OF_FUSION = (
 )
 """What a branch does not have, so that fusions which differ in it share their branches."""
 
-_OF_BRANCH = ("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder")
+_OF_BRANCH = (
+    *("{}_encoder_weights", "{}_learning_rate", "freeze_{}_encoder"),
+    *("{}_backbone", "{}_trainable_layers"),
+)
 """What only one branch has."""
+
+_VIEWS = "embedding_views"
+"""Of a fusion its head learns from them; in the block of a branch, what lies behind its frozen backbone."""
 
 _AT_THE_END = ("push_to_hub", "hub_model_id", "calibrate", "unsure_accuracy")
 """What only the last stage does: fusions that are calibrated share their branches with those that are not."""
@@ -64,7 +70,8 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, las
     if starts_with_recipe(words):
         common = words_of(read_recipe(flags.pop(0)))
     dropped = {*STAGE_FLAGS, *_not_of(stage)} - set(_AT_THE_END if last else ())
-    found = without([*common, *words_of(block_of(stage, stages)), *flags], dropped)
+    block = without(words_of(block_of(stage, stages)), dropped - {_VIEWS})
+    found = [*without(common, dropped), *block, *without(flags, dropped)]
     fold, seed = last_value(found, "fold") or str(DataArguments.fold), last_value(found, "seed") or DEFAULT_SEED
     found = [word.replace("{fold}", fold).replace("{seed}", seed) for word in found]
     return [*found, f"--fusion={stage}"] if stage in BRANCHES else found
@@ -96,7 +103,7 @@ def block_of(stage: str, stages: StageArguments) -> dict[str, Any]:
         raise ArgumentError(f'--{flag} {given}: expected JSON such as {{"num_train_epochs": 40}}')
     check_block(settings, f"--{flag}")
     for name in settings:
-        if name in _not_of(stage) or name in _DOES_NOTHING.get(stage, ()):
+        if name in _not_of(stage) - {_VIEWS} or name in _DOES_NOTHING.get(stage, ()):
             raise ArgumentError(f"--{flag}: the {stage} stage has no use for {name}; leave it out")
     return settings
 
@@ -130,7 +137,7 @@ def words_of_joint(words: Sequence[str], stages: StageArguments, head: str) -> l
         head (`str`): The folder of the model whose head was trained.
     """
     replaced = {"num_train_epochs", "max_steps", "learning_rate", "audio_learning_rate", "video_learning_rate"}
-    replaced |= {"embedding_views", "select", "load_best_model_at_end"}
+    replaced |= {"embedding_views", "select", "load_best_model_at_end", "audio_backbone", "video_backbone"}
     found = without(words_of_stage(words, "fusion", stages), replaced)
     epochs, rate = f"--num_train_epochs={stages.joint_epochs}", f"--learning_rate={stages.joint_learning_rate}"
     return [*found, f"--model_name_or_path={head}", epochs, rate, "--select=best", "--eval_on_start"]

@@ -21,6 +21,7 @@ from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
+from emofusion.training.setup.backbones import check_checkpointing
 from emofusion.training.setup.batches import check_drop_last
 from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model, check_start
@@ -33,8 +34,8 @@ from emofusion.training.setup.defaults import (
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
+from emofusion.training.setup.leaks import leak_of, seen_after, seen_before
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
-from emofusion.training.setup.training_actors import leak_of, seen_after, seen_before
 
 from .progress import no_bars_of_transformers
 from .tracking import check_wandb_login, folder_name, name_run
@@ -145,6 +146,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
         seen = seen_after(before, arguments, config, clips)
         leaky = leak_of(seen, arguments, clips)
         model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
+    check_checkpointing(model, arguments.training)
     if arguments.trains:
         standardise(model, arguments.model, clips.splits["train"])
     augmentation = augmentation_for(arguments, clips.splits.get("train"))

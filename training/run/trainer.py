@@ -19,6 +19,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling.backbones_emofusion import depths_of
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.stages import STAGE_FOLDERS
 from emofusion.training.command_line.training_arguments import Arguments
@@ -61,25 +62,36 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
             super()._save(output_dir, state_dict)
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """Trainer's own optimizer, its parameter groups split by branch where a branch has a rate of its own."""
+        """Trainer's own optimizer, its groups split where a branch or a layer of it has a rate of its own."""
         optimizer = super().create_optimizer(model)
-        rates = {"audio_encoder": self.args.audio_learning_rate, "video_encoder": self.args.video_learning_rate}
-        branch_of = {
-            parameter: name
-            for name, rate in rates.items()
-            if rate is not None
-            for parameter in getattr(self.accelerator.unwrap_model(model or self.model), name).parameters()
-        }
-        if branch_of:
+        rates = self._rates_of_encoders(self.accelerator.unwrap_model(model or self.model))
+        if rates:
             groups = []
             for group in optimizer.param_groups:
-                for name in (None, *rates):
-                    chosen = [parameter for parameter in group["params"] if branch_of.get(parameter) == name]
-                    if chosen:
-                        rate = group["lr"] if name is None else rates[name]
-                        groups.append({**group, "params": chosen, "lr": rate})
+                by_rate: dict[float, list[torch.nn.Parameter]] = {}
+                for parameter in group["params"]:
+                    by_rate.setdefault(rates.get(parameter, group["lr"]), []).append(parameter)
+                groups += [{**group, "params": chosen, "lr": rate} for rate, chosen in by_rate.items()]
             optimizer.param_groups[:] = groups
         return optimizer
+
+    def _rates_of_encoders(self, model: EmoFusionModel) -> dict[torch.nn.Parameter, float]:
+        """Learning rates of the weights of encoders; empty where all have that of the head.
+
+        Source of the decay from layer to layer: Clark et al. 2020, ELECTRA (arXiv:2003.10555).
+        """
+        args = self.args
+        rates: dict[torch.nn.Parameter, float] = {}
+        for name in model.config.modalities:
+            own, encoder = getattr(args, f"{name}_learning_rate"), getattr(model, f"{name}_encoder")
+            rate = args.learning_rate if own is None else own
+            if own is not None:
+                rates |= dict.fromkeys(encoder.parameters(), rate)
+            if args.layer_decay < 1 and getattr(model.config, f"{name}_encoder") == "auto":
+                rates |= {
+                    parameter: rate * args.layer_decay**depth for parameter, depth in depths_of(encoder.backbone)
+                }
+        return rates
 
     def push_to_hub(self, commit_message: str | None = "End of training", **_: Any) -> Any:
         """Push the output folder as Trainer does, without the stages that the run began with and their checkpoints."""

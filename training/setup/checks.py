@@ -17,6 +17,7 @@ from emofusion.training.command_line.arguments import DataArguments, ModelArgume
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
+from .backbones import check_backbones, check_views_of_branch
 from .batches import check_batch_size
 from .checkpoints import last_complete_checkpoint, resumes
 from .start_head import check_start_head
@@ -193,6 +194,7 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         if rate is not None and name not in config.modalities:
             raise ArgumentError(f"--{name}_learning_rate: this model reads {' and '.join(config.modalities)} alone")
     check_start_head(arguments.model, config.fusion)
+    check_backbones(arguments, config)
     _check_embedding_views(arguments.model, config)
     begins_trained = arguments.model.start_head or arguments.model.model_name_or_path is not None
     if arguments.trains_nothing and not begins_trained:
@@ -215,9 +217,8 @@ def _check_embedding_views(model_args: ModelArguments, config: EmoFusionConfig) 
     if not model_args.embedding_views:
         return
     if len(config.modalities) == 1:
-        raise ArgumentError(
-            f"--embedding_views: a model with fusion={config.fusion!r} has no fusion head to train alone; leave it out"
-        )
+        check_views_of_branch(model_args, config)
+        return
     for name in config.modalities:
         if model_args.model_name_or_path is None and getattr(model_args, f"{name}_encoder_weights") is None:
             raise ArgumentError(

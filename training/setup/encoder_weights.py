@@ -10,13 +10,12 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torchvision.models import ResNet18_Weights, resnet18
+from transformers import PreTrainedConfig
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
 from emofusion.modeling.seen_emofusion import NEVER_TRAINED, Seen
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.errors import ArgumentError
-
-from .leaks import seen_by
 
 Modality = Literal["audio", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
@@ -54,6 +53,8 @@ SAME_FIELDS: dict[tuple[Modality, str], tuple[str, ...]] = {
     ("audio", "resnet18"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
     ("audio", "cnn"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
     ("video", "resnet18"): ("video_encoder", "encoder_width", "grey"),
+    ("audio", "auto"): ("audio_encoder", "audio_embedding_size", "audio_pooling", "audio_config"),
+    ("video", "auto"): ("video_encoder", "video_config", "grey"),
     ("video", "action_units"): ("video_encoder", "action_unit_size"),
 }
 
@@ -105,6 +106,16 @@ def _seen_by(source: str, modality: Modality, with_head: bool) -> Seen:
     with _weights_to_read(source, modality):
         seen = seen_by(_checkpoint(source))
     return seen if with_head else Seen(seen.actors, complete=seen.complete)
+
+
+def seen_by(checkpoint: str) -> Seen:
+    """What the weights of a checkpoint have seen, by its own word and by the seal that binds it to them.
+
+    Raises:
+        OSError, ValueError: There are no weights in it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        return EmoFusionModel.from_pretrained(checkpoint).seen
 
 
 def load_encoder(model: EmoFusionModel, modality: Modality, source: str) -> None:
@@ -193,10 +204,18 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
     if modality not in theirs.modalities:
         raise ArgumentError(f"{flag}: the checkpoint has fusion={theirs.fusion!r} and so no {modality} encoder")
     for name in SAME_FIELDS[modality, getattr(config, f"{modality}_encoder")]:
-        here, there = getattr(config, name), getattr(theirs, name)
+        here, there = (_plain(getattr(found, name)) for found in (config, theirs))
         if here != there:
             instead = f"; take --{name} {str(there).lower()}" if hasattr(ModelArguments, name) else ""
             raise ArgumentError(f"{flag}: the checkpoint has {name}={there!r} and this model {name}={here!r}{instead}")
+
+
+def _plain(value: Any) -> Any:
+    """A field as it is compared; of the config of an encoder of transformers what decides its weights."""
+    if not isinstance(value, PreTrainedConfig):
+        return value
+    told = {"_name_or_path", "architectures", "dtype", "transformers_version"}
+    return {name: found for name, found in value.to_dict().items() if name not in told}
 
 
 def _checkpoint(source: str) -> str:

@@ -25,6 +25,7 @@ _TRAINING = (
     "learning_rate",
     "audio_learning_rate",
     "video_learning_rate",
+    "layer_decay",
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
     "optim",
@@ -62,6 +63,11 @@ _MODEL = (
     "class_weights",
     "freeze_audio_encoder",
     "freeze_video_encoder",
+    "audio_backbone",
+    "video_backbone",
+    "backbone_weights",
+    "audio_trainable_layers",
+    "video_trainable_layers",
     "start_head",
     "embedding_views",
 )
@@ -94,7 +100,8 @@ def identity_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> 
 
 def _start_weights(model_args: ModelArguments) -> list[str]:
     sources = (model_args.model_name_or_path, model_args.video_encoder_weights, model_args.audio_encoder_weights)
-    return [source for source in sources if source is not None]
+    backbones = (model_args.video_backbone, model_args.audio_backbone)
+    return [source for source in (*sources, *backbones) if source is not None]
 
 
 def _digest(source: str) -> str | None:

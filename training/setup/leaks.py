@@ -1,28 +1,21 @@
-"""What a model has seen in training, and whether it is scored on an actor among them."""
+"""What a model has seen, before a run and after it, and whether it is scored on an actor among them."""
 
 import logging
 from collections.abc import Collection
 
 import datasets
-import torch
 
-from emofusion.data.protocols import numbers
-from emofusion.modeling import EmoFusionModel
-from emofusion.modeling.seen_emofusion import Seen
-from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
+from emofusion.data.protocols import LEAKY, numbers
+from emofusion.modeling import EmoFusionConfig
+from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
+from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
+from .backbones import backbone_sources
+from .clips import Clips
+from .encoder_weights import encoder_sources, seen_by
+
 logger = logging.getLogger(__name__)
-
-
-def seen_by(checkpoint: str) -> Seen:
-    """What the weights of a checkpoint have seen, by its own word and by the seal that binds it to them.
-
-    Raises:
-        OSError, ValueError: There are no weights in it.
-    """
-    with torch.random.fork_rng(devices=[]):
-        return EmoFusionModel.from_pretrained(checkpoint).seen
 
 
 def seen_in_run(splits: dict[str, datasets.Dataset], modalities: Collection[str]) -> Seen:
@@ -60,3 +53,46 @@ def find_leak(seen: Seen, test_actors: Collection[int], args: EmoFusionTrainingA
         )
         return None
     return False
+
+
+def seen_before(arguments: Arguments, checkpoint: str | None) -> Seen:
+    """What the weights that a run begins with have seen.
+
+    Args:
+        arguments (`Arguments`): Those of the run.
+        checkpoint (`str`, *optional*): Where it is resumed. It has seen what the run begins with and what the run
+            shows it, but only if nobody else trained it on.
+
+    Raises:
+        OSError, ValueError: A source of weights is neither a checkpoint nor a file of weights.
+    """
+    start = arguments.model.model_name_or_path
+    sources = [seen_by(start)] if start is not None else []
+    return together(
+        [*sources, *encoder_sources(arguments.model), *backbone_sources(arguments.model), *_resumed(checkpoint)]
+    )
+
+
+def _resumed(checkpoint: str | None) -> list[Seen]:
+    if checkpoint is None:
+        return []
+    try:
+        return [seen_by(checkpoint)]
+    except (OSError, ValueError):  # weights in another form than a model's, which Trainer alone can read
+        return [NOBODY_KNOWS]
+
+
+def seen_after(before: Seen, arguments: Arguments, config: EmoFusionConfig, clips: Clips) -> Seen:
+    """What the weights will have seen after the run; where nothing is trained, what they had seen before."""
+    return together([before, seen_in_run(clips.splits, config.modalities)]) if arguments.trains else before
+
+
+def leak_of(seen: Seen, arguments: Arguments, clips: Clips) -> bool | None:
+    """Whether actors of the test were seen in training; None where nobody knows.
+
+    Raises:
+        ArgumentError: They were, and the model is to be pushed to the hub.
+    """
+    test_actors = actors_of(clips.splits["test"])
+    leak = find_leak(seen, test_actors, arguments.training, arguments.data.allow_leaky_split)
+    return True if arguments.data.protocol == LEAKY else leak

@@ -17,6 +17,7 @@ from emofusion.training.command_line.arguments import DataArguments, ModelArgume
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
+from .backbones import backbone_changes, load_backbones, preparers_of
 from .encoder_weights import start_encoders
 from .start_head import start_head
 
@@ -36,6 +37,7 @@ CONFIG_FLAGS = (
     "window",
     "face_crop",
     "grey",
+    "audio_pooling",
 )
 
 
@@ -45,6 +47,7 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
     changes: dict[str, Any] = {
         name: getattr(model_args, name) for name in CONFIG_FLAGS if getattr(model_args, name) is not None
     }
+    changes |= backbone_changes(model_args)
     if _reads_means(arguments) and model_args.model_name_or_path is None:
         changes.setdefault("num_frames", 1)
     if not model_args.modality_dropout:
@@ -102,17 +105,19 @@ def make_processor(config: EmoFusionConfig, arguments: Arguments) -> EmoFusionPr
     Raises:
         ArgumentError: The checkpoint has no processor.
     """
-    processor = EmoFusionProcessor.from_config(config)
     source = arguments.model.model_name_or_path
-    if source is not None:
-        try:
-            trained = EmoFusionProcessor.from_pretrained(source).feature_extractor
-        except OSError as error:
-            raise ArgumentError(
-                f"--model_name_or_path {source}: its processor is not beside the model (processor_config.json); save "
-                "it there with processor.save_pretrained"
-            ) from error
-        processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
+    if source is None:
+        return EmoFusionProcessor.from_config(config, *preparers_of(arguments.model))
+    try:
+        saved = EmoFusionProcessor.from_pretrained(source)
+    except OSError as error:
+        raise ArgumentError(
+            f"--model_name_or_path {source}: its processor is not beside the model (processor_config.json); save "
+            "it there with processor.save_pretrained"
+        ) from error
+    trained = saved.feature_extractor
+    processor = EmoFusionProcessor.from_config(config, trained.backbone, saved.video_processor.backbone)
+    processor.feature_extractor.mean, processor.feature_extractor.std = trained.mean, trained.std
     return processor
 
 
@@ -139,15 +144,26 @@ def make_model(
             check_seen=train_labels is None,  # what training begins with has been asked, with the classes that it had
         )
         _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
+    load_backbones(model, model_args)
     start_encoders(model, model_args, trains=train_labels is not None)
     if model_args.start_head and train_labels is not None:
         start_head(model, model_args)
-    head_only = model_args.embedding_views > 0
-    if model_args.freeze_audio_encoder or head_only:
-        model.freeze_audio_encoder()
-    if model_args.freeze_video_encoder or head_only:
-        model.freeze_video_encoder()
+    freeze(model, model_args)
     return model
+
+
+def freeze(model: EmoFusionModel, model_args: ModelArguments) -> None:
+    """Stop training what the flags say is not to be trained."""
+    head_only = model_args.embedding_views > 0 and len(model.config.modalities) == 2
+    for modality, freeze_encoder in (("audio", model.freeze_audio_encoder), ("video", model.freeze_video_encoder)):
+        layers = getattr(model_args, f"{modality}_trainable_layers")
+        if head_only:
+            freeze_encoder(whole=True)
+        elif getattr(model_args, f"freeze_{modality}_encoder") or layers is not None:
+            try:
+                freeze_encoder(trainable_layers=layers or 0)
+            except ValueError as error:
+                raise ArgumentError(f"--{modality}_trainable_layers {layers}: {error}") from error
 
 
 def _check_loaded(loaded: dict[str, Any], path: str, scoring: bool) -> None:

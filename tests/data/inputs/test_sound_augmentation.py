@@ -13,6 +13,7 @@ from emofusion.data.inputs.sound_augment import add_coloured_noise, change_gain,
 from emofusion.data.inputs.spec_augment import SpecAugment
 from emofusion.data.inputs.time_shift import shift_in_time, sound_line
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
+from helpers.tiny_backbones import settings as settings_of_backbone
 
 RATE = 16_000
 CLIPS = [f"clip {number}" for number in range(6)]
@@ -206,3 +207,32 @@ def test_augmentation_beyond_its_range_names_the_field(field: str, value: float,
         Augmentation(seed=0, **{field: value})
     with pytest.raises(ValueError, match=f"^{field}=nan"):
         Augmentation(seed=0, **{field: float("nan")})
+
+
+# Sound encoders of transformers, which hear raw sound
+
+
+def raw_processor() -> EmoFusionProcessor:
+    config, extractor = settings_of_backbone("wavlm")
+    fields = {"fusion": "audio", "audio_encoder": "auto", "audio_config": config}
+    return EmoFusionProcessor.from_config(EmoFusionConfig(**fields), extractor)
+
+
+def test_raw_sound_is_shifted_and_noisy_as_spectrograms_are():
+    rows = rows_of(whole_sounds(), margin=4000)
+    found = {}
+    for name, fields in {"plain": {}, "shifted": {"time_shift": 0.2}, "noisy": {"noise": 1.0}}.items():
+        augmentation = Augmentation(seed=3, spec_augment=None, **fields)
+        found[name] = ClipInputs(raw_processor(), augmentation)(rows)["input_values"]
+    plain = ClipInputs(raw_processor())(rows)["input_values"]
+    assert plain.shape == (len(CLIPS), 3 * RATE)
+    torch.testing.assert_close(found["plain"], plain)
+    assert not torch.isclose(found["shifted"], plain).all(1).any()
+    both = torch.stack([found["noisy"], plain]).double()
+    assert all(0.3 < torch.corrcoef(both[:, clip])[0, 1] < 1 - 1e-6 for clip in range(len(CLIPS)))
+
+
+@pytest.mark.parametrize("fields", [{}, {"spec_augment": None, "mel_warp": 0.1}])
+def test_spectrograms_of_ours_cannot_be_changed_where_raw_sound_is_heard(fields: dict):
+    with pytest.raises(ValueError, match="spec_augment and mel_warp change spectrograms of ours"):
+        ClipInputs(raw_processor(), Augmentation(seed=3, **fields))

@@ -40,7 +40,6 @@ SKIPPED_FOR_MODELS = {
     "test_flash_attn_*": _FLASH,
     "test_flex_attention_with_grads": _GPU,
     "test_inputs_embeds": _EMBEDDING,
-    "test_internal_model_config_and_subconfig_are_same": "the config is flat",
     "test_keep_in_fp32_modules": _FP32,
     "test_keep_in_fp32_modules_exist": _FP32,
     "test_kernels_can_load_without_crashing": "needs the kernels library",

@@ -122,6 +122,10 @@ ELSEWHERE = {
     "trackio_bucket_id": "the same",
     "trackio_static_space_id": "the same",
     "local_rank": "torchrun's",
+    "activation_checkpointing": "tests/training/run/test_backbones_job.py trains with it, and refuses it elsewhere",
+    "activation_checkpointing_kwargs": "the same",
+    "gradient_checkpointing": "the same",
+    "gradient_checkpointing_kwargs": "the same",
 }
 """Flags that are not tried here, and why."""
 
@@ -134,8 +138,6 @@ NEEDS: dict[str, tuple[list[str], str]] = {
 """Flags that need what this machine may not have: they are transformers' to read, and refused where that is absent."""
 
 GIVEN = {
-    "activation_checkpointing_kwargs": '{"use_reentrant": false}',
-    "gradient_checkpointing_kwargs": '{"use_reentrant": false}',
     "eval_do_concat_batches": "false",
     "include_for_metrics": "loss",
     "fsdp": "full_shard",
@@ -169,9 +171,7 @@ def test_flag_that_makes_no_sense_is_refused_with_the_reason(name: str):
     assert "\n" not in said
 
 
-@pytest.mark.parametrize(
-    "name", ["activation_checkpointing", "batch_eval_metrics", "remove_unused_columns", "use_cache"]
-)
+@pytest.mark.parametrize("name", ["batch_eval_metrics", "remove_unused_columns", "use_cache"])
 def test_refused_flag_may_say_what_is_so_anyway(name: str):
     parse_arguments([*PLACES, f"--{name}=false"])
 

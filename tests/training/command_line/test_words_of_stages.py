@@ -56,6 +56,22 @@ def test_block_wins_over_what_all_have_in_common_and_a_flag_over_both(recipe):
     assert {told(flags, stage)["num_train_epochs"] for stage in ("audio", "video", "fusion")} == {1}
 
 
+def test_views_are_of_the_fusion_unless_the_block_of_a_branch_has_some():
+    words = ["--branches_first", "--embedding_views=3", '--audio_settings={"embedding_views": 2}']
+    assert [told(words, stage)["embedding_views"] for stage in ("audio", "video", "fusion")] == [2, 0, 3]
+
+
+def test_backbone_is_of_its_own_branch_and_of_the_fusion():
+    words = ["--branches_first", "--audio_backbone=hears", "--video_backbone=sees", "--video_trainable_layers=1"]
+    found = {stage: told(words, stage) for stage in ("audio", "video", "fusion")}
+    names = ("audio_backbone", "video_backbone", "video_trainable_layers")
+    assert [found["audio"][name] for name in names] == ["hears", None, None]
+    assert [found["video"][name] for name in names] == [None, "sees", 1]
+    assert [found["fusion"][name] for name in names] == ["hears", "sees", 1]
+    joint = words_of_joint(words, parse_arguments([*words, "--output_dir=out"]).stages, "out/head")
+    assert not [word for word in joint if "backbone" in word]  # the checkpoint has them
+
+
 def test_flags_say_the_same_as_blocks():
     words = ["--branches_first", "--video_settings", json.dumps({"num_train_epochs": 3}), "--fusion", "late"]
     assert told(words, "video")["num_train_epochs"] == 3
