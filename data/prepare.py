@@ -167,7 +167,7 @@ def _builder(args: argparse.Namespace) -> Ravdess:
         raise FileNotFoundError(
             f"--data_dir {args.data_dir}: no such folder or file; --download fetches the corpus into it"
         )
-    from emofusion.modeling.video_processing_emofusion import stored_size
+    from emofusion.modeling.faces_emofusion import stored_size
 
     return datasets.load_dataset_builder(
         "ravdess",

@@ -1,7 +1,7 @@
 """One square box around the face of a clip: found by OpenCV, or framed from 68 landmarks in the same way.
 
-A box holds for the whole clip, so that the head moves in the cropped pictures as it moved in front of the camera. This
-file travels to the hub: it imports nothing of ours.
+A box holds for the whole clip, so that the head moves in the cropped pictures as it moved in front of the camera.
+Without a face it is the middle square. This file travels to the hub: it imports nothing of ours.
 """
 
 import os
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+import torchvision.transforms.v2.functional as tvf
 
 try:
     import cv2
@@ -275,3 +277,21 @@ __all__ = [
     "locate",
     "make_face_finder",
 ]
+
+
+def square_resize(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The middle square of pictures `[..., height, width]`, resized with antialiasing."""
+    side = min(frames.shape[-2:])
+    return tvf.resize(tvf.center_crop(frames, [side, side]), [height, width], antialias=True)
+
+
+def to_grey(frames: torch.Tensor) -> torch.Tensor:
+    """uint8 `[..., 3, height, width]` with the luma of ITU-R BT.601 for each colour; what is grey stays as it is."""
+    red, green, blue = frames.to(torch.int32).unbind(-3)
+    luma = (299 * red + 587 * green + 114 * blue + 500) // 1000
+    return luma.to(torch.uint8).unsqueeze(-3).expand(frames.shape)
+
+
+def stored_size(image_size: int) -> int:
+    """Side in pixels to which frames are resized before the crop to `image_size`: 128 for 112, as 256 for 224."""
+    return round(image_size * 8 / 7)

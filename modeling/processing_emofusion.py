@@ -12,18 +12,11 @@ from .action_units_emofusion import OPENFACE, Face, GivenRows, MeasuredFace, as_
 from .backbones_emofusion import settings_for
 from .configuration_emofusion import EmoFusionConfig
 from .container_emofusion import as_source
-from .faces_emofusion import check_face_crop
+from .faces_emofusion import check_face_crop, stored_size
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_clip, is_file
 from .media_emofusion import MediaPath, Source, read_sound
 from .sound_emofusion import SYNC_S, from_int16, to_int16
-from .video_processing_emofusion import (
-    EmoFusionVideoProcessor,
-    Picture,
-    as_picture,
-    as_videos,
-    check_video_fps,
-    stored_size,
-)
+from .video_processing_emofusion import EmoFusionVideoProcessor, Picture, as_picture, as_videos, check_video_fps
 from .window_emofusion import frame_times, window_start
 
 

@@ -18,7 +18,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import group_videos_by_shape, reorder_videos
 
 from .backbones_emofusion import values_of_frames
-from .faces_emofusion import FaceFinder, crop_face, locate, make_face_finder
+from .faces_emofusion import FaceFinder, crop_face, locate, make_face_finder, square_resize, to_grey
 from .feature_extraction_emofusion import as_array
 from .media_emofusion import EARLY_S, Clip, Source, read_clip
 
@@ -29,24 +29,6 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 COLOURS = (1, 3, 4)
 """How many there are in a picture: grey, RGB, RGB and transparency."""
 NO_FACE = "no face found in it, so the middle square of its picture is taken"
-
-
-def square_resize(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The middle square of pictures `[..., height, width]`, resized with antialiasing."""
-    side = min(frames.shape[-2:])
-    return tvf.resize(tvf.center_crop(frames, [side, side]), [height, width], antialias=True)
-
-
-def to_grey(frames: torch.Tensor) -> torch.Tensor:
-    """uint8 `[..., 3, height, width]` with the luma of ITU-R BT.601 for each colour; what is grey stays as it is."""
-    red, green, blue = frames.to(torch.int32).unbind(-3)
-    luma = (299 * red + 587 * green + 114 * blue + 500) // 1000
-    return luma.to(torch.uint8).unsqueeze(-3).expand(frames.shape)
-
-
-def stored_size(image_size: int) -> int:
-    """Side in pixels to which frames are resized before the crop to `image_size`: 128 for 112, as 256 for 224."""
-    return round(image_size * 8 / 7)
 
 
 class EmoFusionVideosKwargs(VideosKwargs, total=False):  # type: ignore[call-arg]

@@ -9,10 +9,9 @@ import torch
 
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
 from emofusion.data.sources.takes import Take
-from emofusion.modeling.faces_emofusion import FaceBox, crop_face, locate
+from emofusion.modeling.faces_emofusion import FaceBox, crop_face, locate, square_resize
 from emofusion.modeling.media_emofusion import Clip, MediaError, read_clip
 from emofusion.modeling.sound_emofusion import to_int16
-from emofusion.modeling.video_processing_emofusion import square_resize
 
 from .arrow_parts import digest_of
 from .digest import digest

@@ -20,6 +20,27 @@ STAGE_FLAGS = [item.name for item in fields(StageArguments)]
 """Those of training in stages, without their dashes."""
 
 
+SOUND_AUGMENTATION = (
+    "spec_augment",
+    "spec_augment_strength",
+    "time_shift",
+    "gain_augment",
+    "noise_augment",
+    "mel_warp",
+)
+PICTURE_AUGMENTATION = ("frame_augment", "black_augment", "erase_augment", "unit_noise_augment")
+AUGMENTATION = (*SOUND_AUGMENTATION, *PICTURE_AUGMENTATION, "mixup_alpha")
+"""The fields of `DataArguments` that say what training does to clips beyond reading them."""
+
+
+_FLAGS = {"time_shift": "time_shift", "mel_warp": "mel_warp", "mixup": "mixup_alpha"}
+
+
+def flag_of(name: str) -> str:
+    """The flag of a number of `Augmentation`, which calls it by a shorter name: `gain` is that of `--gain_augment`."""
+    return _FLAGS.get(name, f"{name}_augment")
+
+
 @cache
 def run_flags() -> list[str]:
     """Those of one run, without their dashes."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import PICTURE_AUGMENTATION, SOUND_AUGMENTATION, DataArguments, StageArguments
-from .flags import STAGE_FLAGS, last_value, names_flag, without
+from .arguments import DataArguments, StageArguments
+from .flags import PICTURE_AUGMENTATION, SOUND_AUGMENTATION, STAGE_FLAGS, last_value, names_flag, without
 from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words_of
 
 BRANCHES = ("audio", "video")

@@ -11,7 +11,7 @@ from transformers.training_args import OptimizerNames, trainer_log_levels
 from emofusion.data.inputs.augmentation import MOST
 from emofusion.evaluation.scores.score_fields import Scores
 
-from .arguments import flag_of
+from .flags import flag_of
 from .suggestions import expected_one_of
 
 Rule = tuple[Callable[[float], bool], str]

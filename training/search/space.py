@@ -16,7 +16,8 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from emofusion.training.command_line.arguments import AUGMENTATION, DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.flags import AUGMENTATION
 from emofusion.training.command_line.recipes import read_mapping
 from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments

@@ -10,7 +10,8 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from emofusion.data.whole_files import write_json
 from emofusion.evaluation.run_files import IDENTITY_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import AUGMENTATION, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.flags import AUGMENTATION
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 

@@ -14,7 +14,7 @@ import torch
 from transformers import TrainingArguments
 
 from emofusion.data.inputs.augmentation import MOST, Augmentation
-from emofusion.training.command_line.arguments import AUGMENTATION, flag_of
+from emofusion.training.command_line.flags import AUGMENTATION, flag_of
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.refused_flags import REFUSED
 from emofusion.training.errors import ArgumentError
