@@ -81,7 +81,9 @@ def test_run_predictions_agree_with_its_metrics(finished: tuple[Path, str]):
     out, _ = finished
     metrics = json.loads((out / "metrics.json").read_text())
     table = pd.read_parquet(out / "predictions.parquet")
-    assert list(table.columns) == ["clip", "actor", "gender", "label", "prediction", "probabilities", "gate"]
+    columns = ["clip", "actor", "gender", "label", "prediction", "answered", "probabilities", "gate"]
+    assert list(table.columns) == columns
+    assert table.answered.all(), "a model without a threshold always answers"
     assert (table.label == table.prediction).mean() == pytest.approx(metrics["test_accuracy"])
     assert table.probabilities.map(sum).to_numpy() == pytest.approx(1, abs=1e-5)
     assert table.gate.between(0, 1).all()
