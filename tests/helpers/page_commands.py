@@ -26,7 +26,7 @@ from emofusion.evaluation import compare
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
-from helpers.corpora.openface_files import openface_table, units_of, write_tracks
+from helpers.corpora.openface_files import openface_table, units_of, write_means, write_tracks
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 from helpers.tiny_backbones import save_backbone
@@ -54,8 +54,9 @@ CHECKPOINTS = (
 BACKBONES = {"wavlm": "microsoft/wavlm-base-plus", "vit": "google/vit-base-patch16-224-in21k"}
 """Tiny encoders with random weights, in folders that are called as the ones on the hub."""
 BEST = ("runs/search/best.yaml", "runs/source_audio-audio/best.yaml")
-SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST) for name in names}
-"""Names that stand for the same tiny corpus, archive, checkpoint or recipe, and the one that is taken for all."""
+MEANS = ("action_units.csv", "../shared/data/visual_features/df_average_AUs_total.csv")
+SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST, MEANS) for name in names}
+"""Names that stand for the same tiny corpus, archive, checkpoint, recipe or table, and the one that is taken for all."""
 
 ONLY_READ = {
     "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
@@ -65,6 +66,7 @@ ONLY_READ = {
 """Words that make a command one that is checked and not run."""
 
 SMALL_MODEL = ["--encoder_width", "8", "--num_frames", "2", "--image_size", "28"]
+SMALL_MODEL_OF_MEANS = ["--encoder_width", "8", "--image_size", "28"]  # a table of means has one step a clip
 SHORT_TRAINING = ["--max_steps", "1", "--max_train_samples", "8"]
 ALWAYS = ["--max_eval_samples", "8", "--report_to", "none", "--disable_tqdm", "true"]
 ANY = -1
@@ -157,7 +159,8 @@ def change(words: list[str], changes: dict[str, tuple[int, list[str], str]]) -> 
 def tiny(words: list[str]) -> list[str]:
     """A command of train_hf.py that takes seconds."""
     if "--do_predict" not in words:
-        words = [*words, *SHORT_TRAINING, *([] if "--model_name_or_path" in words else SMALL_MODEL)]
+        small = SMALL_MODEL_OF_MEANS if MEANS[0] in words else SMALL_MODEL
+        words = [*words, *SHORT_TRAINING, *([] if "--model_name_or_path" in words else small)]
     return [*words, *ALWAYS]
 
 
@@ -186,7 +189,9 @@ class Props:
         write_media(folder / "clip.mp4", make_frames(), make_sound())
         write_media(folder / "silent.mp4", make_frames())
         write_sound(folder / "voice.wav", make_sound())
-        write_tracks(folder / "face_tracks", [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)])
+        stems = [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)]
+        write_tracks(folder / "face_tracks", stems)
+        write_means(folder / MEANS[0], [stem.replace("01", "03", 1) for stem in stems])
         (folder / "clip.csv").write_text(openface_table(units_of(3, 102)))
         for name, place in BACKBONES.items():
             save_backbone(name, folder / place)
@@ -198,6 +203,7 @@ class Props:
             "silent.mp4",
             "voice.wav",
             "face_tracks",
+            MEANS[0],
             "clip.csv",
         )
         self.places = {name: folder / name for name in made}
