@@ -164,6 +164,8 @@ def _branch_folder(planned: Plan, changes: Sequence[str], known: dict[Any, Path]
 def branch_rows(trained: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
     """What tables say of the branches, each once, named after the variants that share it.
 
+    A branch that is a variant itself, as sound alone among fusions, has its row there.
+
     Args:
         trained (`Mapping`): The runs of each variant by its name.
     """
@@ -171,8 +173,11 @@ def branch_rows(trained: Mapping[str, Sequence[Cell]]) -> list[dict[str, Any]]:
     for variant, cells in trained.items():
         for name in cells[0].branches:
             users.setdefault((name, tuple(cell.branches[name].folder for cell in cells)), []).append(variant)
+    variants = {tuple(cell.folder for cell in cells) for cells in trained.values()}
     rows = []
-    for (name, _), sharing in users.items():
+    for (name, folders), sharing in users.items():
+        if folders in variants:
+            continue
         branch = [cell.branches[name] for cell in trained[sharing[0]]]
         everyone = sum(bool(cells[0].branches) for cells in trained.values())
         rows.append(

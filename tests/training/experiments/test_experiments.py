@@ -100,14 +100,21 @@ def test_branches_are_pooled_over_all_folds(validated: tuple[dict, Path]):
 
 def test_branches_that_variants_share_are_told_once(validated: tuple[dict, Path], tmp_path: Path):
     _, out = validated
-    shutil.copytree(out, tmp_path / "other", ignore=shutil.ignore_patterns("checkpoint-*", "*.safetensors"))
-    shared = {"one": cells_of(out, audio=out), "two": cells_of(out, audio=out), "scratch": cells_of(out)}
+    first, second = (copied(out, tmp_path / name) for name in ("first", "second"))
+    shared = {"one": cells_of(out, audio=first), "two": cells_of(out, audio=first), "scratch": cells_of(out)}
     assert [row["variant"] for row in branch_rows(shared)] == ["audio alone (shared)"]
-    apart = {"one": cells_of(out, audio=out), "two": cells_of(out, audio=tmp_path / "other")}
+    apart = {"one": cells_of(out, audio=first), "two": cells_of(out, audio=second)}
     rows = branch_rows(apart)
     assert [row["variant"] for row in rows] == ["audio alone (of one)", "audio alone (of two)"]
     assert rows[0]["over_actors"]["test_uar"] == read_back(out)["over_actors"]["test_uar"]
     assert branch_rows({"scratch": cells_of(out)}) == []
+    assert branch_rows({**shared, "sound alone": cells_of(first)}) == []  # it has its row among the variants
+
+
+def copied(out: Path, place: Path) -> Path:
+    """The same runs at another place, without their weights."""
+    shutil.copytree(out, place, ignore=shutil.ignore_patterns("checkpoint-*", "*.safetensors"))
+    return place
 
 
 def read_back(out: Path) -> dict:
