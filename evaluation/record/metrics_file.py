@@ -15,8 +15,12 @@ def save_metrics(metrics: RunRecord, folder: Path) -> None:
     write_json(folder / METRICS_FILE, metrics, indent=2)
 
 
-def read_metrics(folder: Path) -> RunRecord:
+def read_metrics(folder: Path, tested: bool = True) -> RunRecord:
     """Content of a run's metrics.json; that of an older release may lack fields that are not `needed`.
+
+    Args:
+        folder (`Path`): Output folder of the run.
+        tested (`bool`): False where the run has no test, and its file no score.
 
     Raises:
         FileNotFoundError, ValueError: There is none, or it has no test score.
@@ -25,6 +29,6 @@ def read_metrics(folder: Path) -> RunRecord:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; train first, with --output_dir {folder}")
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    if "test_macro_f1" not in metrics:
+    if tested and "test_macro_f1" not in metrics:
         raise ValueError(f"{path}: no test score in it")
     return cast(RunRecord, metrics)

@@ -18,7 +18,7 @@ class CorpusFields(TypedDict):
     corpus_account: Annotated[str, Note("what was read of the corpus and what was not, in one line")]
     label_set: Annotated[str | None, Note("name of the set of classes; null for classes of one's own")]
     protocol: Annotated[str, Note("name of the rule by which actors are split")]
-    fold: Annotated[int, Note("which of the protocol's splits", "counted from 0")]
+    fold: Annotated[int | None, Note("which of the protocol's splits; null where there are several", "counted from 0")]
     actors: Annotated[
         dict[str, list[int]],
         Note("actors by part (`train`, `validation`, `test`); none on still pictures", needed=True),
@@ -32,6 +32,13 @@ class CorpusFields(TypedDict):
             int,
             Note("pictures of the scored split that were left out, because they stand in training, too; absent where "
                  "there were none", "pictures", missing=0),
+        ]
+    ]  # fmt: skip
+    cross_validated: NotRequired[
+        Annotated[
+            dict[str, list[int]],
+            Note("of a model that all actors trained, whose scores are those of models trained alike: their `folds`, "
+                 "their `seeds`, and how many `actors` trained each; absent where the weights themselves were scored"),
         ]
     ]  # fmt: skip
 
@@ -105,7 +112,7 @@ class UnsureFields(TypedDict, total=False):
 class CircumstanceFields(TypedDict):
     """By what command and versions, and what the model had seen before."""
 
-    seed: Annotated[int, Note("seed of everything random")]
+    seed: Annotated[int | None, Note("seed of everything random; null where there are several")]
     command: Annotated[str, Note("the command that repeats the run; without access tokens")]
     versions: Annotated[dict[str, str], Note("version by library, and that of Python", missing={})]
     trained: Annotated[bool, Note("whether the run trained; false where it only scored a checkpoint", missing=False)]

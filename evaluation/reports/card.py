@@ -32,7 +32,16 @@ from .branch_words import verdict
 from .calibration_words import calibration_words, fitted_by_scoring, unsure_words
 from .card_tables import card_tables
 from .card_template import card_template
-from .subject import blind_spot, known_actors, never_met, never_trained, part, split_name, tested_on
+from .subject import (
+    blind_spot,
+    cross_validation_words,
+    known_actors,
+    never_met,
+    never_trained,
+    part,
+    split_name,
+    tested_on,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +102,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "few_actors": FEW_ACTORS,
         "acted": entry.acted if entry else "",
         "part": part(metrics),
+        "crossed": cross_validation_words(metrics),
         "chosen": _chosen(metrics),
         "calibrated": calibration_words(metrics),
         "unsure": unsure_words(metrics),
@@ -211,7 +221,8 @@ def card_data(metrics: Mapping[str, Any], license_id: str, model_name: str) -> M
     met = _met(metrics)
     task, pipeline = _task(met, metrics.get("video_encoder") == "action_units")
     warning = {True: "leaky split", None: "perhaps a leaky split"}.get(metrics.get("leaky", False), "")
-    notes = [word for word in (warning, split_name(metrics)) if word]
+    crossed = "cross-validation" if metrics.get("cross_validated") else ""
+    notes = [word for word in (warning, crossed, split_name(metrics)) if word]
     results = [
         EvalResult(
             task_type=task,

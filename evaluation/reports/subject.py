@@ -1,6 +1,6 @@
 """Whom a score is on, in the words of every table, plot and card: unseen actors, others, or pictures of anybody."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 UNSEEN = "unseen actors"
@@ -55,6 +55,25 @@ def worst_leak(runs: Iterable[Mapping[str, Any]]) -> bool | None:
     """`leaky` of several runs together: whether one of them is, else None where nobody knows of one."""
     leaks = [run.get("leaky", False) for run in runs]
     return True if True in leaks else None if None in leaks else False
+
+
+def cross_validation_words(metrics: Mapping[str, Any]) -> str:
+    """Whose scores a model has that all actors trained; empty where the weights themselves were scored."""
+    found = metrics.get("cross_validated")
+    if not found:
+        return ""
+    trained, folds, seeds = len(metrics["actors"]["train"]), found["folds"], found["seeds"]
+    named = f"{_several('fold', folds)} of `{metrics['protocol']}`, {_several('seed', seeds)}"
+    actors = sorted({min(found["actors"]), max(found["actors"])})
+    return (
+        f"These are not scores of the weights here, which learned from all {trained} actors, so that nobody is left "
+        f"to score them on. They are those of {len(found['actors'])} models that were trained alike on "
+        f"{' to '.join(map(str, actors))} actors each and scored on others (cross-validation: {named})"
+    )
+
+
+def _several(name: str, values: Sequence[int]) -> str:
+    return f"{name}{'s' * (len(values) > 1)} {', '.join(map(str, values))}"
 
 
 def pictures_of(metrics: Mapping[str, Any]) -> str:

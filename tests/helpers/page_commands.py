@@ -56,7 +56,7 @@ BACKBONES = {"wavlm": "microsoft/wavlm-base-plus", "vit": "google/vit-base-patch
 BEST = ("runs/search/best.yaml", "runs/source_audio-audio/best.yaml")
 MEANS = ("action_units.csv", "../shared/data/visual_features/df_average_AUs_total.csv")
 SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST, MEANS) for name in names}
-"""Names that stand for the same tiny corpus, archive, checkpoint, recipe or table, and the one that is taken for all."""
+"""Names that stand for the same tiny corpus, archive, checkpoint, recipe or table; the first is taken for all."""
 
 ONLY_READ = {
     "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",

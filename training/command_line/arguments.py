@@ -288,6 +288,20 @@ class ExperimentArguments:
     folds: list[int] | None = field(
         default=None, metadata={"help": "With --cross_validate or --ablation: only these folds."}
     )
+    release: str | None = field(
+        default=None,
+        metadata={
+            "help": "With --cross_validate: then train one model on all actors, and put what others need of it into "
+            "this folder, its card with the scores of the folds."
+        },
+    )
+    release_dtype: str = field(
+        default="float32",
+        metadata={
+            "help": "With --release: the precision in which its weights are stored.",
+            "choices": ["float32", "float16", "bfloat16"],
+        },
+    )
     search: str | None = field(
         default=None, metadata={"help": "YAML file with a search space: look for the best hyper-parameters in it."}
     )

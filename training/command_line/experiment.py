@@ -42,6 +42,11 @@ def _check_experiment(experiment: ExperimentArguments) -> None:
             raise ArgumentError(
                 f"--{name} without --cross_validate or --ablation: one run has one --{name.removesuffix('s')}"
             )
+        if name.startswith("release") and not (experiment.cross_validate and experiment.release):
+            lacking = "release" if experiment.cross_validate else "cross_validate"
+            raise ArgumentError(f"--{name} without --{lacking}: a model that all actors train is scored by its folds")
+        if name.startswith("release") and experiment.ablation:
+            raise ArgumentError(f"--{name} with --ablation: release one of the variants, by its flags alone")
         values = getattr(experiment, name)
         if name in ("seeds", "folds") and len(set(values)) < len(values):
             raise ArgumentError(f"--{name} {' '.join(map(str, values))}: one stands there twice")

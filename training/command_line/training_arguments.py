@@ -7,6 +7,8 @@ import torch
 from transformers import TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
+from emofusion.data.protocols import EVERYONE
+
 from .arguments import DEFAULT_SELECT, DataArguments, ModelArguments, StageArguments, TrainingDefaults
 from .built_flags import check_json, check_optimizer, check_torch_compile, point_schedule
 from .combinations import check_combinations
@@ -94,6 +96,11 @@ class Arguments(NamedTuple):
     def trains_nothing(self) -> bool:
         """Whether a training has no step: what it begins with is what it ends with."""
         return self.trains and self.training.num_train_epochs == 0 and self.training.max_steps <= 0
+
+    @property
+    def tests(self) -> bool:
+        """Whether anybody is left to be scored on."""
+        return self.data.protocol != EVERYONE
 
     @property
     def validates(self) -> bool:

@@ -4,6 +4,7 @@ Repeating the command after an interruption goes on with the unfinished fold.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
@@ -14,6 +15,7 @@ from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.run.job import SCRIPT, say
 
 from .grid import plan, run_cells, summary_of, words_of_experiment
+from .release import check_folder, release
 
 
 def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, Any]:
@@ -22,6 +24,8 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
     Raises:
         ArgumentError, SetupError: Flags, recipe or corpus are wrong.
     """
+    if experiment.release:
+        check_folder(Path(experiment.release))
     planned = plan(experiment, words)
     cells = list(run_cells(planned))
     record = {
@@ -35,4 +39,6 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
         fold_report.save(record, planned.folder)
         say(fold_report.text(record))
         say(f"every fold, its predictions and card: {planned.folder}")
+    if experiment.release:
+        release(experiment, planned, record, cells)
     return record

@@ -154,6 +154,8 @@ def words_of_experiment(experiment: ExperimentArguments) -> list[str]:
     """The experiment's own part of the command line."""
     words = [f"--ablation={experiment.ablation}"] if experiment.ablation else []
     words += ["--cross_validate"] if experiment.cross_validate else []
+    if experiment.release:
+        words += [f"--release={experiment.release}", f"--release_dtype={experiment.release_dtype}"]
     for name in ("seeds", "folds"):
         values = getattr(experiment, name)
         words += [f"--{name}", *map(str, values)] if values else []

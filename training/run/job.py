@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput
 
-from emofusion.evaluation.record.metrics_file import read_metrics
+from emofusion.evaluation.record.metrics_file import read_metrics, save_metrics
 from emofusion.evaluation.record.predictions import predictions_table, read_predictions
 from emofusion.evaluation.record.run_record import OutcomeFields, PreparedFields, RunRecord
 from emofusion.evaluation.record.training_fields import training_fields
@@ -76,7 +77,8 @@ def run_job(
         run = make_ready(arguments, within)
     if resumes(arguments.training) and (finished := _finished(run)) is not None:
         if run.is_main and not resume:
-            say(f"{summary(finished)}\nfinished already, nothing was trained or scored again: {run.folder}")
+            scores = f"{summary(finished)}\n" if arguments.tests else ""
+            say(f"{scores}finished already, nothing was trained or scored again: {run.folder}")
         if arguments.training.push_to_hub:
             push(run)
         return finished
@@ -84,6 +86,8 @@ def run_job(
         (say if within is None else say_once)(run.clips.account.table())
     prepared: PreparedFields = train(run) if run.trains else _fit(run)
     known = run.record([SCRIPT, *(words if command is None else command)])
+    if not arguments.tests:
+        return _end_without_test(run, {**known, **prepared})
     predictions, outcome = score(run, known["labels"], known["unsure_below"])
     metrics: RunRecord = {**known, **prepared, **outcome}
     if branches:
@@ -161,6 +165,16 @@ def score(run: Run, labels: Sequence[str], unsure_below: float) -> tuple[pd.Data
     return predictions, {**scores, "robustness": robustness}
 
 
+def _end_without_test(run: Run, known: Mapping[str, Any]) -> RunRecord:
+    """Finish a run in which everybody trained: its metrics.json has no score."""
+    metrics = cast(RunRecord, known)
+    if run.is_main:
+        save_metrics(metrics, run.folder)
+        say(f"weights of a model that everybody trained, so that nobody is left to score it on: {run.folder}")
+    tell_trackers(run.trainer, metrics)
+    return metrics
+
+
 def _beside_branches(
     metrics: RunRecord, predictions: pd.DataFrame, branches: Mapping[str, Path], folder: Path
 ) -> BranchFields:
@@ -201,7 +215,8 @@ def save(run: Run, predictions: pd.DataFrame, metrics: RunRecord) -> None:
 def tell_trackers(trainer: EmoFusionTrainer, metrics: RunRecord) -> None:
     """Show the confusion matrix of the test in the trackers and end their runs; the scores lie on disk already."""
     try:
-        log_confusion(trainer, "test", metrics["test_confusion_matrix"], trainer.state.global_step)
+        if "test_confusion_matrix" in metrics:
+            log_confusion(trainer, "test", metrics["test_confusion_matrix"], trainer.state.global_step)
         finish_trackers(trainer)
     except Exception as error:  # whatever a tracker stumbles over, such as a network that is gone
         logger.warning("a tracker was not told of the test: %s: %s; the scores are saved", type(error).__name__, error)
@@ -232,10 +247,10 @@ def _finished(run: Run) -> RunRecord | None:
     if not (run.folder / METRICS_FILE).is_file() or not same_run(run.identity, run.folder):
         return None
     try:
-        metrics = read_metrics(run.folder)
+        metrics = read_metrics(run.folder, tested=run.arguments.tests)
     except ValueError:  # not a file of ours: the run is scored again
         return None
-    if run.is_main:
+    if run.is_main and run.arguments.tests:
         complete_run(metrics, run.clips.account, run.folder, license_id=_license(run), model_name=run.model_name)
     return metrics
 

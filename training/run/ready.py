@@ -28,7 +28,7 @@ from emofusion.training.setup.checks import check_flags, check_model, check_star
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
 from emofusion.training.setup.defaults import (
     fill_in_protocol,
-    fill_in_what_scoring_needs,
+    fill_in_what_splits_need,
     leave_out_absent_trackers,
 )
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
@@ -183,7 +183,7 @@ def complete_and_check(arguments: Arguments) -> EmoFusionConfig:
     check_flags(arguments)
     leave_out_absent_trackers(arguments)
     check_wandb_login(arguments.training)
-    fill_in_what_scoring_needs(arguments)
+    fill_in_what_splits_need(arguments)
     check_start(arguments.model)
     config = make_config(arguments)
     check_model(arguments, config)

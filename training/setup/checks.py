@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from emofusion.data.corpora.registry import CORPORA, flags_of_some
-from emofusion.data.protocols import LEAKY
+from emofusion.data.protocols import EVERYONE, LEAKY
 from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
@@ -108,11 +108,30 @@ def _check_what_is_scored(arguments: Arguments) -> None:
     """Scoring needs a checkpoint, and inflated scores are not pushed by accident."""
     if not arguments.trains and not arguments.model.model_name_or_path:
         raise ArgumentError("--do_predict without --model_name_or_path: name the checkpoint to score")
+    _check_without_test(arguments)
     data = arguments.data
     if arguments.training.push_to_hub and data.protocol == LEAKY and not data.allow_leaky_split:
         raise ArgumentError(
             f"--protocol {LEAKY}: its scores are inflated, because every actor is in training and test; to push "
             "such a model all the same, add --allow_leaky_split"
+        )
+
+
+def _check_without_test(arguments: Arguments) -> None:
+    """Where everybody trains, nobody is scored, nothing is chosen by validation, and there is no card to push."""
+    if arguments.tests:
+        return
+    start = f"--protocol {EVERYONE}: everybody trains"
+    if not arguments.trains:
+        raise ArgumentError(f"{start}, and nobody is left to be scored on; name another protocol for --do_predict")
+    if arguments.stages.joint_epochs:
+        raise ArgumentError(
+            f"{start}, and --joint_epochs are kept only where validation actors gain by them; leave them out"
+        )
+    if arguments.training.push_to_hub:
+        raise ArgumentError(
+            f"{start}, so the model would be pushed without scores; train it with --cross_validate --release FOLDER, "
+            "whose card has those of the folds, and push that folder"
         )
 
 

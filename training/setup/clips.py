@@ -90,7 +90,7 @@ def needed_splits(arguments: Arguments) -> tuple[str, ...]:
     needed = {
         "train": arguments.trains,
         "validation": arguments.validates or bool(arguments.training.fits),
-        "test": True,
+        "test": arguments.tests,
     }
     return tuple(name for name in SPLITS if needed[name])
 

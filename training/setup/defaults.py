@@ -22,9 +22,9 @@ def fill_in_protocol(arguments: Arguments) -> None:
         arguments.data.protocol = entry.trains_by if arguments.trains else entry.scores_by
 
 
-def fill_in_what_scoring_needs(arguments: Arguments) -> None:
-    """Where nothing is trained, nothing is validated and no checkpoint is the best."""
-    if not arguments.trains:
+def fill_in_what_splits_need(arguments: Arguments) -> None:
+    """Where nothing is trained, or nobody is left to validate, nothing is validated and no checkpoint is the best."""
+    if not arguments.trains or not arguments.tests:
         arguments.training.eval_strategy = IntervalStrategy.NO
         arguments.training.select, arguments.training.load_best_model_at_end = "last", False
 

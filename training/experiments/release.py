@@ -1,0 +1,134 @@
+"""`--release`: after all folds one model that every actor trains, with the scores of the folds on its card.
+
+Nobody is left to score it on, so it is told by what the same recipe does on actors that it has not seen.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from transformers import AutoModel, AutoProcessor
+
+from emofusion.data.protocols import EVERYONE
+from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.record.metrics_file import save_metrics
+from emofusion.evaluation.record.run_record import RunRecord
+from emofusion.evaluation.reports.card import license_of, write_card
+from emofusion.evaluation.reports.illustrations import history_of, plots_of
+from emofusion.evaluation.run_files import CARD_FILE
+from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.errors import ArgumentError, SetupError
+from emofusion.training.run.job import say
+from emofusion.training.run.stages import Finished, run_stages
+
+from .grid import Cell, Plan
+
+_NOTHING_IS_FITTED = ["--calibrate=false", "--unsure_accuracy=0"]
+"""What the folds fit on their validation actors is taken from them."""
+
+
+def release(experiment: ExperimentArguments, planned: Plan, record: Mapping[str, Any], cells: Sequence[Cell]) -> Path:
+    """Train the model that all actors train, and write what others need of it; returns the folder.
+
+    Args:
+        experiment (`ExperimentArguments`): Where to, and in which precision.
+        planned (`Plan`): The folds that were scored.
+        record (`Mapping`): The content of cross_validation.json.
+        cells (`Sequence[Cell]`): The finished folds.
+
+    Raises:
+        ArgumentError: The folder holds something else.
+        SetupError: The corpus cannot be read.
+    """
+    folder = Path(str(experiment.release))
+    check_folder(folder)
+    place = planned.folder / EVERYONE
+    own = [f"--protocol={EVERYONE}", "--fold=0", f"--seed={planned.seeds[0]}", f"--output_dir={place}"]
+    try:
+        done = run_stages([*planned.words, *_NOTHING_IS_FITTED, *own], resume=True, within=planned.folder)
+    except SetupError as error:
+        raise SetupError(f"--release {folder}: {error}") from error
+    if PartialState().is_main_process:
+        metrics = released_record(done, record, cells, folder)
+        _write(done, metrics, folder, license_of(cells[0].folder), getattr(torch, experiment.release_dtype))
+        say(f"a model that all actors trained, for others: {folder}")
+    PartialState().wait_for_everyone()
+    return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder whose content would be lost.
+
+    Raises:
+        ArgumentError: It is a file, or holds something that is no released model.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / CARD_FILE).is_file()):
+        raise ArgumentError(f"--release {folder}: something else lies there; name a folder of its own")
+
+
+def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> RunRecord:
+    """What metrics.json says of a released model: whom it learned from, and the scores of the folds.
+
+    Args:
+        done (`Finished`): The training on all actors.
+        record (`Mapping`): The content of cross_validation.json.
+        cells (`Sequence[Cell]`): The finished folds.
+        folder (`Path`): Where the model will lie.
+    """
+    own = done.metrics
+    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]})
+    scores = {name: record[name] for name in ("robustness", "branches", "fusion_gain") if name in record}
+    found = {
+        **own,
+        **{name: record[name] for name in ("protocol", "leaky", "command")},
+        "fold": None,
+        "seed": None,
+        "actors": {**own["actors"], "test": tested},
+        "clips": {**own["clips"], "test": len({clip for cell in cells for clip in cell.predictions["clip"]})},
+        "load_from": folder.as_posix(),
+        "calibration": _mean_calibration([cell.metrics["calibration"] for cell in cells]),
+        "unsure_below": float(np.mean([cell.metrics["unsure_below"] for cell in cells])),
+        "cross_validated": {
+            "folds": sorted({cell.fold for cell in cells}),
+            "seeds": sorted({cell.seed for cell in cells}),
+            "actors": [len(cell.metrics["actors"]["train"]) for cell in cells],
+        },
+        **record["over_actors"],
+        **scores,
+    }
+    return cast(RunRecord, found)
+
+
+def _mean_calibration(fitted: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of what the folds fitted: of temperatures, which divide, the geometric one."""
+    return {
+        name: float(np.exp(np.mean(np.log([one[name] for one in fitted]))))
+        if name.endswith("temperature")
+        else float(np.mean([one[name] for one in fitted]))
+        for name in fitted[0]
+    }
+
+
+def _write(done: Finished, metrics: RunRecord, folder: Path, license_id: str, dtype: torch.dtype) -> None:
+    """Write the model in a folder beside, and give it its name when it is whole."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model = AutoModel.from_pretrained(done.folder)
+    for name, value in {**metrics["calibration"], "unsure_below": metrics["unsure_below"]}.items():
+        setattr(model.config, name, value)
+    weights = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in model.state_dict().items()
+    }
+    model.save_pretrained(partial, state_dict=weights)  # of the config dtype is float32 still: so it is loaded
+    AutoProcessor.from_pretrained(done.folder).save_pretrained(partial)
+    save_metrics(metrics, partial)
+    attempt_all(lambda: plots_of(metrics, history_of(done.folder)), partial)
+    write_card(metrics, license_id, partial, folder.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(partial, folder)
