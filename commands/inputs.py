@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MEDIA = frozenset(
-    ".3gp .aac .aif .aiff .avi .bmp .flac .flv .gif .jpeg .jpg .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg .mts "
-    ".oga .ogg .ogv .opus .png .tif .tiff .ts .wav .webm .webp .wma .wmv".split()
+    ".3gp .aac .aif .aiff .avi .bmp .flac .flv .gif .jpeg .jpg .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
+    ".mts .oga .ogg .ogv .opus .png .tif .tiff .ts .wav .webm .webp .wma .wmv".split()
 )
 """Endings of the files of a folder that are looked into: films, sounds and still pictures."""
 
@@ -29,12 +29,11 @@ class Inputs:
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def passed_over_words(self) -> str:
-        """`3 files that are no media were passed over (2 .json, 1 .md)`; empty where there were none."""
+        """`3 files that are no media: passed over (2 .json, 1 .md)`; empty where there were none."""
         count = sum(self.passed_over.values())
         kinds = ", ".join(f"{number} {ending}" for ending, number in self.passed_over.most_common())
-        return f"{count} {'files that are' if count > 1 else 'file that is'} no media: passed over ({kinds})" * bool(
-            count
-        )
+        what = "files that are" if count > 1 else "file that is"
+        return f"{count} {what} no media: passed over ({kinds})" if count else ""
 
 
 def find_inputs(named: Sequence[str]) -> Inputs:

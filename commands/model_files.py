@@ -97,8 +97,8 @@ class ModelFiles:
         except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise FailedError(
-                f"{self.model}: no such folder, and no repository of the hub that can be read ({reason}); check the name, "
-                "or log in with `hf auth login`"
+                f"{self.model}: no such folder, and no repository of the hub that can be read ({reason}); check the "
+                "name, or log in with `hf auth login`"
             ) from error
 
 

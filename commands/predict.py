@@ -44,9 +44,7 @@ def predict(words: Sequence[str]) -> int:
         _note(f"failed: {reason}" if reason.startswith(name) else f"failed: {name}: {reason}")
     if failed:
         whole = len(found.files) + len(found.failed)
-        _note(
-            f"{len(failed)} of {whole} failed, the others are answered" if len(failed) < whole else "nothing answered"
-        )
+        _note(f"{len(failed)} of {whole} failed" + (", the others are answered" if len(failed) < whole else ""))
     return FAILED if failed else DONE
 
 
@@ -80,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", nargs="+", metavar="FILE_OR_FOLDER", help="media files, folders of them, or addresses (https://...)")
     add("--model", required=True, metavar="DIR_OR_REPO", help="folder of a checkpoint, or repository of the hub")
-    add(
-        "--top_k", type=int, default=3, metavar="N", help="how many classes are told, the likeliest first (default: 3)"
-    )
+    add("--top_k", type=int, default=3, metavar="N", help="so many of the likeliest classes are told (default: 3)")
     add("--format", choices=sorted(FORMATS), default="table", help="how answers are written (default: table)")
     add("--output", type=Path, metavar="FILE", help="write them into this file, whole or not at all")
     add("--timeline", action="store_true", help="answer for window after window of each file")

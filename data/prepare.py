@@ -165,12 +165,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
             "audio_speech video_speech)",
         )
     if everything or verb == "download":
-        add(
-            "--actors",
-            nargs="+",
-            metavar="N",
-            help="actors whose videos are fetched, such as 1-4 7; sound comes whole",
-        )
+        add("--actors", nargs="+", metavar="N", help="whose videos are fetched, such as 1-4 7; sound comes whole")
     if verb != "download":
         _add_decoding(add)
     if everything or verb == "inspect":
