@@ -40,7 +40,7 @@ def csv_text(answers: Iterable[Answer], top_k: int) -> Iterator[str]:
         best = [cell for name, score in _best(window, top_k) for cell in (name, f"{score:.4f}")]
         best += [""] * (2 * top_k - len(best))
         read, gate = " ".join(window["modalities"]), window["gate"]
-        times = ["" if value is None else f"{value:.3f}" for value in (*_span(window), answer.get("duration"))]
+        times = ["" if value is None else f"{value:.3f}" for value in (*_span(answer, window), answer["duration"])]
         named = [window["label"], f"{window['score']:.4f}", *best[2:]]
         gates = "" if gate is None else f"{gate:.4f}"
         yield _csv_line([answer["file"], *named, *times, read, gates, "; ".join(answer["notes"])])
@@ -65,8 +65,8 @@ def _cells(answer: Answer, window: Answer, top_k: int) -> list[str]:
     best = ", ".join(f"{name} {score:.2f}" for name, score in _best(window, top_k))
     if window["label"] not in window["scores"]:  # `unsure`
         best = f"{window['label']} ({best})"
-    start, end = _span(window)
-    duration, gate = answer.get("duration"), window["gate"]
+    start, end = _span(answer, window)
+    duration, gate = answer["duration"], window["gate"]
     return [
         answer["file"],
         best,
@@ -85,11 +85,12 @@ def _windows(answers: Iterable[Answer]) -> Iterator[tuple[Answer, Answer]]:
             yield answer, window
 
 
-def _span(window: Answer) -> tuple[float | None, float | None]:
+def _span(answer: Answer, window: Answer) -> tuple[float | None, float | None]:
     """Which seconds an answer is about; a still picture has none."""
-    if "start" in window:
-        return window["start"], window["end"]
-    return tuple(window["window"]) if window.get("window") is not None else (None, None)
+    if answer["duration"] is None:
+        return None, None
+    start, end = (window["start"], window["end"]) if "start" in window else window["window"]
+    return start, end
 
 
 def _best(window: Answer, top_k: int) -> list[tuple[str, float]]:

@@ -11,6 +11,9 @@ from .endings import DONE
 from .model_files import ModelFiles
 
 WIDTH = 80
+_DESCRIPTION = """\
+Tell what a model reads, its classes, its scores and on whom, and its licence.
+It looks at config.json, metrics.json and the card, and loads no weights."""
 _EPILOG = """\
 examples:
   emofusion info runs/demo
@@ -27,8 +30,7 @@ def info(words: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="emofusion info",
-        description="Tell what a model reads, its classes, its scores and on whom, and its licence. It looks at "
-        "config.json, metrics.json and the card, and loads no weights.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

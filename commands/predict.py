@@ -10,6 +10,9 @@ from .formats import FORMATS, Answer
 from .inputs import Inputs, find_inputs
 from .model_files import ModelFiles
 
+_DESCRIPTION = """\
+Name the emotion of clips: the likeliest classes, of which seconds, and whether
+by sound, by picture or by both."""
 _EPILOG = """\
 Folders are searched at any depth for films, sounds and still pictures; other
 files in them are passed over. Of a clip that is longer than the model looks at,
@@ -70,7 +73,7 @@ def _read_words(words: Sequence[str]) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emofusion predict",
-        description="Name the emotion of clips: the likeliest classes, of which seconds, by sound or picture or both.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

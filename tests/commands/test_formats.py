@@ -24,7 +24,7 @@ STILL = CLIP | {
     "file": "face.png",
     "modalities": ["video"],
     "gate": None,
-    "window": None,
+    "window": [0.0, 0.0],
     "duration": None,
     "notes": [],
 }
