@@ -26,6 +26,7 @@ WINGS = (
     "evaluation.scores",
     "evaluation.record",
     "evaluation.plots",
+    "evaluation.timelines",
     "evaluation.reports",
     "training",
     "training.command_line",
