@@ -32,7 +32,7 @@ def ended(run: Callable[[], int]) -> int:
         code = run()
         sys.stdout.flush()  # a pipe that is closed is noticed here, and not when Python ends
     except KeyboardInterrupt:
-        return _say("stopped", STOPPED)
+        return _say("\n" * sys.stderr.isatty() + "stopped", STOPPED)  # below the bar, or what the terminal has shown
     except BrokenPipeError:
         # Python flushes once more at its end, and would complain: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
