@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging as transformers_logging
 
@@ -69,7 +70,7 @@ class Answerer:
                 processor=EmoFusionProcessor.from_pretrained(model),
                 device=place,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise FailedError(f"--model {model}: cannot be loaded ({_in_one_line(error)})") from error
 
     def answers(
