@@ -73,6 +73,7 @@ ANY = -1
 CHANGED: dict[str, tuple[int, list[str], str]] = {
     # flag of train_hf.py: how many words belong to it, what stands there instead, why
     "--output_dir": (1, [], "each command gets a folder of its own"),
+    "--release": (1, ["--release", "model"], "into the folder of the page"),
     "--folds": (ANY, ["--folds", "0"], "several folds go the same way as one"),
     "--cross_validate": (0, ["--cross_validate", "--folds", "0"], "the same"),
     "--seeds": (ANY, ["--seeds", "42"], "and so do several seeds"),
