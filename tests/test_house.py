@@ -26,6 +26,7 @@ WINGS = (
     "evaluation.scores",
     "evaluation.record",
     "evaluation.plots",
+    "evaluation.explain",
     "evaluation.reports",
     "training",
     "training.command_line",

@@ -23,6 +23,7 @@ from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
 from emofusion.evaluation import compare
+from emofusion.evaluation.explain import __main__ as explain
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
@@ -309,6 +310,10 @@ def _compare(stage: Stage, command: Command) -> None:
     compare.main(command.rest)
 
 
+def _explain(stage: Stage, command: Command) -> None:
+    explain.main(command.rest)
+
+
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
@@ -363,6 +368,7 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "python -m emofusion.data.prepare": _prepare,
     "python -m emofusion.data.demo_corpus": _demo_corpus,
     "python -m emofusion.evaluation.compare": _compare,
+    "python -m emofusion.evaluation.explain": _explain,
 }
 """How a command begins, and how it is run in this process."""
 CHECKED: dict[str, Callable[[Command], None]] = {
