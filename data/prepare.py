@@ -21,7 +21,7 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.ravdess_takes import CHANNEL_CHOICES
 from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions
 
-from .protocols import ACTORS, CHOICES, LEAKY, numbers, usable_folds
+from .protocols import ACTORS, CHOICES, EVERYONE, LEAKY, numbers, usable_folds
 
 _FOLDERS = ("contact_sheets", "export_parquet", "export_npz")
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -268,13 +268,18 @@ def _export(args: argparse.Namespace, builder: Ravdess, rows: datasets.Dataset) 
         _say(push_parquet(args.export_parquet, args.push_to_hub, private=not args.public))
 
 
+_ODD = {
+    LEAKY: "; it leaks: every actor is in training and test",
+    EVERYONE: "; every actor trains, and nobody is left to score a model on",
+}
+
+
 def _protocol_table(present: set[int]) -> str:
     """Which folds can be used with the actors that are there."""
     lines = ["protocol       folds that can be used"]
     for name in CHOICES:
         usable, refused = usable_folds(name, present)
-        leak = "; it leaks: every actor is in training and test" if name == LEAKY else ""
-        lines.append(f"{name:13}  {len(usable)} of {len(usable) + len(refused)}{leak}")
+        lines.append(f"{name:13}  {len(usable)} of {len(usable) + len(refused)}{_ODD.get(name, '')}")
         if refused:
             k, reason = next(iter(refused.items()))
             more = f" (and {len(refused) - 1} more folds)" if len(refused) > 1 else ""

@@ -27,6 +27,7 @@ WINGS = (
     "evaluation.record",
     "evaluation.plots",
     "evaluation.timelines",
+    "evaluation.explain",
     "evaluation.reports",
     "training",
     "training.command_line",

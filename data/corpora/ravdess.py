@@ -31,7 +31,7 @@ class RavdessConfig(ClipConfig):
 
     Attributes:
         protocol (`str`): Which actors train, validate and test: `"holdout"`, `"luna5"`, `"msaf6"`, `"emobox6"`,
-            `"chumachenko"`, `"loso"`; or the leaky `"random_clips"`.
+            `"chumachenko"`, `"loso"`, `"everyone"` (no test); or the leaky `"random_clips"`.
         channel (`str`): `"speech"`, `"song"` or `"both"`.
         face_tracks (`str`, *optional*): Folder (or archive) with the official OpenFace tracks, taken instead of
             finding faces where `face_crop` asks for that. Else rows have the action units in them as the column

@@ -22,8 +22,8 @@ def training_figure(history: Sequence[Mapping[str, Any]], title: str, chance: fl
     validated = any("eval_macro_f1" in entry for entry in history)
     figure = blank_figure(9 if validated else 5.5, 3.6, title)
     panels = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
-    _curve(panels[0], history, "loss", "training", BLUE, "o-")
-    _curve(panels[0], history, "eval_loss", "validation", ORANGE, "s--")
+    _curve(panels[0], history, "loss", "training, as it is minimised", BLUE, "o-")
+    _curve(panels[0], history, "eval_loss", "validation, of the answer alone", ORANGE, "s--")
     panels[0].set_ylabel("loss")
     panels[0].set_ylim(0, _top(panels[0]))
     if validated:

@@ -88,6 +88,7 @@ def test_there_is_one_fold_of_holdout_and_chumachenko():
         "emobox6": 6,
         "chumachenko": 1,
         "loso": 24,
+        "everyone": 1,
         "random_clips": 6,
     }
 

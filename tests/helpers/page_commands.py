@@ -24,6 +24,7 @@ from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
 from emofusion.evaluation import compare
+from emofusion.evaluation.explain import __main__ as explain
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
@@ -74,6 +75,7 @@ ANY = -1
 CHANGED: dict[str, tuple[int, list[str], str]] = {
     # flag of train_hf.py: how many words belong to it, what stands there instead, why
     "--output_dir": (1, [], "each command gets a folder of its own"),
+    "--release": (1, ["--release", "model"], "into the folder of the page"),
     "--folds": (ANY, ["--folds", "0"], "several folds go the same way as one"),
     "--cross_validate": (0, ["--cross_validate", "--folds", "0"], "the same"),
     "--seeds": (ANY, ["--seeds", "42"], "and so do several seeds"),
@@ -333,6 +335,10 @@ def _emofusion_data(stage: Stage, command: Command) -> None:
     assert emofusion(["data", *command.rest, *reads]) == 0
 
 
+def _explain(stage: Stage, command: Command) -> None:
+    explain.main(command.rest)
+
+
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
@@ -387,6 +393,7 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "python -m emofusion.data.prepare": _prepare,
     "python -m emofusion.data.demo_corpus": _demo_corpus,
     "python -m emofusion.evaluation.compare": _compare,
+    "python -m emofusion.evaluation.explain": _explain,
     "emofusion train": _emofusion_train,
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,

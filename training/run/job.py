@@ -83,7 +83,8 @@ def run_job(
             push(run)
         return finished
     if run.is_main:
-        (say if within is None else say_once)(run.clips.account.table())
+        one_of_several = within is not None or branches  # the others have the same clips
+        (say_once if one_of_several else say)(run.clips.account.table())
     prepared: PreparedFields = train(run) if run.trains else _fit(run)
     known = run.record([SCRIPT, *(words if command is None else command)])
     if not arguments.tests:
