@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from emofusion.training.errors import ArgumentError, JobError
 
 from .endings import DONE, FailedError, UsageError
-from .help_texts import COMPARE, DATA, DATA_VERBS, EVALUATE, TRAIN
+from .help_texts import COMPARE, DATA, DATA_VERBS, EVALUATE, EXPLAIN, TRAIN
 
 HELP_FLAGS = frozenset({"-h", "--help"})
 
@@ -50,6 +50,17 @@ def compare(words: Sequence[str]) -> int:
 
     with _told_alike(FileNotFoundError, ValueError):
         main(list(words))
+    return DONE
+
+
+def explain(words: Sequence[str]) -> int:
+    """`emofusion explain`: the picture and the numbers of `emofusion.evaluation.explain`."""
+    if HELP_FLAGS & set(words):
+        return _tell(EXPLAIN)
+    from emofusion.evaluation.explain.__main__ import main
+
+    with _told_alike(OSError, ValueError):
+        main(words)
     return DONE
 
 

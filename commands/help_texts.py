@@ -66,6 +66,22 @@ examples:
   emofusion compare --branches runs/demo
 """
 
+EXPLAIN = """\
+usage: emofusion explain CLIP --model DIR_OR_REPO ...
+
+Which frames, which stretch of sound and which mel bands moved the answer of a
+model, and how much each modality did: by hiding them, and by gradients.
+
+  CLIP                   a media file
+  --model X              folder or hub repository of a checkpoint
+  --label NAME           explain this class (default: the most likely one)
+  --output_dir OUT       where explanation.png and explanation.json go
+                         (default: explanation)
+
+example:
+  emofusion explain clip.mp4 --model runs/demo --output_dir runs/why
+"""
+
 DATA = """\
 usage: emofusion data VERB ...
 

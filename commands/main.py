@@ -14,6 +14,7 @@ VERBS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "predict": ("predict", "predict", "name the emotion of clips, or follow it through a recording"),
         "info": ("info", "info", "what a model reads, its classes, scores and licence"),
+        "explain": ("handed_over", "explain", "what moved an answer: frames, stretches, mel bands"),
         "train": ("handed_over", "train", "train and score a model, as train_hf.py does"),
         "evaluate": ("handed_over", "evaluate", "score a model on a corpus, without training"),
         "compare": ("handed_over", "compare", "put the scores of runs side by side"),

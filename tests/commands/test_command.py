@@ -14,6 +14,7 @@ from emofusion.commands.main import VERBS, main
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.evaluation import compare
+from emofusion.evaluation.explain import __main__ as explain
 from emofusion.training.command_line.flags import EXPERIMENT_FLAGS, run_flags
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.run_records import metrics_of
@@ -51,7 +52,12 @@ def test_help_of_data_names_the_flags_that_there_are(verb: str):
 
 
 @pytest.mark.parametrize(
-    "run, text", [(demo_corpus.main, help_texts.DATA_VERBS["demo"]), (compare.main, help_texts.COMPARE)]
+    "run, text",
+    [
+        (demo_corpus.main, help_texts.DATA_VERBS["demo"]),
+        (compare.main, help_texts.COMPARE),
+        (explain.main, help_texts.EXPLAIN),
+    ],
 )
 def test_help_names_the_flags_that_there_are(run, text: str, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
