@@ -212,7 +212,7 @@ def _builder(args: argparse.Namespace) -> Ravdess:
     """The corpus; nothing of it is decoded here."""
     if not args.data_dir.exists():
         raise FileNotFoundError(
-            f"--data_dir {args.data_dir}: no such folder or file; --download fetches the corpus into it"
+            f"--data_dir {args.data_dir}: no such folder or file; `emofusion data download` fetches the corpus into it"
         )
     from emofusion.modeling.faces_emofusion import stored_size
 
