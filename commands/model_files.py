@@ -87,14 +87,15 @@ class ModelFiles:
 
     def _of_hub(self, name: str) -> Path | None:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-        from huggingface_hub.errors import RemoteEntryNotFoundError as NotInRepository
+        from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
         try:
             return Path(hf_hub_download(self.model, name))
-        except NotInRepository:
-            return None
-        except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (EntryNotFoundError, HFValidationError, OSError) as error:
+            # Without a network, a repository whose config was fetched once may lack the other files.
+            offline = isinstance(error, LocalEntryNotFoundError)
+            if isinstance(error, EntryNotFoundError) and not (offline and name == CONFIG_FILE):
+                return None
             reason = str(error).strip().splitlines()[0]
             raise FailedError(
                 f"{self.model}: no such folder, and no repository of the hub that can be read ({reason}); check the "
