@@ -77,7 +77,9 @@ class Answer:
     def _of_tokens(
         self, audio: torch.Tensor, video: torch.Tensor, there: Mapping[str, bool] | None = None
     ) -> torch.Tensor:
-        return self._output(audio, video, self.there if there is None else there).logits.float().softmax(-1)
+        logits = self._output(audio, video, self.there if there is None else there).logits
+        assert logits is not None
+        return logits.float().softmax(-1)
 
     def _output(self, audio: torch.Tensor, video: torch.Tensor, there: Mapping[str, bool]) -> EmoFusionOutput:
         copies = max(len(audio), len(video))

@@ -3,8 +3,6 @@
 Source: Smilkov et al. 2017, SmoothGrad: removing noise by adding noise (arXiv:1706.03825).
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -25,37 +23,27 @@ def smooth_gradients(answer: Answer, seed: int = 0) -> dict[str, np.ndarray]:
     Returns:
         `dict[str, np.ndarray]`: `audio` `[mels, time]` and `video` `[frames, height, width]`, of what the clip has.
     """
-    found, model = {}, answer.model
-    if answer.has("audio"):
-        assert answer.sound is not None
-        found["audio"] = _averaged(answer, answer.sound, lambda x: {"input_features": x}, "video", seed)
-    if answer.has("video"):
-        assert answer.frames is not None
-        size = _averaged(answer, answer.frames, lambda x: {"pixel_values": x}, "audio", seed)
-        found["video"] = size.mean(1)
-    assert not any(parameter.grad is not None for parameter in model.parameters())
+    found: dict[str, np.ndarray] = {}
+    clip = {"audio": ("input_features", answer.sound), "video": ("pixel_values", answer.frames)}
+    there = {modality: (name, value) for modality, (name, value) in clip.items() if answer.has(modality)}
+    for modality, (name, value) in there.items():
+        assert value is not None
+        rest = {other: given[None] for other, given in there.values() if given is not None and other != name}
+        found[modality] = _averaged(answer, value, name, rest, seed)
+    if "video" in found:
+        found["video"] = found["video"].mean(1)
     return found
 
 
-def _averaged(
-    answer: Answer,
-    value: torch.Tensor,
-    name: Callable[[torch.Tensor], dict[str, torch.Tensor]],
-    other: str,
-    seed: int,
-) -> np.ndarray:
-    """Mean size of the gradient over noisy copies of one modality; the other one stays as it is."""
+def _averaged(answer: Answer, value: torch.Tensor, name: str, rest: dict[str, torch.Tensor], seed: int) -> np.ndarray:
+    """Mean size of the gradient over noisy copies of one input; the rest of the clip stays as it is."""
     draw = torch.Generator(device="cpu").manual_seed(seed)
     spread = NOISE * float(value.max() - value.min())
     total = torch.zeros_like(value)
     for _ in range(COPIES):
         noise = torch.randn(value.shape, generator=draw).to(value.device)
         changed = (value + spread * noise)[None].requires_grad_()
-        inputs = name(changed)
-        if answer.has(other):
-            inputs |= (
-                {"input_features": answer.sound[None]} if other == "audio" else {"pixel_values": answer.frames[None]}
-            )
+        inputs = {**rest, name: changed}
         (gradient,) = torch.autograd.grad(_log_odds(answer.model(**inputs).logits[0], answer.index), changed)
         total += gradient[0].abs()
     return (total / COPIES).cpu().numpy()
