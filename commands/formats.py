@@ -74,7 +74,8 @@ def _cells(answer: Answer, window: Answer, top_k: int) -> list[str]:
         "-" if duration is None else f"{duration:.2f}",
         "+".join(MODALITIES.get(name, name) for name in window["modalities"]),
         "-" if gate is None else f"{gate:.2f}",
-        "; ".join(answer["notes"]),
+        # Once for all windows of a timeline.
+        "; ".join(answer["notes"]) if window is answer or window is answer["timeline"][0] else "",
     ]
 
 

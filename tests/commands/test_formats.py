@@ -56,6 +56,7 @@ def test_timeline_has_a_line_for_each_window():
     lines = text("table", [LONG, STILL]).splitlines()
     assert [line.split("  ")[0] for line in lines[1:]] == ["a, b.mp4", "a, b.mp4", "face.png"]
     assert "0.00-3.00" in lines[1] and "1.00-4.00" in lines[2]
+    assert lines[1].endswith('sound: "odd"') and lines[2].endswith("0.25")  # notes stand there once
     rows = list(csv.DictReader(io.StringIO(text("csv", [LONG]))))
     assert [(row["start"], row["end"]) for row in rows] == [("0.000", "3.000"), ("1.000", "4.000")]
     told = json.loads(text("jsonl", [LONG], top_k=1))
