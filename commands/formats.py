@@ -74,9 +74,13 @@ def _cells(answer: Answer, window: Answer, top_k: int) -> list[str]:
         "-" if duration is None else f"{duration:.2f}",
         "+".join(MODALITIES.get(name, name) for name in window["modalities"]),
         "-" if gate is None else f"{gate:.2f}",
-        # Once for all windows of a timeline.
-        "; ".join(answer["notes"]) if window is answer or window is answer["timeline"][0] else "",
+        _notes(answer) if window is answer or window is answer["timeline"][0] else "",  # once for all windows
     ]
+
+
+def _notes(answer: Answer) -> str:
+    """What is odd, without the note on which seconds the answer is about: two columns of the table say that."""
+    return "; ".join(note for note in answer["notes"] if not note.startswith("answer: "))
 
 
 def _windows(answers: Iterable[Answer]) -> Iterator[tuple[Answer, Answer]]:

@@ -18,7 +18,7 @@ CLIP = {
     "gate": 0.25,
     "window": [1.0, 4.0],
     "duration": 19.7,
-    "notes": ["file: cut short", 'sound: "odd"'],
+    "notes": ["answer: about 1.00-4.00 s of 19.70 s", "file: cut short", 'sound: "odd"'],
 }
 STILL = CLIP | {
     "file": "face.png",
@@ -42,7 +42,7 @@ def test_table_has_a_line_for_each_file_and_columns_stand_below_each_other():
     assert lines[1].split("  ")[0] == "a, b.mp4"
     assert "sad 0.70, happy 0.20" in lines[1]
     assert "1.00-4.00" in lines[1] and "19.70" in lines[1] and "sound+picture" in lines[1] and "0.25" in lines[1]
-    assert lines[1].endswith('file: cut short; sound: "odd"')
+    assert lines[1].endswith('0.25  file: cut short; sound: "odd"')  # that it is longer, two columns say
     assert lines[0].index("read") == lines[1].index("sound+picture") == lines[2].index("picture")
     assert lines[2].split()[-2:] == ["picture", "-"]
     assert text("table", []) == ""
@@ -77,7 +77,7 @@ def test_csv_has_columns_for_the_best_and_survives_commas_and_quotes():
     assert (first["label"], first["score"], first["label_2"], first["score_2"]) == ("sad", "0.7000", "happy", "0.2000")
     assert (first["start"], first["end"], first["duration"]) == ("1.000", "4.000", "19.700")
     assert (first["modalities"], first["gate"]) == ("audio video", "0.2500")
-    assert first["notes"] == 'file: cut short; sound: "odd"'
+    assert first["notes"] == 'answer: about 1.00-4.00 s of 19.70 s; file: cut short; sound: "odd"'
     assert (second["start"], second["duration"], second["gate"], second["notes"]) == ("", "", "", "")
     many = next(csv.DictReader(io.StringIO(text("csv", [CLIP], top_k=5))))
     assert (many["label_3"], many["label_4"], many["start"]) == ("angry", "", "1.000")
