@@ -101,7 +101,14 @@ def in_words(about: dict[str, Any]) -> str:
 
 
 def _row(name: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{name:12}", subsequent_indent=" " * 12)
+    return _wrapped(text, f"{name:12}", " " * 12)
+
+
+def _wrapped(text: str, first: str, others: str) -> list[str]:
+    """Lines of 80 columns; names of folders are left whole, so that they can be copied."""
+    wrap = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrap.initial_indent, wrap.subsequent_indent = first, others
+    return wrap.wrap(text)
 
 
 def _read_words(about: dict[str, Any]) -> str:
@@ -150,5 +157,5 @@ def _score_lines(metrics: dict[str, Any] | None) -> list[str]:
     notes = [cross_validation_words(metrics), metrics["corpus_notice"] if metrics["corpus_synthetic"] else ""]
     found = _row("scores", head)
     for line in lines:
-        found += textwrap.wrap(line.strip(), WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 14)
+        found += _wrapped(line.strip(), " " * 12, " " * 14)
     return found + [line for note in notes if note for line in _row("note", note)]
