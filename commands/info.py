@@ -21,6 +21,9 @@ examples:
 """
 _WINDOWS = {"voice": "where most of the sound is", "center": "in the middle", "start": "at the beginning"}
 
+NOT_WRITTEN = {"audio_encoder": "resnet18", "video_encoder": "resnet18", "face_crop": "none", "grey": False}
+"""Fields that the config.json of an early release lacks, as `EmoFusionConfig` takes them then."""
+
 
 def info(words: Sequence[str]) -> int:
     """Print what the files of a model say of it; returns the exit code.
@@ -52,7 +55,7 @@ def about_model(files: ModelFiles) -> dict[str, Any]:
         `parameters`, `bytes`, `trained_modalities`, `training_actors` (and whether these are all:
         `training_actors_complete`) and `metrics`, the content of metrics.json.
     """
-    config, metrics, card = files.config(), files.metrics(), files.card_data()
+    config, metrics, card = NOT_WRITTEN | files.config(), files.metrics(), files.card_data()
     labels = config.get("id2label") or {}
     return {
         "model": files.model,

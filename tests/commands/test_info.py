@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from emofusion.commands.info import NOT_WRITTEN
 from emofusion.commands.main import main
+from emofusion.modeling import EmoFusionConfig
 from helpers.runs.run_records import metrics_of
 from helpers.tiny_checkpoint import FOLDER
 
@@ -45,6 +47,11 @@ def test_info_tells_what_is_read_by_whom_it_was_learned_and_how_good_it_is(model
     ):
         assert said in text, said
     assert [line for line in lines if len(line) > 80 and str(model) not in line] == []
+
+
+def test_what_an_early_config_lacks_is_told_as_the_model_takes_it():
+    config = EmoFusionConfig()
+    assert {name: getattr(config, name) for name in NOT_WRITTEN} == NOT_WRITTEN
 
 
 def test_info_for_programs_has_the_same_as_json(model: Path, capsys: pytest.CaptureFixture):
