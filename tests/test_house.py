@@ -39,7 +39,7 @@ WINGS = (
 ENTRANCES = {"data", "data.prepare", "evaluation.compare"}
 """Modules that gather what lies in the wings of their package, and so may import all of them."""
 MOST_ENTRIES, MOST_LINES, LONGEST_FUNCTION = 13, 400, 60
-FLAT = {"modeling": 20}
+FLAT = {"modeling": 24}
 """Folders that cannot have wings: transformers takes a model's code to the hub from one folder."""
 FILES = sorted(path for folder in PACKAGES for path in (REPOSITORY / folder).rglob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
