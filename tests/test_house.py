@@ -27,6 +27,7 @@ WINGS = (
     "evaluation.record",
     "evaluation.plots",
     "evaluation.explain",
+    "evaluation.timelines",
     "evaluation.reports",
     "training",
     "training.command_line",

@@ -383,6 +383,7 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "python benchmarks/store_building.py": _only_read,
     "python benchmarks/window_coverage.py": _only_read,
     "python benchmarks/long_sound.py": _only_read,
+    "python benchmarks/long_windows.py": _only_read,
     "python benchmarks/augmentation.py": _only_read,
     "python ../shared/tools/make_animated_corpus.py": _only_read,
     "python ../shared/tools/make_paired_corpus.py": _only_read,
