@@ -201,6 +201,8 @@ def borrow_sound(scan: "Scan", path: Source | Sound, sampling_rate: int, own_sou
     try:
         sound, channels, notes = _whole_sound(path, sampling_rate)
         scan.notes += [f"{path}: {note}" for note in dict.fromkeys(notes)]
+        if sound is None and not own_sound:
+            raise MediaError(f"{path}: expected sound, found a file with pictures only. Name another file.")
         if sound is not None:
             scan.sound, scan.channels, borrowed = sound, channels, True
     except MediaError as error:

@@ -15,7 +15,7 @@ from .action_units_emofusion import Face, GivenRows, MeasuredFace
 from .clips_emofusion import ClipArrays
 from .container_emofusion import Source
 from .media_emofusion import borrow_sound, scan_file, shows, sounds, too_loud, window_of
-from .pictures_emofusion import fetch, pictures_in_order
+from .pictures_emofusion import EARLY_S, fetch, pictures_in_order
 from .sound_emofusion import Sound, to_int16
 from .video_processing_emofusion import EmoFusionVideoProcessor, Picture
 from .window_emofusion import frame_times, window_start
@@ -166,25 +166,30 @@ class ArrayRecording:
 
     def clip(self) -> ClipArrays:
         """The window that stands for all of it."""
-        return next(self.clips(np.array([self.chosen])))
+        return self._clip(self.chosen, seen=True)
 
     def clips(self, starts: np.ndarray) -> Iterator[ClipArrays]:
         """The windows that begin at `starts`, as of [`FileRecording`]."""
         for start in starts.tolist():
-            frames = units = None
-            if isinstance(self.picture, (MeasuredFace, GivenRows)):
-                units = self.picture.steps(start - self.ahead, self.look.seconds, self.look.video.num_frames)
-            elif self.picture is not None:
-                frames = self.picture.at(self.look.times(start - self.ahead))
-                if self.look.want_video:
-                    frames = self.look.video.shrink(self.look.video.on_face(self.name, frames, self.notes))
-            audio = None
-            if self.samples is not None:
-                first = round(start * self.look.rate)
-                audio = self.samples[first : first + round(self.look.seconds * self.look.rate)]
-            audio = to_int16(audio) if audio is not None and audio.size else None
-            end, notes = min(start + self.look.seconds, self.duration), tuple(dict.fromkeys(self.notes))
-            yield ClipArrays(self.name, frames, audio, units, start, end, self.duration, notes)
+            times = self.look.times(start - self.ahead)
+            lasts = self.picture.seconds(self.duration) if isinstance(self.picture, Picture) else np.inf
+            yield self._clip(start, seen=bool(((times + EARLY_S >= 0) & (times < lasts)).any()))
+
+    def _clip(self, start: float, seen: bool) -> ClipArrays:
+        """The window that begins at `start`, with frames if any of them is `seen`."""
+        frames = units = audio = None
+        if isinstance(self.picture, (MeasuredFace, GivenRows)):
+            units = self.picture.steps(start - self.ahead, self.look.seconds, self.look.video.num_frames)
+        elif self.picture is not None and seen:
+            frames = self.picture.at(self.look.times(start - self.ahead))
+            if self.look.want_video:
+                frames = self.look.video.shrink(self.look.video.on_face(self.name, frames, self.notes))
+        if self.samples is not None:
+            first = round(start * self.look.rate)
+            audio = self.samples[first : first + round(self.look.seconds * self.look.rate)]
+            audio = to_int16(audio) if audio.size else None
+        end, notes = min(start + self.look.seconds, self.duration), tuple(dict.fromkeys(self.notes))
+        return ClipArrays(self.name, frames, audio, units, start, end, self.duration, notes)
 
 
 Recording = FileRecording | ArrayRecording
