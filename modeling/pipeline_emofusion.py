@@ -3,10 +3,10 @@
 import os
 import shutil
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPException
 from typing import Any
 
 import numpy as np
@@ -260,7 +260,10 @@ def downloaded(address: str) -> Iterator[Download]:
         try:
             with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, open(path, "wb") as file:
                 shutil.copyfileobj(answer, file)
-        except (OSError, ValueError, urllib.error.URLError) as error:
+                announced = int(answer.headers.get("Content-Length") or 0)
+                if file.tell() < announced:  # urllib says nothing
+                    raise OSError(f"the connection ended after {file.tell()} of {announced} bytes")
+        except (OSError, ValueError, HTTPException) as error:
             raise MediaError(
                 f"{address}: expected a file that can be downloaded, found: {error}. Check the address."
             ) from error

@@ -10,13 +10,15 @@ import av
 import datasets
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from transformers import pipeline
 
 from emofusion.modeling import EmoFusionPipeline, EmoFusionProcessor, MediaError
 from emofusion.modeling.pipeline_emofusion import TASK
+from emofusion.modeling.sound_emofusion import from_int16
 from helpers.corpora.ravdess_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
-from helpers.servers.file_server import FileServer
+from helpers.servers.file_server import FileServer, break_after
 from helpers.tiny_models import one_thread, trained_model  # noqa: F401
 
 ENTRIES = ["duration", "gate", "label", "modalities", "notes", "score", "scores", "window"]
@@ -50,6 +52,11 @@ def all_frames(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
+def sound_of_16_bits() -> np.ndarray:
+    """What the file "voice" holds."""
+    return from_int16(np.rint(make_sound(4.6, seed=2) * 32767).astype(np.int16))
+
+
 def assert_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
     assert (one["label"], one["modalities"]) == (other["label"], other["modalities"])
@@ -69,7 +76,8 @@ class Decoded:
 
 def test_answer_says_what_it_is_about(pipe: EmoFusionPipeline, files: dict[str, Path], answer: dict[str, Any]):
     inputs = pipe.processor(files["both"])
-    logits = pipe.model(**inputs)
+    with torch.no_grad():
+        logits = pipe.model(**inputs)
     expected = logits.logits.softmax(-1)[0].tolist()
     assert sorted(answer) == ENTRIES
     names = pipe.model.config.id2label
@@ -107,6 +115,9 @@ def test_address_is_downloaded_and_named_where_it_fails(pipe: EmoFusionPipeline,
         for name, found in (("/nothing.mp4", "404"), ("/junk", "found: ")):
             with pytest.raises(MediaError, match=f"^{server.url}{name}: expected a .*{found}"):
                 pipe(server.url + name)
+        server.script = [break_after(1000)]
+        with pytest.raises(MediaError, match=r"/clip\.mp4: expected a file .*ended after 1000 of \d+ bytes"):
+            pipe(f"{server.url}/clip.mp4")
 
 
 def test_arrays_get_the_answer_of_their_file(pipe: EmoFusionPipeline, files: dict[str, Path], answer):
@@ -132,7 +143,7 @@ def write_silent(files: dict[str, Path], frames: np.ndarray) -> dict[str, Any]:
 
 def test_separate_sound_is_heard_in_place_of_that_of_the_picture(pipe: EmoFusionPipeline, files: dict[str, Path]):
     as_file = pipe({"video": files["both"], "audio": files["voice"]})
-    as_array = pipe({"video": str(files["both"]), "audio": make_sound(4.6, seed=2)}, sampling_rate=RATE)
+    as_array = pipe({"video": str(files["both"]), "audio": sound_of_16_bits()}, sampling_rate=RATE)
     assert as_file["modalities"] == ["audio", "video"]
     assert_alike(as_array, as_file)
     assert as_file["scores"] != pytest.approx(pipe(files["both"])["scores"], abs=1e-4)
@@ -183,7 +194,8 @@ def test_timeline_is_that_of_its_windows_one_by_one(
     assert [(entry["start"], entry["end"]) for entry in timeline] == [(w.start[0], w.end[0]) for w in windows]
     for entry, window in zip(timeline, windows, strict=True):
         assert sorted(entry) == ["end", "gate", "label", "modalities", "score", "scores", "start"]
-        output = pipe.model(**window.inputs)
+        with torch.no_grad():
+            output = pipe.model(**window.inputs)
         expected = dict(zip(pipe.model.config.id2label.values(), output.logits.softmax(-1)[0].tolist(), strict=True))
         assert entry["scores"] == pytest.approx(expected, abs=1e-5)
         assert entry["gate"] == pytest.approx(output.gate.item(), abs=1e-5)
