@@ -86,8 +86,7 @@ def read_clip(
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
         window (`str`): Which seconds, one of `WINDOWS`; see `window_start`. Does not depend on what is wanted.
-        start (`float`, *optional*): Seconds at which the window begins, in place of `window`. Then it has frames only
-            if one of them is shown while the picture lasts, and sound only if it lies within that.
+        start (`float`, *optional*): Seconds at which the window begins, whatever `window` says; it has what is there.
         margin (`float`): Seconds of sound that are returned beside those of the window, before and after it.
         want_video (`bool`): Whether to return frames.
         want_audio (`bool`): Whether to return sound.
@@ -108,8 +107,7 @@ def read_clip(
         seen = want_video and (start is None or shows(scan, wanted))
         if scan.pictures is None or (scan.pictures.decodes and not seen):
             break
-        wanted = wanted if seen else scan.pictures.times[:1]
-        frames = fetch(path, scan.pictures, wanted, notes)
+        frames = fetch(path, scan.pictures, wanted if seen else scan.pictures.times[:1], notes)
         if frames is not None:
             break
         broken.add(scan.pictures.index)
@@ -121,10 +119,15 @@ def read_clip(
         notes += too_loud(audio)
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:
-        asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
-        what = "; ".join(found) or f"only {'sound' if want_video else 'picture'}"
-        raise MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
+        raise _nothing_wanted(path, want_video, want_audio, found)
     return Clip(frames, audio, before, after, begin, scan.length, scan.channels, paired, found)
+
+
+def _nothing_wanted(path: Source, want_video: bool, want_audio: bool, notes: Collection[str]) -> MediaError:
+    """What to raise where a file has nothing of what is asked for."""
+    asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
+    what = "; ".join(notes) or f"only {'sound' if want_video else 'picture'}"
+    return MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
 
 
 def shows(scan: "Scan", times: np.ndarray) -> bool:

@@ -28,6 +28,7 @@ WINGS = (
     "evaluation.plots",
     "evaluation.timelines",
     "evaluation.explain",
+    "evaluation.timelines",
     "evaluation.reports",
     "training",
     "training.command_line",

@@ -48,7 +48,7 @@ def save_timeline(timeline: Timeline, path: str | Path) -> None:
 
 def as_table(timeline: Timeline) -> pd.DataFrame:
     """One row a window: `start`, `end`, `label`, `score`, `gate`, `modalities` and `p_CLASS` for each class named."""
-    classes = list(dict.fromkeys(name for window in timeline for name in window["scores"]))
+    classes = sorted({name for window in timeline for name in window["scores"]})
     rows = [
         {
             **{name: window[name] for name in ("start", "end", "label", "score", "gate")},

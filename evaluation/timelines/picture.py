@@ -115,7 +115,7 @@ def timeline_figure(
         _draw_pictures(axes["pictures"], pictures, seconds, axes_ratio=9.3 / rows["pictures"])
     if sound is not None:
         places = np.linspace(0, seconds, len(sound))
-        axes["sound"].fill_between(places, sound[:, 0], sound[:, 1], color=GREY, lw=0)
+        axes["sound"].fill_between(places, sound[:, 0], sound[:, 1], color=GREY, lw=0.5)
         axes["sound"].set_ylabel("sound")
         axes["sound"].set_yticks([])
     middles = [(window["start"] + window["end"]) / 2 for window in timeline]
@@ -134,9 +134,12 @@ def timeline_figure(
 def _draw_pictures(
     axes: Axes, pictures: Sequence[tuple[float, np.ndarray]], seconds: float, axes_ratio: float
 ) -> None:
-    """Thumbnails beside each other, each around its second, as wide as their number allows."""
+    """Thumbnails beside each other, each around its second; the middle of those for which there is no room."""
     room = seconds / len(pictures)
     for time, picture in pictures:
+        most = max(1, round(picture.shape[0] * axes_ratio / len(pictures)))  # columns
+        left = max(0, (picture.shape[1] - most) // 2)
+        picture = picture[:, left : left + most]
         width = min(room, picture.shape[1] / picture.shape[0] * seconds / axes_ratio)
         axes.imshow(picture, extent=(time - width / 2, time + width / 2, 0, 1), aspect="auto")
     axes.set_ylim(0, 1)

@@ -10,13 +10,13 @@ import av
 import datasets
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 from transformers import pipeline
 
 from emofusion.modeling import EmoFusionPipeline, EmoFusionProcessor, MediaError
 from emofusion.modeling.pipeline_emofusion import TASK
-from emofusion.modeling.sound_emofusion import from_int16
 from helpers.corpora.ravdess_files import FPS, RATE, make_frames, make_sound, write_media, write_sound
 from helpers.servers.file_server import FileServer, break_after
 from helpers.tiny_models import one_thread, trained_model  # noqa: F401
@@ -50,11 +50,6 @@ def answer(pipe: EmoFusionPipeline, files: dict[str, Path]) -> dict[str, Any]:
 def all_frames(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-
-
-def sound_of_16_bits() -> np.ndarray:
-    """What the file "voice" holds."""
-    return from_int16(np.rint(make_sound(4.6, seed=2) * 32767).astype(np.int16))
 
 
 def assert_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -124,14 +119,16 @@ def test_arrays_get_the_answer_of_their_file(pipe: EmoFusionPipeline, files: dic
     frames = {"video": all_frames(files["both"]), "audio": files["both"], "label": 3}
     assert_alike(pipe(frames, video_fps=FPS), answer)
     assert_alike(pipe(all_frames(files["silent"]), video_fps=FPS), pipe(files["silent"]))
-    sound, heard = sound_of_16_bits(), pipe(files["voice"])
+    sound, heard = soundfile.read(files["voice"], dtype="float32")[0], pipe(files["voice"])
     for clip in (sound, (sound, RATE), {"array": sound, "sampling_rate": RATE}, {"audio": sound}):
         assert_alike(pipe(clip, sampling_rate=RATE), heard)
 
 
 def test_separate_sound_is_heard_in_place_of_that_of_the_picture(pipe: EmoFusionPipeline, files: dict[str, Path]):
     as_file = pipe({"video": files["both"], "audio": files["voice"]})
-    as_array = pipe({"video": str(files["both"]), "audio": sound_of_16_bits()}, sampling_rate=RATE)
+    as_array = pipe(
+        {"video": str(files["both"]), "audio": soundfile.read(files["voice"], dtype="float32")}, sampling_rate=RATE
+    )
     assert as_file["modalities"] == ["audio", "video"]
     assert_alike(as_array, as_file)
     assert as_file["scores"] != pytest.approx(pipe(files["both"])["scores"], abs=1e-4)
