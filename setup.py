@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the text of the model card, written at the top, goes into the wheel as well."""
+"""What pyproject.toml cannot say: of the files at the top, the model card and `__main__.py` go into the wheel."""
 
 from pathlib import Path
 
@@ -16,6 +16,11 @@ class BuildWithCard(build_py):
         super().run()
         if not self.editable_mode:
             self.copy_file(CARD, self._place())
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        """Of the folder at the top, which is the package `emofusion` itself, no scripts."""
+        found = super().find_package_modules(package, package_dir)
+        return [module for module in found if package != "emofusion" or module[1] == "__main__"]
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
         """With the card, so that it is known to belong to the package."""

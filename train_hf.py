@@ -17,8 +17,8 @@ Every fold of a protocol, variants side by side, or a search for the best settin
 import sys
 from collections.abc import Sequence
 
-from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.errors import ArgumentError, JobError
+from emofusion.training.train import run
 
 
 def main(argv: Sequence[str]) -> None:
@@ -27,27 +27,6 @@ def main(argv: Sequence[str]) -> None:
         run(argv)
     except (ArgumentError, JobError) as error:
         sys.exit(f"error: {error}")
-
-
-def run(argv: Sequence[str]) -> None:
-    """One run, or several by one command; what a command does not need is not imported, so that --help is quick."""
-    experiment, words = split_experiment(argv)
-    if experiment.ablation:
-        from emofusion.training.experiments.ablation import ablate
-
-        ablate(experiment, words)
-    elif experiment.search:
-        from emofusion.training.search.search import search
-
-        search(experiment, words)
-    elif experiment.cross_validate:
-        from emofusion.training.experiments.cross_validation import cross_validate
-
-        cross_validate(experiment, words)
-    else:
-        from emofusion.training.run.stages import run_stages
-
-        run_stages(words)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ python -m emofusion.data.prepare --data_dir RAVDESS --export_parquet exported --
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 
 import datasets
 
@@ -23,17 +24,45 @@ from emofusion.data.store.settings import IMAGE_SIZE, DecodeOptions
 from .protocols import ACTORS, CHOICES, EVERYONE, LEAKY, numbers, usable_folds
 
 _FOLDERS = ("contact_sheets", "export_parquet", "export_npz")
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "prepare": "Get RAVDESS ready, see what is there, and export it.",
+        "download": "Fetch parts of the official record of RAVDESS, and go on where that was stopped.",
+        "inspect": "Tell what is there of RAVDESS, what is missing or odd, and which protocols it is enough for.",
+        "export": "Write RAVDESS, decoded, as a folder that others read.",
+    }
+)
+"""What `emofusion data` can be asked for; the first does all that the others do."""
+_NOTHING = {
+    "download": None,
+    "actors": None,
+    "strict": False,
+    "account": None,
+    "contact_sheets": None,
+    "export_parquet": None,
+    "export_npz": None,
+    "push_to_hub": None,
+    "public": False,
+}
+"""Flags that not every verb has, as they are where they are not given."""
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str], verb: str = "prepare") -> None:
     """Download, decode, tell what is there, export: each as far as it is asked for.
+
+    Args:
+        argv (`Sequence[str]`): The words of the command line.
+        verb (`str`): Which of `VERBS`; each but the first knows only its own flags.
 
     Raises:
         ValueError, OSError, ImportError: What keeps it from being done, in one line; flags have their name there.
     """
-    args = _read_words(argv)
+    args = _read_words(argv, verb)
     try:
-        _prepare(args)
+        if verb == "download":
+            _download(args)
+        else:
+            _prepare(args)
     except ValueError as error:
         option = re.match(r"\w+", str(error))  # of the builder, which knows nothing of flags
         if option is None or option[0] not in vars(args):
@@ -53,19 +82,21 @@ def _prepare(args: argparse.Namespace) -> None:
         builder.account.refuse_gaps(args.data_dir)
 
 
-def _read_words(argv: Sequence[str]) -> argparse.Namespace:
+def _read_words(argv: Sequence[str], verb: str) -> argparse.Namespace:
     """The flags; one that does nothing without another one is a mistake.
 
     Raises:
         ValueError: Such a flag, or one with an impossible value.
     """
-    args = _parser().parse_args(argv)
+    args = _parser(verb).parse_args(argv)
     for name, value in vars(args).items():
         if isinstance(value, Path):
             setattr(args, name, value.expanduser())
     unknown = [part for part in args.download or () if part not in PARTS]
     if unknown:
         raise ValueError(f"--download: unknown {unknown[0]!r}; the choices are {', '.join(PARTS)}")
+    if verb == "download":
+        return args
     if args.image_size < 1:
         raise ValueError(f"--image_size {args.image_size}: expected pixels, 1 or more")
     if args.account is not None and args.account.is_dir():
@@ -82,6 +113,8 @@ def _read_words(argv: Sequence[str]) -> argparse.Namespace:
         )
     if args.yunet_path and args.face_crop != "yunet":
         raise ValueError("--yunet_path: it does nothing without --face_crop yunet")
+    if verb == "export" and not (args.export_parquet or args.export_npz):
+        raise ValueError("--export_parquet or --export_npz is missing: name the folder that is to be written")
     if args.push_to_hub and not args.export_parquet:
         raise ValueError("--push_to_hub: name the folder that is pushed with --export_parquet")
     if args.public and not args.push_to_hub:
@@ -110,26 +143,47 @@ def actor_numbers(words: Sequence[str]) -> list[int]:
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(verb: str) -> argparse.ArgumentParser:
+    everything = verb == "prepare"
     parser = argparse.ArgumentParser(
-        prog="python -m emofusion.data.prepare",
-        description="Get RAVDESS ready, see what is there, and export it.",
+        prog="python -m emofusion.data.prepare" if everything else f"emofusion data {verb}",
+        description=VERBS[verb],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(**_NOTHING)
     add = parser.add_argument
+    if verb == "download":
+        add("download", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: audio_speech video_speech)")
     add("--data_dir", type=Path, required=True, help="folder with RAVDESS files at any depth, or zip archives of them")
+    if everything:
+        add(
+            "--download",
+            nargs="*",
+            metavar="PART",
+            help=f"fetch parts of the official record into --data_dir first: {', '.join(PARTS)} (without a name: "
+            "audio_speech video_speech)",
+        )
+    if everything or verb == "download":
+        add("--actors", nargs="+", metavar="N", help="whose videos are fetched, such as 1-4 7; sound comes whole")
+    if verb != "download":
+        _add_decoding(add)
+    if everything or verb == "inspect":
+        add("--strict", action="store_true", help="end with an error if anything is missing or unreadable")
+        add("--account", type=Path, metavar="FILE", help="write the account of what was read, all of it, as JSON")
+        add("--contact_sheets", type=Path, metavar="DIR", help="write one picture per actor with all of their clips")
+    if everything or verb == "export":
+        add("--export_parquet", type=Path, metavar="DIR", help="write a folder that plain load_dataset reads")
+        add("--export_npz", type=Path, metavar="DIR", help="write one npz file per clip")
+        add("--push_to_hub", metavar="NAME", help="push the --export_parquet folder to this dataset repository")
+        add("--public", action="store_true", help="make the pushed repository public; RAVDESS is CC BY-NC-SA 4.0")
+    return parser
+
+
+def _add_decoding(add: Callable[..., object]) -> None:
+    """Flags of how clips are read."""
     add("--cache_dir", type=Path, help="where decoded clips are kept; by default the cache of datasets")
-    add(
-        "--download",
-        nargs="*",
-        metavar="PART",
-        help=f"fetch parts of the official record into --data_dir first: {', '.join(PARTS)} (without a name: "
-        "audio_speech video_speech)",
-    )
-    add("--actors", nargs="+", metavar="N", help="actors whose videos are fetched, such as 1-4 7; sound comes whole")
     add("--channel", choices=CHANNEL_CHOICES, default="speech", help="speech, song or both")
-    add("--strict", action="store_true", help="end with an error if anything is missing or unreadable")
     add("--image_size", type=int, default=IMAGE_SIZE, help="side of a frame in pixels")
     for option in fields(DecodeOptions):
         if "help" in option.metadata:
@@ -140,13 +194,6 @@ def _parser() -> argparse.ArgumentParser:
         "a CSV of their means, for action units",
     )
     add("--yunet_path", help="ONNX file of the YuNet detector, for --face_crop yunet")
-    add("--account", type=Path, metavar="FILE", help="write the account of what was read, all of it, as JSON")
-    add("--contact_sheets", type=Path, metavar="DIR", help="write one picture per actor with all of their clips")
-    add("--export_parquet", type=Path, metavar="DIR", help="write a folder that plain load_dataset reads")
-    add("--export_npz", type=Path, metavar="DIR", help="write one npz file per clip")
-    add("--push_to_hub", metavar="NAME", help="push the --export_parquet folder to this dataset repository")
-    add("--public", action="store_true", help="make the pushed repository public; RAVDESS is CC BY-NC-SA 4.0")
-    return parser
 
 
 def _download(args: argparse.Namespace) -> None:
@@ -165,7 +212,7 @@ def _builder(args: argparse.Namespace) -> Ravdess:
     """The corpus; nothing of it is decoded here."""
     if not args.data_dir.exists():
         raise FileNotFoundError(
-            f"--data_dir {args.data_dir}: no such folder or file; --download fetches the corpus into it"
+            f"--data_dir {args.data_dir}: no such folder or file; `emofusion data download` fetches the corpus into it"
         )
     from emofusion.modeling.faces_emofusion import stored_size
 

@@ -59,8 +59,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def packages() -> list[str]:
-    """Our packages, as pyproject.toml lists them."""
-    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    """Our packages, as pyproject.toml lists them, without the one that holds them all."""
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    return [name for name in listed if "." in name]
 
 
 def _reference_page(package: str) -> str:

@@ -10,11 +10,13 @@ from transformers import (
     AutoProcessor,
     AutoVideoProcessor,
 )
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .configuration_emofusion import EMOTIONS, EmoFusionConfig
 from .feature_extraction_emofusion import EmoFusionFeatureExtractor
 from .media_emofusion import MediaError, read_clip
 from .modeling_emofusion import EmoFusionModel, EmoFusionOutput
+from .pipeline_emofusion import TASK, EmoFusionPipeline
 from .processing_emofusion import EmoFusionProcessor
 from .video_processing_emofusion import EmoFusionImageProcessor, EmoFusionVideoProcessor
 
@@ -27,6 +29,8 @@ AutoVideoProcessor.register(EmoFusionConfig, EmoFusionVideoProcessor, exist_ok=T
 AutoImageProcessor.register(
     EmoFusionConfig, image_processor_classes={"torchvision": EmoFusionImageProcessor}, exist_ok=True
 )
+if TASK not in PIPELINE_REGISTRY.supported_tasks:
+    PIPELINE_REGISTRY.register_pipeline(TASK, pipeline_class=EmoFusionPipeline, pt_model=AutoModel, type="multimodal")
 
 __all__ = [
     "EMOTIONS",
@@ -35,6 +39,7 @@ __all__ = [
     "EmoFusionImageProcessor",
     "EmoFusionModel",
     "EmoFusionOutput",
+    "EmoFusionPipeline",
     "EmoFusionProcessor",
     "EmoFusionVideoProcessor",
     "MediaError",

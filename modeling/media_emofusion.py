@@ -64,11 +64,13 @@ class Clip:
 def read_clip(
     path: Source,
     *,
-    sound_path: Source | None = None,
+    sound_path: Source | Sound | None = None,
+    own_sound: bool = True,
     num_frames: int = 8,
     duration: float = 3.0,
     sampling_rate: int = 16000,
     window: str = "voice",
+    start: float | None = None,
     margin: float = 0.0,
     want_video: bool = True,
     want_audio: bool = True,
@@ -78,11 +80,13 @@ def read_clip(
     Args:
         path (`str`, `os.PathLike` or `MediaBytes`): A local file in any format that FFmpeg reads, or one in memory.
         sound_path (`str`, `os.PathLike` or `MediaBytes`, *optional*): File of the same take with the sound that
-            `path` lacks; one that is silent throughout counts as lacking.
+            `path` lacks; one that is silent throughout counts as lacking. Or that sound itself, at `sampling_rate`.
+        own_sound (`bool`): False where that of `sound_path` is heard in any case.
         num_frames (`int`): Frame k is the one shown at `start + k * duration / num_frames`; first and last one repeat.
         duration (`float`): Seconds the window lasts.
         sampling_rate (`int`): Samples per second to which the sound is brought.
         window (`str`): Which seconds, one of `WINDOWS`; see `window_start`. Does not depend on what is wanted.
+        start (`float`, *optional*): Seconds at which the window begins, whatever `window` says; it has what is there.
         margin (`float`): Seconds of sound that are returned beside those of the window, before and after it.
         want_video (`bool`): Whether to return frames.
         want_audio (`bool`): Whether to return sound.
@@ -96,30 +100,51 @@ def read_clip(
     notes: list[str] = []
     broken: set[int] = set()  # tracks of pictures of which none decodes: they must not place the window either
     while True:
-        scan = _scan(path, sampling_rate, notes, broken)
-        paired = sound_path is not None and _borrow_sound(scan, sound_path, sampling_rate)
-        start = _window_start(scan, duration, window)
-        frames = None
-        if scan.pictures is None or (scan.pictures.decodes and not want_video):
+        scan = scan_file(path, sampling_rate, notes, broken)
+        paired = sound_path is not None and borrow_sound(scan, sound_path, sampling_rate, own_sound)
+        begin = window_of(scan, duration, window) if start is None else start
+        wanted, frames = frame_times(begin, duration, num_frames), None
+        seen = want_video and (start is None or shows(scan, wanted))
+        if scan.pictures is None or (scan.pictures.decodes and not seen):
             break
-        wanted = frame_times(start, duration, num_frames) if want_video else scan.pictures.times[:1]
-        frames = fetch(path, scan.pictures, wanted, notes)
+        frames = fetch(path, scan.pictures, wanted if seen else scan.pictures.times[:1], notes)
         if frames is not None:
             break
         broken.add(scan.pictures.index)
-    frames = frames if want_video else None
+    frames = frames if seen else None
     before, audio, after = None, None, None
-    if want_audio and scan.sound is not None:
-        seconds = (start, duration, margin)
+    if want_audio and scan.sound is not None and (start is None or sounds(scan, begin, duration)):
+        seconds = (begin, duration, margin)
         before, audio, after = _with_margins(scan.sound, *(round(value * sampling_rate) for value in seconds))
-        if audio is not None and np.abs(audio).max() > LOUD:
-            notes.append(f"sound: {np.abs(audio).max():.1f} times as loud as fits, it is turned down")
+        notes += too_loud(audio)
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:
-        asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
-        what = "; ".join(found) or f"only {'sound' if want_video else 'picture'}"
-        raise MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
-    return Clip(frames, audio, before, after, start, scan.length, scan.channels, paired, found)
+        raise _nothing_wanted(path, want_video, want_audio, found)
+    return Clip(frames, audio, before, after, begin, scan.length, scan.channels, paired, found)
+
+
+def _nothing_wanted(path: Source, want_video: bool, want_audio: bool, notes: Collection[str]) -> MediaError:
+    """What to raise where a file has nothing of what is asked for."""
+    asked = " or ".join(["picture"] * want_video + ["sound"] * want_audio)
+    what = "; ".join(notes) or f"only {'sound' if want_video else 'picture'}"
+    return MediaError(f"{path}: expected {asked}, found {what}. Name another file, or record it again.")
+
+
+def shows(scan: "Scan", times: np.ndarray) -> bool:
+    """Whether any of some times `[n]` lies in the seconds of the picture."""
+    pictures = scan.pictures
+    return pictures is not None and bool(((times + EARLY_S >= pictures.times[0]) & (times < pictures.end)).any())
+
+
+def sounds(scan: "Scan", start: float, duration: float) -> bool:
+    """Whether a window reaches into the seconds of the sound."""
+    return scan.sound is not None and scan.sound.begin < start + duration and start < scan.sound.seconds
+
+
+def too_loud(audio: np.ndarray | None) -> list[str]:
+    """A note on sound that no file of 16 bits holds as it is."""
+    peak = 0.0 if audio is None else np.abs(audio).max()
+    return [f"sound: {peak:.1f} times as loud as fits, it is turned down"] if peak > LOUD else []
 
 
 def _with_margins(sound: Sound, first: int, count: int, margin: int) -> tuple[np.ndarray | None, ...]:
@@ -130,7 +155,7 @@ def _with_margins(sound: Sound, first: int, count: int, margin: int) -> tuple[np
     return (before, audio, after) if audio.size else (None, None, None)
 
 
-def _window_start(scan: "_Scan", duration: float, window: str) -> float:
+def window_of(scan: "Scan", duration: float, window: str) -> float:
     """Where the window begins; one that follows the voice stays where there is picture, too."""
     if scan.sound is None or window != "voice":
         return place_window(None, scan.length, duration, window)
@@ -138,7 +163,7 @@ def _window_start(scan: "_Scan", duration: float, window: str) -> float:
     return begin + place_window(scan.sound.energy(begin, end), end - begin, duration, window)
 
 
-def _with_both(scan: "_Scan", duration: float) -> tuple[float, float]:
+def _with_both(scan: "Scan", duration: float) -> tuple[float, float]:
     """From where to where a window may lie: all of the file, but for where picture or sound is away for longer."""
     if scan.pictures is None or scan.sound is None:
         return 0.0, scan.length
@@ -165,17 +190,27 @@ def read_sound(path: Source, sampling_rate: int = 16000) -> tuple[np.ndarray | N
     return None if sound is None else sound.part(0, sound.size), tuple(dict.fromkeys(notes))
 
 
-def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
-    """Give a scan whose sound is missing or silent throughout that of another file; returns whether there is any."""
-    if scan.sound is not None and not scan.sound.silent:
+def borrow_sound(scan: "Scan", path: Source | Sound, sampling_rate: int, own_sound: bool = True) -> bool:
+    """Give a scan another sound, where its `own_sound` does not count, is missing or silent; returns whether it did.
+
+    That is the sound of another file, in which case what is odd about it joins the notes, or one that is decoded.
+    """
+    if own_sound and scan.sound is not None and not scan.sound.silent:
         return False
+    if isinstance(path, Sound):
+        scan.sound, scan.channels, scan.length = path, 1, max(scan.length, path.seconds)
+        return True
     borrowed = False
     try:
         sound, channels, notes = _whole_sound(path, sampling_rate)
         scan.notes += [f"{path}: {note}" for note in dict.fromkeys(notes)]
+        if sound is None and not own_sound:
+            raise MediaError(f"{path}: expected sound, found a file with pictures only. Name another file.")
         if sound is not None:
             scan.sound, scan.channels, borrowed = sound, channels, True
     except MediaError as error:
+        if not own_sound:  # nobody asked for the picture alone
+            raise
         scan.notes.append(str(error))
     scan.length = max(scan.length, scan.sound.seconds if scan.sound is not None else 0.0)
     return borrowed
@@ -184,7 +219,7 @@ def _borrow_sound(scan: "_Scan", path: Source, sampling_rate: int) -> bool:
 def _whole_sound(path: Source, sampling_rate: int) -> tuple[Sound | None, int, list[str]]:
     """The whole sound, None without; the channels that it had; and what was odd about its file."""
     notes: list[str] = []
-    scan = _scan(path, sampling_rate, notes)
+    scan = scan_file(path, sampling_rate, notes)
     if scan.sound is None and any(note.startswith("sound:") for note in notes):
         found = "; ".join(dict.fromkeys(notes))
         raise MediaError(f"{path}: expected sound, found {found}. Name another file, or record it again.")
@@ -192,7 +227,7 @@ def _whole_sound(path: Source, sampling_rate: int) -> tuple[Sound | None, int, l
 
 
 @dataclass
-class _Scan:
+class Scan:
     """What one pass over a file tells."""
 
     pictures: Pictures | None
@@ -214,7 +249,7 @@ class _Pass:
     announced_sound: float  # of the sound
 
 
-def _scan(path: Source, sampling_rate: int, notes: list[str], broken: Collection[int] = ()) -> _Scan:
+def scan_file(path: Source, sampling_rate: int, notes: list[str], broken: Collection[int] = ()) -> Scan:
     """Pass over the file; again with its next track where one of sound gives nothing."""
     without = set(broken)
     while True:
@@ -232,7 +267,7 @@ def _scan(path: Source, sampling_rate: int, notes: list[str], broken: Collection
     if read.announced > length + SHORT_S:
         notes.append(f"file: cut short, it announces {read.announced:.2f} s and holds {length:.2f} s")
     channels = read.sound.channels if read.sound is not None and sound is not None else 0
-    return _Scan(read.pictures, sound, channels, length, notes)
+    return Scan(read.pictures, sound, channels, length, notes)
 
 
 def _pass_over(path: Source, notes: list[str], without: Collection[int]) -> _Pass:

@@ -5,7 +5,9 @@ silently deliver others (edit lists, open groups of pictures, no time stamps, pi
 """
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -169,28 +171,43 @@ def _by_decord(path: Source, pictures: Pictures, wanted: np.ndarray) -> np.ndarr
 
 
 def _by_pyav(path: Source, pictures: Pictures, wanted: np.ndarray, notes: list[str]) -> np.ndarray | None:
-    """Decode up to the last wanted picture, leaping over what is damaged, and keep the wanted ones."""
-    chosen: list[np.ndarray] = []
-    shown: Any = None
-    failed: list[Any] = []
+    """The wanted pictures, by decoding all up to the last of them."""
+    chosen = list(pictures_in_order(path, pictures, wanted, notes))
+    return np.stack(chosen) if chosen else None
+
+
+def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, notes: list[str]) -> Iterator[np.ndarray]:
+    """Decode a track once from its beginning, leaping over what is damaged, and hand out the wanted pictures.
+
+    Args:
+        path (`Source`): The file.
+        pictures (`Pictures`): Of the track.
+        wanted (`np.ndarray`): float64 `[n]`, ascending seconds.
+        notes (`list[str]`): Takes, when the last picture is out, what did not decode.
+
+    Yields:
+        `np.ndarray`: uint8 `[height, width, 3]` for each of `wanted`, the same array where the same picture is shown;
+        nothing at all if none decodes.
+    """
+    given, shown, failed = 0, None, []  # type: int, Any, list[Any]
     with open_container(path) as container:
         packets = packets_of(container, [container.streams[pictures.index]], notes)
         for count, frame in enumerate(frame for packet in packets for frame in decode_packet(packet, failed)):
             counted = pictures.times[: count + len(failed) + 1][-1]
             time = (frame.time or 0.0) - pictures.zero if pictures.timed else counted
             due = int(np.searchsorted(wanted, time - EARLY_S))  # so many wanted times lie before this picture
-            if due > len(chosen):
-                chosen += [_as_shown(shown or frame, pictures)] * (due - len(chosen))
-            if due == wanted.size:
+            if due > given:
+                yield from repeat(_as_shown(shown or frame, pictures), due - given)
+                given = due
+            if given == wanted.size:
                 break
             shown = frame
-        if shown is not None:
-            chosen += [_as_shown(shown, pictures)] * (wanted.size - len(chosen))
-    if failed and not chosen:
-        notes.append(f"picture: {len(failed)} of {pictures.times.size} frames do not decode")
-    elif failed:
-        notes.append(f"picture: {len(failed)} of {pictures.times.size} frames do not decode, those before are shown")
-    return np.stack(chosen) if chosen else None
+        if shown is not None and given < wanted.size:
+            yield from repeat(_as_shown(shown, pictures), wanted.size - given)
+    nothing = given == 0 and shown is None
+    if failed:
+        what = f"picture: {len(failed)} of {pictures.times.size} frames do not decode"
+        notes.append(what if nothing else f"{what}, those before are shown")
 
 
 def _as_shown(frame: Any, pictures: Pictures) -> np.ndarray:

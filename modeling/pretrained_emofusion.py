@@ -94,6 +94,9 @@ class EmoFusionPreTrainedModel(PreTrainedModel):
         **kwargs: Any,
     ) -> None:
         """Save as transformers does; the config says what the weights have seen if they are still those that have."""
+        from .pipeline_emofusion import own_pipelines  # named in this file, so that it travels with the model
+
+        self.config.custom_pipelines = own_pipelines()
         weights = self.state_dict() if state_dict is None else state_dict
         write_into(self.config, self._sealed.of(weights) if self._sealed is not None else None)
         super().save_pretrained(save_directory, is_main_process, state_dict, *args, **kwargs)

@@ -1,68 +1,25 @@
 """Clips to model inputs: files or arrays, with or without sound, with or without a picture, mixed in one batch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import BatchFeature, ProcessorMixin
 
-from .action_units_emofusion import OPENFACE, Face, GivenRows, MeasuredFace, as_faces, pack_rows, scatter
+from .action_units_emofusion import pack_rows, scatter
 from .backbones_emofusion import settings_for
+from .clips_emofusion import ClipArrays, NoTokenizer, Told, Windows
 from .configuration_emofusion import EmoFusionConfig
-from .container_emofusion import as_source
 from .faces_emofusion import check_face_crop, stored_size
-from .feature_extraction_emofusion import EmoFusionFeatureExtractor, Heard, as_sound, as_sounds, is_clip, is_file
-from .media_emofusion import MediaPath, Source, read_sound
-from .sound_emofusion import SYNC_S, from_int16, to_int16
-from .video_processing_emofusion import EmoFusionVideoProcessor, Picture, as_picture, as_videos, check_video_fps
-from .window_emofusion import frame_times, window_start
+from .feature_extraction_emofusion import EmoFusionFeatureExtractor, is_clip
+from .media_emofusion import MediaPath
+from .reading_emofusion import ClipReader
+from .sound_emofusion import from_int16
+from .video_processing_emofusion import EmoFusionVideoProcessor, check_video_fps
 
 
-@dataclass
-class ClipArrays:
-    """The seconds of one clip that the model looks at.
-
-    Attributes:
-        name (`str`): What errors call the clip.
-        frames (`np.ndarray`, *optional*): uint8 `[num_frames, height, width, 3]`.
-        audio (`np.ndarray`, *optional*): int16 `[samples]`, mono, at the model's rate; or, of all clips of a batch,
-            float32 of exactly as many samples as the model hears, of any loudness.
-        action_units (`np.ndarray`, *optional*): float32 `[steps, 35]`, NaN in steps in which none were measured.
-    """
-
-    name: str
-    frames: np.ndarray | None
-    audio: np.ndarray | None
-    action_units: np.ndarray | None = None
-
-
-class NoTokenizer:
-    """Stands where `Trainer` looks for a processor's tokenizer, and says that there are no special tokens."""
-
-    eos_token_id = bos_token_id = pad_token_id = None
-    init_kwargs: dict[str, Any] = {}
-
-
-class Told:
-    """A setting that is kept by parts of a processor, so that each of them chooses the same when it is used alone."""
-
-    def __init__(self, *parts: str) -> None:
-        self.parts = parts
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, processor: Any, owner: type) -> Any:
-        return self if processor is None else getattr(getattr(processor, self.parts[0]), self.name)
-
-    def __set__(self, processor: Any, value: Any) -> None:
-        for part in self.parts:
-            setattr(getattr(processor, part), self.name, value)
-
-
-class EmoFusionProcessor(ProcessorMixin):
+class EmoFusionProcessor(ClipReader, ProcessorMixin):
     """Turns clips into what [`EmoFusionModel`] takes.
 
     What is odd about a file, but usable, is one warning with its name, the first time that it is read.
@@ -162,11 +119,6 @@ class EmoFusionProcessor(ProcessorMixin):
             grey=config.grey,
         )
 
-    @property
-    def reads_action_units(self) -> bool:
-        """Whether the model's picture is a row of measurements instead of frames."""
-        return "video" in self.modalities and self.video_encoder == "action_units"
-
     def __call__(
         self,
         clips: Any = None,
@@ -215,28 +167,50 @@ class EmoFusionProcessor(ProcessorMixin):
             batch = self._from_arrays(pictures, audio, sampling_rate, check_video_fps(video_fps))
         if not batch:
             raise ValueError("nothing to process: give clips (files), or videos and/or audio (arrays)")
-        return self.pack(batch, return_tensors)
+        return self.pack(batch, return_tensors, cropped=True)
 
-    def read(self, path: Source, frames_per_step: int = 1, with_picture: bool = True) -> ClipArrays:
-        """The seconds of a file that the model looks at, with `frames_per_step * num_frames` frames, cut to the face.
+    def windows(
+        self, clip: Any, hop: float = 1.0, batch_size: int = 1, return_tensors: str | None = "pt", **given: Any
+    ) -> Iterator[Windows]:
+        """Slide the window of the model over a recording of any length, in one way through it and bounded memory.
 
-        Every `frames_per_step`-th frame is one that the model takes; the others lie between them, for training.
+        The first begins at 0, each other one `hop` seconds after the one before, and the last ends where the recording
+        ends; one that is not longer than a window is one window. A window holds what there is of sound and picture
+        while it lasts; those without anything that the model reads are left out.
+
+        Args:
+            clip: One clip, as of [`EmoFusionProcessor.recording`].
+            hop (`float`): Seconds from one window to the next.
+            batch_size (`int`): Windows that are handed out at a time.
+            return_tensors (`str`): `"pt"` or `"np"`.
+            given: The rates of arrays, as of [`EmoFusionProcessor.recording`].
+
+        Yields:
+            `Windows`: `start` and `end` of each in seconds, and `inputs` of all, as [`EmoFusionProcessor.__call__`]
+            makes them of clips.
+
+        Raises:
+            ValueError: As of [`EmoFusionProcessor.recording`], `hop` or `batch_size` is no number above 0, or there is
+                nothing in it that the model reads.
         """
-        with_picture = with_picture and "video" in self.modalities
-        clip = self.video_processor.read_clip(
-            path,
-            frames_per_step,
-            duration=self.feature_extractor.clip_duration,
-            sampling_rate=self.feature_extractor.sampling_rate,
-            want_video=with_picture,
-            want_audio=True,  # a video-only model needs it too: the voice chooses the window
-        )
-        if clip.frames is not None and self.reads_action_units:
-            raise ValueError(
-                f"{path}: this model reads action units in place of frames. {OPENFACE}: "
-                "processor(action_units='clip.csv', audio='clip.mp4')"
-            )
-        return ClipArrays(str(path), clip.frames, to_int16(clip.audio))
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r}: expected how many windows to hand out at a time, such as 8")
+        recording = self.recording(clip, **given)
+        batch: list[ClipArrays] = []
+        found = False
+        for window in recording.clips(self.starts(recording, hop)):
+            if self.reads(window):
+                found, batch = True, [*batch, window]
+            if len(batch) == batch_size:
+                yield self._windows(batch, return_tensors)
+                batch = []
+        if batch or not found:
+            yield self._windows(batch or [recording.clip()], return_tensors)
+        self.video_processor.tell(recording.name, recording.notes)
+
+    def _windows(self, batch: list[ClipArrays], return_tensors: str | None) -> Windows:
+        inputs = self.pack(batch, return_tensors, cropped=True)
+        return Windows([clip.start for clip in batch], [clip.end for clip in batch], inputs)
 
     def pack(
         self, batch: Sequence[ClipArrays], return_tensors: str | None = "pt", cropped: bool = False
@@ -283,10 +257,8 @@ class EmoFusionProcessor(ProcessorMixin):
         return saved | {"image_processor": {"auto_map": image_processor}}
 
     def _check(self, clip: ClipArrays) -> None:
-        units, reads_units = clip.action_units, self.reads_action_units
-        seen = clip.frames is not None if not reads_units else units is not None and np.isfinite(units).all(1).any()
-        has = {"video": seen, "audio": clip.audio is not None}
-        if not any(has[name] for name in self.modalities):
+        if not self.reads(clip):
+            reads_units = self.reads_action_units
             wanted = {"video": "action units" if reads_units else "picture", "audio": "sound"}
             lacking = " or ".join(wanted[name] for name in self.modalities)
             only = f"; this model reads {wanted[self.modalities[0]]} alone" if len(self.modalities) == 1 else ""
@@ -300,94 +272,6 @@ class EmoFusionProcessor(ProcessorMixin):
             [from_int16(array) for array in sounds], sampling_rate=self.feature_extractor.sampling_rate
         )
         return found[self.feature_extractor.model_input_names[0]]
-
-    def _clip(self, item: Any, name: str, sampling_rate: int | None) -> ClipArrays:
-        """One of `clips`: a file, or what knows by itself what it is."""
-        if is_file(item):
-            return self.read(as_source(item, name))
-        if is_clip(item):
-            is_video = hasattr(item, "get_frames_played_at")
-            picture = as_picture(item, name, None) if is_video else None
-            return self._cut(name, picture, None if is_video else self._heard(item, name, sampling_rate))
-        raise ValueError(
-            f"{name}: expected a media file (a path, an open file, bytes, or a dictionary with 'bytes' and 'path'), "
-            f"found {type(item).__name__}; arrays are given as videos= and audio="
-        )
-
-    def _pictures(self, videos: Any, action_units: Any) -> list[Any] | None:
-        """What shows the face in each clip, videos or measurements of it; None where nothing was given.
-
-        Raises:
-            ValueError: The model reads the other of the two, or they are not such (named).
-        """
-        if videos is not None and self.reads_action_units:
-            raise ValueError(f"videos: this model reads action units in place of frames. {OPENFACE}: action_units=")
-        if action_units is not None and not self.reads_action_units:
-            raise ValueError("action_units: this model reads none; they are for video_encoder='action_units'")
-        if action_units is not None:
-            return as_faces(action_units, self.action_unit_size)
-        return None if videos is None else as_videos(videos)
-
-    def _from_arrays(
-        self, pictures: list[Any] | None, audio: Any, sampling_rate: int | None, video_fps: float | None
-    ) -> list[ClipArrays]:
-        """Choose the seconds of each clip from arrays; pictures are videos, or measured faces."""
-        sounds: list[Any] = []
-        if audio is not None:
-            sounds = as_sounds(audio, None if pictures is None else len(pictures))
-        if pictures is not None and audio is not None and len(sounds) != len(pictures):
-            kind = "action_units" if self.reads_action_units else "videos"
-            raise ValueError(
-                f"{kind} has {len(pictures)} clips and audio {len(sounds)}: put None where one is missing"
-            )
-        return [
-            self.read(as_source(sound, f"clip {index}"), with_picture=False)
-            if video is None and is_file(sound)
-            else self._cut(
-                f"clip {index}",
-                video if video is None or self.reads_action_units else as_picture(video, f"video {index}", video_fps),
-                None if sound is None else self._heard(sound, f"clip {index}", sampling_rate),
-            )
-            for index, (video, sound) in enumerate(
-                zip(pictures or [None] * len(sounds), sounds or [None] * len(pictures or ()), strict=True)
-            )
-        ]
-
-    def _heard(self, sound: Any, name: str, sampling_rate: int | None) -> Heard:
-        """One sound, as samples or as a file."""
-        rate = self.feature_extractor.sampling_rate
-        if not is_file(sound):
-            return as_sound(sound, name, sampling_rate, rate)
-        source = as_source(sound, name)
-        samples, notes = read_sound(source, rate)
-        self.video_processor.tell(str(source), notes)
-        if samples is None:
-            raise ValueError(f"{name}: expected sound, found a file with pictures only")
-        return Heard(samples)
-
-    def _cut(self, name: str, picture: Picture | Face | None, sound: Heard | None) -> ClipArrays:
-        """The seconds of a clip that the model looks at."""
-        rate, duration = self.feature_extractor.sampling_rate, self.feature_extractor.clip_duration
-        samples, ahead = None if sound is None else sound.samples, 0.0
-        if picture is not None and picture.begin is not None and sound is not None and sound.begin is not None:
-            late = sound.begin - picture.begin  # both on the clock of their file
-            samples = np.pad(sound.samples, (round(max(late, 0.0) * rate) if late > SYNC_S else 0, 0))
-            ahead = -late if late < -SYNC_S else 0.0
-        seconds = 0.0 if samples is None else len(samples) / rate
-        if picture is not None:
-            seconds = max(seconds, ahead + picture.seconds(seconds or duration))
-        start = window_start(samples, rate, seconds, duration, self.window)
-        notes: list[str] = []
-        frames = units = None
-        if isinstance(picture, (MeasuredFace, GivenRows)):
-            units = picture.steps(start - ahead, duration, self.num_frames)
-        elif picture is not None:
-            frames = picture.at(frame_times(start - ahead, duration, self.num_frames))
-            if "video" in self.modalities:
-                frames = self.video_processor.on_face(name, frames, notes)
-        self.video_processor.tell(name, notes)
-        samples = None if samples is None else self.feature_extractor.heard(samples, start)
-        return ClipArrays(name, frames, None if samples is None or not samples.size else to_int16(samples), units)
 
 
 EmoFusionProcessor.register_for_auto_class()

@@ -131,6 +131,19 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
             notes.append(NO_FACE)
         return crop_face(frames, box)
 
+    def shrink(self, frames: np.ndarray) -> np.ndarray:
+        """Frames uint8 `[frames, height, width, 3]` at the size that the model takes, so that a few bytes are kept."""
+        video = torch.from_numpy(np.require(frames, requirements=("C", "W"))).permute(0, 3, 1, 2)
+        cut = self._cut(video, self.size, self.crop_size, self.do_resize, self.do_center_crop)
+        return cut.permute(0, 2, 3, 1).contiguous().numpy()
+
+    @staticmethod
+    def _cut(video: torch.Tensor, size: Any, crop: Any, do_resize: bool | None, do_crop: bool | None) -> torch.Tensor:
+        """Pictures `[frames, 3, height, width]`, resized and cut as is asked for."""
+        if do_resize:
+            video = square_resize(video, size["height"], size["width"])
+        return tvf.center_crop(video, [crop["height"], crop["width"]]) if do_crop else video
+
     def face_finder(self) -> FaceFinder | None:
         """What finds the faces, opened when first needed: a model may be loaded where there is no OpenCV.
 
@@ -179,11 +192,7 @@ class EmoFusionVideoProcessor(BaseVideoProcessor):
         for index, video in enumerate(videos):
             if video.dtype != torch.uint8:
                 raise ValueError(f"video {index}: expected uint8 frames 0..255, found {video.dtype}")
-            if do_resize:
-                video = square_resize(video, size["height"], size["width"])
-            if do_center_crop:
-                video = tvf.center_crop(video, [crop_size["height"], crop_size["width"]])
-            cut.append(video)
+            cut.append(self._cut(video, size, crop_size, do_resize, do_center_crop))
         if self.backbone is not None:
             values = [values_of_frames(self.backbone, to_grey(video) if grey else video) for video in cut]
             return BatchFeature({"pixel_values": values}, tensor_type=return_tensors)

@@ -20,6 +20,27 @@ def frame_times(start: float, duration: float, num_frames: int) -> np.ndarray:
     return start + np.arange(num_frames) * duration / num_frames
 
 
+def window_starts(length: float, duration: float, hop: float) -> np.ndarray:
+    """Where windows begin that slide over a recording: every `hop` seconds, and one more that ends where it ends.
+
+    Args:
+        length (`float`): Seconds of the recording.
+        duration (`float`): Seconds a window lasts; a recording not longer than that is one window.
+        hop (`float`): Seconds from one window to the next.
+
+    Returns:
+        `np.ndarray`: float64 `[windows]`, ascending seconds.
+
+    Raises:
+        ValueError: `hop` is no number above 0.
+    """
+    if isinstance(hop, bool) or not isinstance(hop, (int, float)) or not 0 < hop < math.inf:
+        raise ValueError(f"hop={hop!r}: expected the seconds from one window to the next, such as 1.0")
+    last = max(length - duration, 0.0)
+    starts = np.arange(math.floor(last / hop) + 1) * hop
+    return starts if last - starts[-1] < HOP_S else np.append(starts, last)
+
+
 class HopEnergy:
     """Energy of a sound in each hop, added up while the sound passes by.
 

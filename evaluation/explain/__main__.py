@@ -13,7 +13,11 @@ from emofusion.evaluation.plots.figures import save_figure
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Explain one clip."""
+    """Explain one clip.
+
+    Raises:
+        OSError, ValueError: As of `explain_clip`.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m emofusion.evaluation.explain",
         description="Which frames, which stretch of sound and which mel bands moved the answer of a model, and "
@@ -26,10 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--output_dir", default=Path("explanation"), type=Path, metavar="OUT", help="default: explanation"
     )
     args = parser.parse_args(argv)
-    try:
-        explain_clip(args.clip, args.model, args.output_dir, args.label)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    explain_clip(args.clip, args.model, args.output_dir, args.label)
 
 
 def explain_clip(clip: str, checkpoint: str, out: Path, label: str | None = None) -> None:
@@ -98,4 +99,7 @@ def _words(found: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

@@ -137,7 +137,8 @@ def test_prepare_wrong_words_are_named(corpus: Path, tmp_path: Path, words: list
 
 def test_prepare_of_a_missing_folder_names_it(tmp_path: Path):
     with pytest.raises(
-        FileNotFoundError, match="nowhere: no such folder or file; --download fetches the corpus into it"
+        FileNotFoundError,
+        match="nowhere: no such folder or file; `emofusion data download` fetches the corpus into it",
     ):
         run(tmp_path / "nowhere", tmp_path)
 

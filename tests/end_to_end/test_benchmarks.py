@@ -73,3 +73,16 @@ def test_long_sound_prints_a_line_for_each_length(monkeypatch: pytest.MonkeyPatc
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [line.split(" | ")[0] for line in lines] == ["| 0.00167 h", "| 0.02 h"]
     assert [float(line.split(" | ")[3].split()[0]) for line in lines] == pytest.approx([3.0, 48.0], abs=0.1)
+
+
+def test_long_windows_prints_a_line_for_each_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    long_windows = script("long_windows")
+    clip = write_named(tmp_path, "01-01-03-01-01-01-01")
+    monkeypatch.setattr("sys.argv", ["long_windows.py", str(clip), "--minutes", "0.15"])
+    monkeypatch.setattr(long_windows, "in_its_own_process", lambda work, path: work(path))
+    long_windows.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lines] == ["| bare decoding", "| decoding and windows"]
+    assert int(lines[1].split(" | ")[4].removesuffix(" |")) >= 7

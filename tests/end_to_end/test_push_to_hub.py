@@ -12,12 +12,12 @@ from helpers.servers.hub_server import HubServer
 pytestmark = pytest.mark.slow
 
 LOAD_FROM_HUB = """
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoModel, AutoProcessor, pipeline
 name, clip = sys.argv[1:]
 model = AutoModel.from_pretrained(name, trust_remote_code=True).eval()
 processor = AutoProcessor.from_pretrained(name, trust_remote_code=True)
 logits = model(**processor(clip, return_tensors="pt")).logits
-print("logits", logits.tolist())
+print("logits", logits.tolist(), pipeline(model=name, trust_remote_code=True)(clip)["scores"])
 """
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from helpers.runs.demo_runs import tiny_recipe
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = ("modeling", "data", "evaluation", "training")
+PACKAGES = ("modeling", "data", "evaluation", "training", "commands")
 TRAIN = """
 import runpy
 import emofusion.data, emofusion.evaluation, emofusion.modeling, emofusion.training
@@ -61,7 +63,32 @@ def test_wheel_has_every_file_of_the_house(wheel: Path):
         if path.is_file() and "__pycache__" not in path.parts
     }
     with zipfile.ZipFile(wheel) as content:
-        assert expected - set(content.namelist()) == set()
+        names = set(content.namelist())
+    assert expected - names == set()
+    assert {name for name in names if re.fullmatch(r"emofusion/[^/]+", name)} == {"emofusion/__main__.py"}
+
+
+def test_wheel_brings_the_command(environment: Path):
+    for command in ([environment / "bin" / "emofusion"], [environment / "bin" / "python", "-m", "emofusion"]):
+        done = subprocess.run([*command, "--help"], capture_output=True, text=True, env={}, timeout=120, check=True)
+        assert done.stdout.startswith("usage: emofusion VERB")
+
+
+def test_editable_install_brings_the_command_and_all_packages(tmp_path: Path):
+    tree = copy_sources(tmp_path / "tree")
+    with zipfile.ZipFile(build("editable", tree, tmp_path / "wheel")) as content:
+        content.extractall(tmp_path / "site")
+    code = (
+        "import runpy, site, sys; site.addsitedir('site'); sys.argv = ['emofusion', '--version']\n"
+        "import emofusion.evaluation.run_files as file; print(file.__file__)\n"
+        "runpy.run_module('emofusion', run_name='__main__')"
+    )
+    command = [sys.executable, "-S", "-c", code]  # without the packages of this environment, of which emofusion is one
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={}, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    place, version = done.stdout.splitlines()
+    assert Path(place) == tree / "evaluation" / "run_files.py"
+    assert version == f"emofusion {metadata.version('emofusion')}"
 
 
 def test_run_of_the_wheel_alone_leaves_scores_predictions_and_card(environment: Path, tmp_path: Path):

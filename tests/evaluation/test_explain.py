@@ -163,5 +163,5 @@ def test_the_command_draws_and_writes(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"{record['label']}: probability {record['score']:.3f}" in printed
     with Image.open(tmp_path / "out" / "explanation.png") as picture:
         assert picture.width > 800
-    with pytest.raises(SystemExit, match="error: "):
+    with pytest.raises(ValueError, match=r"absent\.mp4"):
         main([str(tmp_path / "absent.mp4"), "--model", checkpoint, "--output_dir", str(tmp_path / "out")])

@@ -19,6 +19,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
+from emofusion.commands.main import main as emofusion
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
@@ -122,6 +123,8 @@ def command_of(words: list[str]) -> Command:
     words[0] = words[0].removeprefix(".venv/bin/")
     if words[:2] == ["python", "train_hf.py"]:
         words = words[:2] + tiny(change(words[2:], CHANGED))
+    elif words[:2] in (["emofusion", "train"], ["emofusion", "evaluate"]):
+        words = words[:2] + tiny(change(words[2:], CHANGED), trains=words[1] == "train")
     elif words[:3] == ["python", "-m", "emofusion.data.prepare"]:
         words = change(words, OF_EXPORTS)
     return Command(tuple(words))
@@ -158,9 +161,9 @@ def change(words: list[str], changes: dict[str, tuple[int, list[str], str]]) -> 
     return changed
 
 
-def tiny(words: list[str]) -> list[str]:
+def tiny(words: list[str], trains: bool = True) -> list[str]:
     """A command of train_hf.py that takes seconds."""
-    if "--do_predict" not in words:
+    if trains and "--do_predict" not in words:
         small = SMALL_MODEL_OF_MEANS if MEANS[0] in words else SMALL_MODEL
         words = [*words, *SHORT_TRAINING, *([] if "--model_name_or_path" in words else small)]
     return [*words, *ALWAYS]
@@ -191,6 +194,7 @@ class Props:
         write_media(folder / "clip.mp4", make_frames(), make_sound())
         write_media(folder / "silent.mp4", make_frames())
         write_sound(folder / "voice.wav", make_sound())
+        write_media(folder / "recordings" / "silent.mp4", make_frames())
         stems = [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)]
         write_tracks(folder / "face_tracks", stems)
         write_means(folder / MEANS[0], [stem.replace("01", "03", 1) for stem in stems])
@@ -204,6 +208,7 @@ class Props:
             "clip.mp4",
             "silent.mp4",
             "voice.wav",
+            "recordings",
             "face_tracks",
             MEANS[0],
             "clip.csv",
@@ -310,6 +315,26 @@ def _compare(stage: Stage, command: Command) -> None:
     compare.main(command.rest)
 
 
+def _emofusion(stage: Stage, command: Command) -> None:
+    assert emofusion(command.words[1:]) == 0
+
+
+def _emofusion_train(stage: Stage, command: Command) -> None:
+    out = stage.folder / "out"
+    assert emofusion([*command.words[1:], "--output_dir", str(out), "--cache_dir", str(stage.cache)]) == 0
+    assert any(out.iterdir())
+
+
+def _emofusion_data(stage: Stage, command: Command) -> None:
+    if command.rest[0] == "demo":
+        few = ["--clips_per_actor", "8", "--actors", "1", "--image_size", "32", "--jobs", "1", "--no_progress"]
+        assert emofusion(["data", "demo", str(stage.folder / "demo"), *command.rest[2:], *few]) == 0
+        return
+    stage.monkeypatch.setattr(transfer, "download", lambda files, folder: iter(()))
+    reads = [] if command.rest[0] == "download" else ["--cache_dir", str(stage.cache), *SMALL_MODEL[2:]]
+    assert emofusion(["data", *command.rest, *reads]) == 0
+
+
 def _explain(stage: Stage, command: Command) -> None:
     explain.main(command.rest)
 
@@ -369,6 +394,10 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "python -m emofusion.data.demo_corpus": _demo_corpus,
     "python -m emofusion.evaluation.compare": _compare,
     "python -m emofusion.evaluation.explain": _explain,
+    "emofusion train": _emofusion_train,
+    "emofusion evaluate": _emofusion_train,
+    "emofusion data": _emofusion_data,
+    "emofusion": _emofusion,
 }
 """How a command begins, and how it is run in this process."""
 CHECKED: dict[str, Callable[[Command], None]] = {
@@ -383,6 +412,7 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "python benchmarks/store_building.py": _only_read,
     "python benchmarks/window_coverage.py": _only_read,
     "python benchmarks/long_sound.py": _only_read,
+    "python benchmarks/long_windows.py": _only_read,
     "python benchmarks/augmentation.py": _only_read,
     "python ../shared/tools/make_animated_corpus.py": _only_read,
     "python ../shared/tools/make_paired_corpus.py": _only_read,

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import Trainer, TrainingArguments, pipeline
 
 from emofusion.data import ClipCollator
-from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+from emofusion.modeling import EmoFusionModel, EmoFusionPipeline, EmoFusionProcessor
 from emofusion.modeling.sound_emofusion import from_int16, to_int16
 from helpers.corpora.ravdess_files import RATE, make_frames, make_sound, write_media, write_sound
 from helpers.runs.demo_runs import run_without_package
@@ -163,7 +163,15 @@ for name in names.split(","):
 sound = np.sin(np.arange(16000 * 4) / 20).astype("float32")
 ear = transformers.pipeline("audio-classification", model=folder, trust_remote_code=True)
 eye = transformers.pipeline("video-classification", model=folder, trust_remote_code=True)
-print(json.dumps([ear(sound, top_k=8), eye(clip, top_k=8)]))
+task = "audio-visual-emotion-classification"
+both = [transformers.pipeline(task, model=folder, trust_remote_code=True)]
+both += [transformers.pipeline(model=folder, trust_remote_code=True, device="cpu", dtype="float32")]
+repr(both[1].model.config)
+both[1].save_pretrained("again")
+both += [transformers.pipeline(model="again", trust_remote_code=True)]
+assert all("transformers_modules" in type(pipe).__module__ for pipe in both)
+timelines = [pipe(clip, return_timeline=True, batch_size=2) for pipe in both]
+print(json.dumps([ear(sound, top_k=8), eye(clip, top_k=8), timelines]))
 """
 
 
@@ -178,7 +186,15 @@ def test_auto_classes_and_pipelines_work_without_the_package(saved: Path, clip: 
         pipeline("audio-classification", model=str(saved))(sound, top_k=8),
         pipeline("video-classification", model=str(saved))(str(clip), top_k=8),
     ]
-    for found, expected in zip(json.loads(printed.splitlines()[-1]), here, strict=True):
+    *stock, timelines = json.loads(printed.splitlines()[-1])
+    parts = {"model": EmoFusionModel.from_pretrained(saved), "processor": EmoFusionProcessor.from_pretrained(saved)}
+    expected = EmoFusionPipeline(**parts)(clip, return_timeline=True)
+    for answer in timelines:
+        assert answer["scores"] == pytest.approx(expected["scores"], abs=1e-5)
+        assert [entry["scores"] for entry in answer["timeline"]] == [
+            pytest.approx(entry["scores"], abs=1e-5) for entry in expected["timeline"]
+        ]
+    for found, expected in zip(stock, here, strict=True):
         assert {entry["label"]: pytest.approx(entry["score"], abs=1e-5) for entry in expected} == {
             entry["label"]: entry["score"] for entry in found
         }

@@ -1,0 +1,99 @@
+"""Memory and CPU time of sliding windows over a long recording, beside the bare decoding of the same file.
+
+    python benchmarks/long_windows.py clip.mp4 --minutes 30
+
+Repeats the clip without encoding it anew until it is so long. Then processes of their own read it: one decodes picture
+and sound with PyAV and keeps nothing, one takes the windows of a model of the original size, by the processor. Prints
+for each the peak of memory, in all and above what libraries and processor take, and the seconds of CPU.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+
+HOP = 1.0
+
+
+def main() -> None:
+    """Write the recording, read it both ways, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("clip", type=Path, help="a film or a sound, which is repeated")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the recording")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"recording{arguments.clip.suffix}"
+        repeat(arguments.clip, path, arguments.minutes * 60)
+        print(
+            f"| {arguments.minutes:g} minutes of {arguments.clip.name} "
+            "| peak, MB | above libraries, MB | CPU seconds | windows |"
+        )
+        print("| --- | ---: | ---: | ---: | ---: |")
+        for name, work in (("bare decoding", decode), ("decoding and windows", take_windows)):
+            peak, above, took, windows = in_its_own_process(work, path)
+            print(f"| {name} | {peak:.0f} | {above:.0f} | {took:.1f} | {windows} |")
+
+
+def repeat(clip: Path, path: Path, seconds: float) -> None:
+    """The clip, again and again, its packets as they are."""
+    with av.open(str(path), "w") as target:
+        streams, shift, first = {}, 0.0, True
+        while shift < seconds:
+            longest = 0.0
+            with av.open(str(clip)) as source:
+                kinds = [part[0] for part in (source.streams.video, source.streams.audio) if part]
+                if first:
+                    streams = {stream.type: target.add_stream_from_template(stream) for stream in kinds}
+                    first = False
+                for packet in source.demux(kinds):
+                    if packet.dts is None:
+                        continue
+                    packet.pts, packet.dts = (
+                        int(value + shift / packet.time_base) for value in (packet.pts, packet.dts)
+                    )
+                    longest = max(longest, float((packet.pts + (packet.duration or 0)) * packet.time_base) - shift)
+                    packet.stream = streams[packet.stream.type]
+                    target.mux(packet)
+            shift += longest
+
+
+def in_its_own_process(
+    work: Callable[[Path], tuple[float, float, float, int]], path: Path
+) -> tuple[float, float, float, int]:
+    """What some work on a file gives in a fresh process, whose peak of memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, (path,))
+
+
+def decode(path: Path) -> tuple[float, float, float, int]:
+    """Decode every packet, and keep nothing."""
+    before, begun = peak_mb(), time.process_time()
+    with av.open(str(path)) as container:
+        tracks = [part[0] for part in (container.streams.video, container.streams.audio) if part]
+        for packet in container.demux(tracks):
+            packet.decode()
+    return peak_mb(), peak_mb() - before, time.process_time() - begun, 0
+
+
+def take_windows(path: Path) -> tuple[float, float, float, int]:
+    """Take all windows, as inputs of a model, in batches."""
+    from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
+
+    processor = EmoFusionProcessor.from_config(EmoFusionConfig())
+    before, begun = peak_mb(), time.process_time()
+    windows = sum(len(batch.start) for batch in processor.windows(path, hop=HOP, batch_size=8))
+    return peak_mb(), peak_mb() - before, time.process_time() - begun, windows
+
+
+def peak_mb() -> float:
+    """Peak of the memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

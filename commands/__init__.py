@@ -1,0 +1,1 @@
+"""The command `emofusion`: one verb for each thing that it does."""
