@@ -9,8 +9,7 @@ import yaml
 
 from emofusion.training.errors import ArgumentError
 
-from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, run_flags
-from .suggestions import did_you_mean
+from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, did_you_mean, run_flags
 
 BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 """Blocks of a recipe that hold the settings of one stage alone, and the flags that say the same."""

@@ -13,7 +13,8 @@ from emofusion.data.protocols import EVERYONE, LEAKY
 from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 

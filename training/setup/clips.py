@@ -22,7 +22,7 @@ from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.settings import options_for
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
-from emofusion.training.command_line.arguments import DataArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.flags import flag_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError

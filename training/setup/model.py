@@ -13,7 +13,8 @@ from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.configuration_emofusion import NOT_FITTED
 from emofusion.modeling.encoders_emofusion import ActionUnitEncoder
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
