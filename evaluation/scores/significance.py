@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from .intervals import mean_interval
+from .people import Person, by_person
 
 PREVIOUS = "previous"
 """As a reference: each variant is compared with the one before it."""
@@ -33,7 +34,9 @@ class PairedDifference:
     units: int
 
 
-def paired_difference(first: Mapping[int, float], second: Mapping[int, float], seed: int = 0) -> PairedDifference:
+def paired_difference(
+    first: Mapping[Person, float], second: Mapping[Person, float], seed: int = 0
+) -> PairedDifference:
     """Compare the scores per actor of two models.
 
     If the models were equally good, each actor's difference could as well have the other sign. The p-value is the
@@ -42,8 +45,8 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
     (Efron and Tibshirani, 1993).
 
     Args:
-        first (`Mapping[int, float]`): Score by actor of one model.
-        second (`Mapping[int, float]`): Score by actor of the other, for the same actors.
+        first (`Mapping[Person, float]`): Score by actor of one model.
+        second (`Mapping[Person, float]`): Score by actor of the other, for the same actors.
         seed (`int`, *optional*, defaults to 0): Same seed, same result.
 
     Raises:
@@ -67,7 +70,7 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
     return PairedDifference(mean, *interval, float(test.pvalue), units)
 
 
-def _differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.ndarray:
+def _differences(first: Mapping[Person, float], second: Mapping[Person, float]) -> np.ndarray:
     """First minus second `[actors]`, in the order of the actors."""
     if first.keys() != second.keys():
         raise ValueError(
@@ -159,6 +162,6 @@ def _best_of(variants: Sequence[dict[str, Any]], reference: str | list[str]) -> 
     return max(among, key=lambda variant: variant["over_actors"]["test_macro_f1"]) if among else None
 
 
-def _by_actor(variant: Mapping[str, Any]) -> dict[int, float]:
+def _by_actor(variant: Mapping[str, Any]) -> dict[Person, float]:
     """UAR by actor; clips of several seeds count together, which is the mean over them."""
-    return {int(actor): group["uar"] for actor, group in variant["over_actors"]["test_by_actor"].items()}
+    return {actor: group["uar"] for actor, group in by_person(variant["over_actors"]["test_by_actor"]).items()}

@@ -6,11 +6,14 @@ from typing import Literal
 from emofusion.data import LABEL_SETS
 from emofusion.data.corpora.entry import CorpusEntry
 from emofusion.data.corpora.registry import CORPORA
+from emofusion.data.label_sets import OWN
 from emofusion.data.protocols import LEAKY
 
 
 def _default_protocol(entry: CorpusEntry) -> str:
     """In the words of `--help`: by what to train, and by what to score where that is another."""
+    if entry.own:
+        return f"as their column split says, else speakers, else {LEAKY}; {entry.scores_by} with --do_predict"
     scores_by = f", {entry.scores_by} with --do_predict" if entry.scores_by != entry.trains_by else ""
     return entry.trains_by + scores_by
 
@@ -32,14 +35,28 @@ class DataArguments:
         default=None,
         metadata={
             "help": "Folder with the files of --corpus at any depth, or zip archives of them (RAVDESS: mp4, wav, "
-            "flac). Required."
+            "flac). Required, but for --dataset_name."
         },
+    )
+    dataset_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "With --corpus clips, in place of --data_dir: a data set of `datasets`, on disk or on the hub, with a "
+            "column of type Audio or Video, or both."
+        },
+    )
+    label_column: str | None = field(
+        default=None, metadata={"help": "With --corpus clips: the column with the labels, by default `label`."}
+    )
+    speaker_column: str | None = field(
+        default=None, metadata={"help": "With --corpus clips: the column with the speakers, by default `speaker`."}
     )
     label_set: str | None = field(
         default=None,
         metadata={
-            "help": f"Classes: {', '.join(LABEL_SETS)}; by default those of the checkpoint, else emotions8.",
-            "choices": list(LABEL_SETS),
+            "help": f"Classes: {', '.join(LABEL_SETS)}; by default those of the checkpoint, else emotions8. With "
+            f"--corpus clips by default {OWN}: each label is a class.",
+            "choices": [*LABEL_SETS, OWN],
         },
     )
     protocol: str | None = field(

@@ -16,7 +16,7 @@ BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 
 ALIKE = (
     *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
-    "keep_copies",
+    *("keep_copies", "dataset_name", "label_column", "speaker_column"),
     "max_eval_samples",
     *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
     "grey",

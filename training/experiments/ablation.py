@@ -26,7 +26,10 @@ from emofusion.training.run.stages import branch_words, check_stages
 from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
-_SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
+_SHARED = {
+    *("corpus", "data_dir", "dataset_name", "label_column", "speaker_column", "label_set", "protocol", "channel"),
+    *("strict", "max_eval_samples", "allow_leaky_split"),
+}
 _SET_BY_GRID = {"fold", "seed", "output_dir"}
 
 

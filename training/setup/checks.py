@@ -21,6 +21,7 @@ from emofusion.training.errors import ArgumentError
 from .backbones import check_backbones, check_views_of_branch
 from .batches import check_batch_size
 from .checkpoints import last_complete_checkpoint, resumes
+from .own_labels import check_place
 from .start_head import check_start_head
 
 
@@ -42,18 +43,9 @@ def check_flags_of_corpus(arguments: Arguments) -> None:
     Raises:
         ArgumentError: naming the flag.
     """
-    _check_data_dir(arguments.data)
+    check_place(arguments.data)
     _check_protocol(arguments)
     _check_corpus_flags(arguments)
-
-
-def _check_data_dir(data: DataArguments) -> None:
-    """The folder of the corpus must be named."""
-    if not data.data_dir:
-        raise ArgumentError(
-            f"--data_dir is missing: name the folder with the {CORPORA[data.corpus].corpus.name} files, or make the "
-            "synthetic demo corpus with `python -m emofusion.data.demo_corpus runs/demo_corpus`"
-        )
 
 
 def _check_protocol(arguments: Arguments) -> None:
