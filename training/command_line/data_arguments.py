@@ -41,8 +41,8 @@ class DataArguments:
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "With --corpus clips, in place of --data_dir: a data set of `datasets`, on disk or on the hub, with a "
-            "column of type Audio or Video, or both."
+            "help": "With --corpus clips, in place of --data_dir: a data set of `datasets`, on disk or on the hub, "
+            "with a column of type Audio or Video, or both."
         },
     )
     label_column: str | None = field(
