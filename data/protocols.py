@@ -213,7 +213,7 @@ def split_of(name: str, k: int, found: Fold, actor: int, clip: str) -> str:
 _MOST_NAMES = 12
 
 
-def numbers(actors: Collection[int] | Collection[str]) -> str:
+def numbers(actors: Collection[int | str]) -> str:
     """Actors for people: their numbers (`1-4, 7`), or the names of the first ones (`ann, bob and 3 more`)."""
     if any(isinstance(actor, str) for actor in actors):
         names = sorted(map(str, actors))

@@ -94,7 +94,8 @@ class OwnClips(ClipBuilder):
     @cached_property
     def files(self) -> CorpusFiles:
         """The files of the folder, or the cells of the data set."""
-        return DatasetFiles(self.config.source) if self.config.source else super().files
+        is_folder = self.config.source is None or self.exported is not None
+        return CorpusFiles(Path(self.place).expanduser()) if is_folder else DatasetFiles(self.place)
 
     @cached_property
     def exported(self) -> ExportedClips | None:
@@ -110,20 +111,19 @@ class OwnClips(ClipBuilder):
             ValueError, OSError: No clip, or a table that does not fit them.
         """
         columns = self.config.label_column or LABEL_COLUMN, self.config.speaker_column or SPEAKER_COLUMN
-        if isinstance(self.files, DatasetFiles):
-            return list_dataset(self.files, *columns)
-        return list_folder(self.files, *columns) if self.exported is None else self.exported.listing(*columns)
+        if self.exported is not None:
+            return self.exported.listing(*columns)
+        files = self.files
+        return list_dataset(files, *columns) if isinstance(files, DatasetFiles) else list_folder(files, *columns)
 
     @cached_property
     def corpus(self) -> Corpus:
         """What goes with every score on it; its name is that of the folder."""
         folder = Path(self.place).expanduser()
         own = Corpus(f"own clips {folder.absolute().name}", self.CORPUS.license, False, self.CORPUS.notice)
-        if self.config.source:
-            return own
         if self.exported is not None:
             return Corpus(own.name, license_of_export(folder), own.synthetic, own.notice)
-        return describe_files(self.files, own)
+        return own if self.config.source else describe_files(self.files, own)
 
     @property
     def classes(self) -> LabelSet:

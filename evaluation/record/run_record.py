@@ -20,7 +20,7 @@ class CorpusFields(TypedDict):
     protocol: Annotated[str, Note("name of the rule by which actors are split")]
     fold: Annotated[int | None, Note("which of the protocol's splits; null where there are several", "counted from 0")]
     actors: Annotated[
-        dict[str, list[int]] | dict[str, list[str]],
+        dict[str, list[int | str]],
         Note("actors by part (`train`, `validation`, `test`), or the names of speakers in clips of one's own; none "
              "where nobody knows them, as on still pictures", needed=True),
     ]  # fmt: skip

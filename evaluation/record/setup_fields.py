@@ -8,7 +8,7 @@ import datasets
 
 from emofusion.data import Account, Corpus
 from emofusion.data.corpora.builders.image_account import ImageAccount
-from emofusion.evaluation.scores.people import people_of
+from emofusion.evaluation.scores.people import in_order, people_of
 from emofusion.modeling import EmoFusionModel
 from emofusion.modeling.seen_emofusion import Seen
 
@@ -39,7 +39,7 @@ def corpus_fields(
         "label_set": label_set,
         "protocol": protocol,
         "fold": fold,
-        "actors": {name: sorted(set(people)) for name, people in known.items() if people is not None},
+        "actors": {name: sorted(set(people), key=in_order) for name, people in known.items() if people is not None},
         "clips": {name: len(rows) for name, rows in splits.items()},
     }
     if own:

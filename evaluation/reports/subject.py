@@ -119,8 +119,8 @@ def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def split_name(metrics: Mapping[str, Any], quote: str = "") -> str:
-    """Protocol, in quotes, and fold, for people; empty where no actors are split."""
-    if not known_actors(metrics):
+    """Protocol, in quotes, and fold, for people; empty where a corpus is split as it was published."""
+    if not known_actors(metrics) and not metrics.get("own_clips"):
         return ""
     named = [("protocol ", metrics.get("protocol"), quote), ("fold ", metrics.get("fold"), "")]
     return ", ".join(f"{word}{mark}{value}{mark}" for word, value, mark in named if value is not None)

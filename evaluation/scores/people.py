@@ -34,6 +34,11 @@ def by_person(groups: Mapping[str, Value]) -> dict[Person, Value]:
     return dict(zip(people, groups.values(), strict=True))
 
 
+def in_order(person: Person) -> tuple[bool, Person]:
+    """By what people are sorted: numbers as numbers, and before names."""
+    return isinstance(person, str), person
+
+
 def as_people(names: Iterable[str]) -> list[Person]:
     """The keys that JSON has for people as numbers, where all of them are."""
     found = list(names)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from .intervals import mean_interval
-from .people import Person, by_person
+from .people import Person, by_person, in_order
 
 PREVIOUS = "previous"
 """As a reference: each variant is compared with the one before it."""
@@ -73,11 +73,14 @@ def paired_difference(
 def _differences(first: Mapping[Person, float], second: Mapping[Person, float]) -> np.ndarray:
     """First minus second `[actors]`, in the order of the actors."""
     if first.keys() != second.keys():
+        only = [
+            sorted(ours.keys() - others.keys(), key=in_order) for ours, others in ((first, second), (second, first))
+        ]
         raise ValueError(
-            f"scores of different actors: only the first has {sorted(first.keys() - second.keys())}, only the second "
-            f"{sorted(second.keys() - first.keys())}; score both models on the same test actors"
+            f"scores of different actors: only the first has {only[0]}, only the second {only[1]}; score both models "
+            "on the same test actors"
         )
-    differences = np.array([first[actor] - second[actor] for actor in sorted(first)], np.float64)
+    differences = np.array([first[actor] - second[actor] for actor in sorted(first, key=in_order)], np.float64)
     if not differences.size or not np.isfinite(differences).all():
         raise ValueError(f"scores {dict(first)} and {dict(second)}: give at least one actor, and finite numbers")
     return differences

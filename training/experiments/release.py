@@ -21,6 +21,7 @@ from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.card import license_of, write_card
 from emofusion.evaluation.reports.illustrations import history_of, plots_of
 from emofusion.evaluation.run_files import CARD_FILE
+from emofusion.evaluation.scores.people import in_order
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import say
@@ -81,7 +82,7 @@ def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[C
         folder (`Path`): Where the model will lie.
     """
     own = done.metrics
-    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]})
+    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]}, key=in_order)
     scores = {name: record[name] for name in ("robustness", "branches", "fusion_gain") if name in record}
     found = {
         **own,

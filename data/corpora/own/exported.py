@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, concatenate_datasets
 from huggingface_hub import DatasetCard
 
@@ -40,7 +41,7 @@ class ExportedClips:
     """
 
     def __init__(self, folder: Path, cache_dir: Path) -> None:
-        self.folder = folder
+        self.folder, self.cache_dir = folder, cache_dir
         paths = [str(path) for path in sorted(folder.glob(EXPORTED_FILES))]
         self.rows: Dataset = Dataset.from_parquet(paths, cache_dir=str(cache_dir))
         lacking = [name for name in (*STORE_FEATURES, "label") if name not in self.rows.column_names]
@@ -77,10 +78,10 @@ class ExportedClips:
         Raises:
             ValueError: They were decoded with other settings.
         """
-        for frames, clip in zip(self.rows.with_format("arrow")["frames"], self.rows["clip"], strict=True):
-            if frames.is_valid:
-                check_frames(len(frames.as_buffer()), settings, clip)
-                break  # all of an export are alike
+        frames = self.rows.select_columns(["frames"]).with_format("arrow")[:]["frames"]
+        for clip, size in zip(self.rows["clip"], pc.binary_length(frames).to_pylist(), strict=True):
+            if size is not None:
+                check_frames(size, settings, clip)
         clips, count = list(self.rows["clip"]), len(self.rows)
         found = {
             "emotion": [listing.by_name[clip].label for clip in clips],
@@ -93,4 +94,4 @@ class ExportedClips:
         features = Features({"emotion": STORE_FEATURES["emotion"]} | FINDINGS)
         rows = concatenate_datasets([kept, Dataset.from_dict(found, features=features)], axis=1)
         identity = hashlib.sha256(f"{self.rows._fingerprint} {settings}".encode()).hexdigest()[:16]
-        return Store(self.folder, rows, list(range(count)), {}, identity)
+        return Store(self.cache_dir / f"exported-{identity}", rows, list(range(count)), {}, identity)
