@@ -14,6 +14,7 @@ from emofusion.data.label_sets import OWN, LabelSet, label_set, own_labels
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus, describe_files
 from emofusion.data.sources.files import CorpusFiles
+from emofusion.data.sources.hints import TITLES, looks_like
 from emofusion.data.sources.takes import Take
 from emofusion.data.store.clip_store import Store
 
@@ -161,6 +162,14 @@ class OwnClips(ClipBuilder):
         if self.exported is not None:
             account.files = len(listing.clips)
             return [], account
+        for corpus in ("ravdess", "crema_d"):
+            if any(looks_like(corpus, file) for clip in listing.clips for file in (*clip.pictures, *clip.sounds)):
+                logger.warning(
+                    "%s: clips are named as those of %s, and a checkpoint that was trained on its actors does not know "
+                    "them again by other names: scores may be inflated",
+                    self.place,
+                    TITLES[corpus],
+                )
         return [_take(clip) for clip in listing.clips], account
 
     def _decode(self, takes: list[Take]) -> Store:
