@@ -165,8 +165,8 @@ class OwnClips(ClipBuilder):
         for corpus in ("ravdess", "crema_d"):
             if any(looks_like(corpus, file) for clip in listing.clips for file in (*clip.pictures, *clip.sounds)):
                 logger.warning(
-                    "%s: clips are named as those of %s, and a checkpoint that was trained on its actors does not know "
-                    "them again by other names: scores may be inflated",
+                    "%s: clips are named as those of %s, and a checkpoint that was trained on its actors does not "
+                    "know them again by other names: scores may be inflated",
                     self.place,
                     TITLES[corpus],
                 )
