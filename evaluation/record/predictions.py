@@ -10,8 +10,8 @@ import torch
 from transformers.trainer_utils import PredictionOutput
 
 from emofusion.data.whole_files import write_whole
+from emofusion.evaluation.people import people_of
 from emofusion.evaluation.run_files import PREDICTIONS_FILE
-from emofusion.evaluation.scores.people import people_of
 from emofusion.evaluation.scores.trainer_output import gate_of, logits_of
 
 

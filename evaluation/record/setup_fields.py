@@ -8,7 +8,7 @@ import datasets
 
 from emofusion.data import Account, Corpus
 from emofusion.data.corpora.builders.image_account import ImageAccount
-from emofusion.evaluation.scores.people import in_order, people_of
+from emofusion.evaluation.people import in_order, people_of
 from emofusion.modeling import EmoFusionModel
 from emofusion.modeling.seen_emofusion import Seen
 

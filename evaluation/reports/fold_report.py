@@ -7,11 +7,11 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.data.whole_files import write_json, write_text
 from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.people import as_people
 from emofusion.evaluation.plots.actors import actors_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
 from emofusion.evaluation.plots.figures import drawn
 from emofusion.evaluation.run_files import ACTORS_PLOT, CONFUSION_PLOT, FOLDS_FILE, FOLDS_TABLE
-from emofusion.evaluation.scores.people import as_people
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from emofusion.evaluation.people import Person, units_of
+
 from .intervals import scores_of_confusion, unit_confusion
-from .people import Person, units_of
 from .score_fields import BranchFields, BranchScores, Difference, FusionGain, Gain
 from .scoring import score_predictions
 from .significance import paired_difference

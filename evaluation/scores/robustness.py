@@ -15,10 +15,10 @@ from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
 from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.store.progress import Bar
+from emofusion.evaluation.people import people_of
 from emofusion.modeling import EmoFusionProcessor
 
 from .metrics import scores
-from .people import people_of
 from .score_fields import RobustnessRow
 from .trainer_output import gate_of, logits_of
 

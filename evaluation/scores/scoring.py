@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from emofusion.evaluation.people import units_of
+
 from .intervals import bootstrap_intervals
 from .metrics import calibration_error, chance_scores, confusion, group_scores, merged_calm, per_class, scores
-from .people import units_of
 from .score_fields import GroupFields, IntervalFields, MergedFields, ScoreFields, SelectiveFields
 from .selective import answered, coverage_rows, risk_coverage_area
 

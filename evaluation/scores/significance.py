@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from emofusion.evaluation.people import Person, by_person, in_order
+
 from .intervals import mean_interval
-from .people import Person, by_person, in_order
 
 PREVIOUS = "previous"
 """As a reference: each variant is compared with the one before it."""

@@ -16,12 +16,12 @@ from transformers import AutoModel, AutoProcessor
 
 from emofusion.data.protocols import EVERYONE
 from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.people import in_order
 from emofusion.evaluation.record.metrics_file import save_metrics
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.card import license_of, write_card
 from emofusion.evaluation.reports.illustrations import history_of, plots_of
 from emofusion.evaluation.run_files import CARD_FILE
-from emofusion.evaluation.scores.people import in_order
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import say

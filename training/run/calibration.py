@@ -13,10 +13,10 @@ from scipy.special import softmax
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
+from emofusion.evaluation.people import people_of
 from emofusion.evaluation.record.run_record import CalibrationFields, UnsureFields
 from emofusion.evaluation.scores.calibration import fit_late, fit_temperature
 from emofusion.evaluation.scores.metrics import calibration_error
-from emofusion.evaluation.scores.people import people_of
 from emofusion.evaluation.scores.selective import answered, fit_threshold
 from emofusion.evaluation.scores.trainer_output import logits_of
 from emofusion.modeling import EmoFusionConfig

@@ -7,7 +7,7 @@ import datasets
 
 from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
 from emofusion.data.protocols import LEAKY, numbers
-from emofusion.evaluation.scores.people import people_of
+from emofusion.evaluation.people import people_of
 from emofusion.modeling import EmoFusionConfig
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
