@@ -78,8 +78,8 @@ def _called(rows: datasets.Dataset, actors: Collection[int]) -> str:
     """`actors 1-4`, `speakers ann, bob` or, where nobody knows who is in them, `clips happy/1.wav`."""
     if "speaker" not in rows.column_names:
         return f"actors {numbers(actors)}"
-    names = people_of(rows)
-    word, names = ("clips", rows["clip"]) if names is None else ("speakers", names)
+    people = people_of(rows)
+    word, names = ("clips", list(rows["clip"])) if people is None else ("speakers", people)
     found = {str(name) for name, actor in zip(names, rows["actor"], strict=True) if actor in actors}
     return f"{word} {numbers(found)}"
 

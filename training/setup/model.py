@@ -187,7 +187,9 @@ def _renew_classifier(model: EmoFusionModel, checkpoint: str) -> None:
         ", ".join(model.config.id2label.values()),
     )
     for name, layer in model.head.named_modules():
-        if name.endswith("classifier"):  # as many classes of other names have a classifier that fits, and is wrong
+        if isinstance(layer, nn.Linear) and name.endswith(
+            "classifier"
+        ):  # as many classes of other names have a classifier that fits, and is wrong
             layer.reset_parameters()
             nn.init.zeros_(layer.bias)
 
