@@ -186,10 +186,9 @@ def _renew_classifier(model: EmoFusionModel, checkpoint: str) -> None:
         ", ".join(before.values()),
         ", ".join(model.config.id2label.values()),
     )
+    # Also one that fits: as many classes of other names are other classes.
     for name, layer in model.head.named_modules():
-        if isinstance(layer, nn.Linear) and name.endswith(
-            "classifier"
-        ):  # as many classes of other names have a classifier that fits, and is wrong
+        if isinstance(layer, nn.Linear) and name.endswith("classifier"):
             layer.reset_parameters()
             nn.init.zeros_(layer.bias)
 
