@@ -259,7 +259,7 @@ def test_data_set_with_sounds_is_the_same_clips(voices: Path, tmp_path: Path):
     features = datasets.Features(
         {"sound": datasets.Audio(), "mood": datasets.ClassLabel(names=[*LABELS]), "speaker": datasets.Value("string")}
     )
-    datasets.Dataset.from_dict(content, features=features).save_to_disk(tmp_path / "saved")
+    datasets.Dataset.from_dict(content).cast(features).save_to_disk(tmp_path / "saved")
     options = {"source": str(tmp_path / "saved"), "label_column": "mood", "cache_dir": str(tmp_path), **SMALL}
     rows = datasets.load_dataset("clips", split="all", **options)
     plain = datasets.load_dataset("clips", split="all", data_dir=str(voices), cache_dir=str(tmp_path), **SMALL)
@@ -268,7 +268,7 @@ def test_data_set_with_sounds_is_the_same_clips(voices: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="no column label among sound, mood, speaker; .*--label_column"):
         datasets.load_dataset("clips", **{**options, "label_column": None})
     with pytest.raises(ValueError, match=r"expected a column of type Audio or Video, found mood \(ClassLabel\)"):
-        datasets.Dataset.from_dict(content, features=features).remove_columns("sound").save_to_disk(tmp_path / "bare")
+        datasets.Dataset.from_dict(content).cast(features).remove_columns("sound").save_to_disk(tmp_path / "bare")
         datasets.load_dataset("clips", **{**options, "source": str(tmp_path / "bare")})
 
 
