@@ -102,7 +102,7 @@ class OwnClips(ClipBuilder):
     def exported(self) -> ExportedClips | None:
         """The clips as they lie decoded, where the folder is an export."""
         folder = Path(self.place).expanduser()
-        return ExportedClips(folder, Path(self._cache_dir_root)) if is_export(folder) else None
+        return ExportedClips(folder) if is_export(folder) else None
 
     @cached_property
     def listing(self) -> Listing:
@@ -174,7 +174,7 @@ class OwnClips(ClipBuilder):
 
     def _decode(self, takes: list[Take]) -> Store:
         if self.exported is not None:
-            return self.exported.store(self.listing, self.config.decode_settings)
+            return self.exported.store(self.listing, self.config.decode_settings, Path(self._cache_dir_root))
         return super()._decode(takes)
 
     def _deal(self, rows: Dataset, chosen: list[int], wanted: tuple[str, ...]) -> list[str]:

@@ -34,16 +34,15 @@ class ExportedClips:
 
     Args:
         folder (`Path`): The folder.
-        cache_dir (`Path`): Where `datasets` keeps them as Arrow files.
 
     Raises:
         ValueError: Its files lack a column of decoded clips.
     """
 
-    def __init__(self, folder: Path, cache_dir: Path) -> None:
-        self.folder, self.cache_dir = folder, cache_dir
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         paths = [str(path) for path in sorted(folder.glob(EXPORTED_FILES))]
-        self.rows: Dataset = Dataset.from_parquet(paths, cache_dir=str(cache_dir))
+        self.rows: Dataset = Dataset.from_parquet(paths)
         lacking = [name for name in (*STORE_FEATURES, "label") if name not in self.rows.column_names]
         if lacking:
             raise ValueError(
@@ -72,7 +71,7 @@ class ExportedClips:
         ]
         return checked_listing(str(self.folder), clips)
 
-    def store(self, listing: Listing, settings: DecodeSettings) -> Store:
+    def store(self, listing: Listing, settings: DecodeSettings, cache_dir: Path) -> Store:
         """The rows as the decoded store has them, in the order of the files; nothing is copied.
 
         Raises:
@@ -94,4 +93,4 @@ class ExportedClips:
         features = Features({"emotion": STORE_FEATURES["emotion"]} | FINDINGS)
         rows = concatenate_datasets([kept, Dataset.from_dict(found, features=features)], axis=1)
         identity = hashlib.sha256(f"{self.rows._fingerprint} {settings}".encode()).hexdigest()[:16]
-        return Store(self.cache_dir / f"exported-{identity}", rows, list(range(count)), {}, identity)
+        return Store(cache_dir / f"exported-{identity}", rows, list(range(count)), {}, identity)
