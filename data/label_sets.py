@@ -38,6 +38,28 @@ class LabelSet:
         return [known.get(self.mapping.get(emotion, "")) for emotion in emotions]
 
 
+OWN = "own"
+"""What flags call the classes that the labels of own clips are; configs and metrics.json have no name for them."""
+
+
+@dataclass(frozen=True)
+class OwnLabels(LabelSet):
+    """Classes of somebody's own: each label is one, and their order is that of the mapping."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of their ids."""
+        return list(self.mapping)
+
+
+def own_labels(labels: Iterable[str], in_order: bool = False) -> OwnLabels:
+    """The classes that labels are: emotions that we know in their order, then others by name; or as they come."""
+    names = list(dict.fromkeys(labels))
+    if not in_order:
+        names = [*(name for name in ALL_EMOTIONS if name in names), *sorted(set(names) - set(ALL_EMOTIONS))]
+    return OwnLabels(OWN, {name: name for name in names})
+
+
 _FOUR = {emotion: emotion for emotion in ("neutral", "happy", "sad", "angry")}
 _SEVEN = {emotion: emotion for emotion in EMOTIONS if emotion != "calm"}  # those of FER-2013
 

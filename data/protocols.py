@@ -210,8 +210,19 @@ def split_of(name: str, k: int, found: Fold, actor: int, clip: str) -> str:
     return {k: "test", (k + 1) % RANDOM_FOLDS: "validation"}.get(bucket, "train")
 
 
-def numbers(actors: Collection[int]) -> str:
-    """Actor numbers for people: `1-4, 7`."""
+_MOST_NAMES = 12
+
+
+def numbers(actors: Collection[int | str]) -> str:
+    """Actors for people: their numbers (`1-4, 7`), or the names of the first ones (`ann, bob and 3 more`)."""
+    if any(isinstance(actor, str) for actor in actors):
+        names = sorted(map(str, actors))
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        return ", ".join(names[:_MOST_NAMES]) + more
+    return _in_runs({int(actor) for actor in actors})
+
+
+def _in_runs(actors: Collection[int]) -> str:
     runs: list[list[int]] = []
     for actor in sorted(actors):
         if runs and actor == runs[-1][1] + 1:

@@ -13,7 +13,7 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports.branch_words import verdict
-from emofusion.evaluation.reports.subject import known_actors, never_trained, pictures_of
+from emofusion.evaluation.reports.subject import classes_of, known_actors, never_trained, pictures_of
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
@@ -39,11 +39,12 @@ def _scores(metrics: Mapping[str, Any], of: str) -> list[str]:
 def where(metrics: Mapping[str, Any]) -> str:
     """Corpus, split and test actors of a score; of still pictures, which have no actors, how many of which split."""
     if not known_actors(metrics):
-        return f"{metrics['corpus']}, {metrics['label_set']}, {pictures_of(metrics)}"
+        return f"{metrics['corpus']}, {classes_of(metrics)}, {pictures_of(metrics)}"
     warning = {True: "LEAKY SPLIT, actors seen in training: ", None: "perhaps seen in training: "}
     leaky = warning.get(metrics.get("leaky", False), "never trained: " if never_trained(metrics) else "")
     split = f"{metrics['protocol']} fold {metrics['fold']}"
-    return f"{leaky}{metrics['corpus']}, {metrics['label_set']}, {split}, actors {numbers(metrics['actors']['test'])}"
+    people = f"{'speakers' if metrics.get('own_clips') else 'actors'} {numbers(metrics['actors']['test'])}"
+    return f"{leaky}{metrics['corpus']}, {classes_of(metrics)}, {split}, {people}"
 
 
 def with_branches(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

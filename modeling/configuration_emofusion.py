@@ -96,7 +96,8 @@ class EmoFusionConfig(PreTrainedConfig):
         label_set (`str`, *optional*): Name of the label set that `id2label` came from; dropped where a config is made,
             loaded or saved with other classes than those of this name.
         training_actors (`list[int]`, *optional*): Actors that the weights were trained on or chosen by, in this run
-            and those before; a score on one of them is a leak. None where nobody knows. Training writes it, as the
+            and those before; a score on one of them is a leak. Numbers from 10,000 on are made of the names of
+            speakers in clips of one's own, or of such clips. None where nobody knows. Training writes it, as the
             three below, and loading a model checks it against the weights: see [`Seen`].
         training_actors_complete (`bool`): Whether these are all; false where the training began with weights that do
             not say on whom they were trained.

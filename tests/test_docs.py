@@ -102,14 +102,14 @@ def known_flags() -> set[str]:
 @every_page
 def test_flags_that_are_named_exist(page: str, known_flags: set[str]):
     spans = code_spans(page)
-    if page == "docs/train/original_flags.md":
+    if page == "docs/reference/original_flags.md":
         spans = [span for row in table_rows(read(page))[1:] for span in re.findall(r"`([^`]+)`", row[1])]
     named = {flag for span in spans for flag in re.findall(r"(?<![\w-])--\w[\w-]*", span)}
     assert named - known_flags == set()
 
 
 def test_table_of_the_original_flags_is_whole(known_flags: set[str]):
-    rows = [row for row in table_rows(read("docs/train/original_flags.md")) if row[0].startswith("`--")]
+    rows = [row for row in table_rows(read("docs/reference/original_flags.md")) if row[0].startswith("`--")]
     ours = [re.findall(r"`(--\w+)", row[1])[0] for row in rows]
     assert len(rows) == len(ours) == 15
     assert set(ours) <= known_flags

@@ -19,6 +19,7 @@ WINGS = (
     "data.download",
     "data.demo_corpus",
     "data.corpora.builders",
+    "data.corpora.own",
     "data.corpora",
     "data.export",
     "data.inputs",

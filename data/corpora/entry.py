@@ -21,6 +21,7 @@ class CorpusEntry:
         acted (`str`): What its clips are, in the words of the model card, where people act in them.
         flags (`tuple[str, ...]`): Flags of `train_hf.py` beside those of every corpus that its builder takes under
             the same name; of a corpus of clips, `CLIP_FLAGS` are among them.
+        own (`bool`): Whether it is of the user's own clips, whose labels and splits nobody knows before they are read.
         still (`bool`): Whether it is of still pictures, which have no sound and no actors.
         test_part (`str`): The published split that is scored.
         test_parts (`Mapping[str, str]`): What it is called by protocols that deal the published splits anew.
@@ -33,6 +34,7 @@ class CorpusEntry:
     help: str
     acted: str = ""
     flags: tuple[str, ...] = ()
+    own: bool = False
     still: bool = False
     test_part: str = "test"
     test_parts: Mapping[str, str] = field(default_factory=dict)

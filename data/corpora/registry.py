@@ -8,7 +8,7 @@ from pathlib import Path
 from emofusion.data.sources.corpus_record import Corpus, describe_files
 from emofusion.data.sources.files import CorpusFiles
 
-from . import affectnet, crema_d, fer2013, ravdess
+from . import affectnet, clips, crema_d, fer2013, ravdess
 from .entry import CorpusEntry
 
 CORPORA: dict[str, CorpusEntry] = {
@@ -18,6 +18,7 @@ CORPORA: dict[str, CorpusEntry] = {
         crema_d.ENTRY,
         fer2013.ENTRY,
         affectnet.ENTRY,
+        clips.ENTRY,
     )
 }
 """By the name that `--corpus` and `datasets.load_dataset` know them by."""

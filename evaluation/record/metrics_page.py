@@ -73,7 +73,9 @@ def json_type(hint: Any) -> str:
     if isinstance(hint, UnionType):
         return " or ".join(map(json_type, get_args(hint)))
     if get_origin(hint) is list:
-        return f"list of {_plural(json_type(get_args(hint)[0]))}"
+        (inside,) = get_args(hint)
+        kinds = get_args(inside) if isinstance(inside, UnionType) else (inside,)
+        return f"list of {' or '.join(_plural(json_type(kind)) for kind in kinds)}"
     if get_origin(hint) is dict:
         return f"by name: {json_type(get_args(hint)[1])}"
     return _JSON[hint] if hint in _JSON else f"[{hint.__name__}](#{hint.__name__.lower()})"

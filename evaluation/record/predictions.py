@@ -10,6 +10,7 @@ import torch
 from transformers.trainer_utils import PredictionOutput
 
 from emofusion.data.whole_files import write_whole
+from emofusion.evaluation.people import people_of
 from emofusion.evaluation.run_files import PREDICTIONS_FILE
 from emofusion.evaluation.scores.trainer_output import gate_of, logits_of
 
@@ -20,14 +21,17 @@ def predictions_table(
     """One row a clip: `clip`, `actor`, `gender`, `label`, `prediction`, `answered`, `probabilities` and `gate`.
 
     Probabilities are in the order of the class ids; `answered` is whether that of the prediction is `unsure_below` or
-    more. Still pictures have no actor and no gender; `gate` is NaN for a model without one.
+    more. Clips of one's own name their speaker as the
+    actor, if anybody; still pictures have no actor and no gender; `gate` is NaN for a model without one.
     """
     probabilities = torch.from_numpy(logits_of(prediction.predictions)).float().softmax(-1).numpy()
     gate = gate_of(prediction.predictions)
+    people = people_of(rows)
     return pd.DataFrame(
         {
             "clip": rows["clip"],
-            **{name: rows[name] for name in ("actor", "gender") if name in rows.column_names},
+            **({} if people is None else {"actor": people}),
+            **({"gender": rows["gender"]} if "gender" in rows.column_names else {}),
             "label": [labels[label] for label in rows["label"]],
             "prediction": [labels[index] for index in probabilities.argmax(-1)],
             "answered": probabilities.max(-1) >= unsure_below,

@@ -20,10 +20,14 @@ class CorpusFields(TypedDict):
     protocol: Annotated[str, Note("name of the rule by which actors are split")]
     fold: Annotated[int | None, Note("which of the protocol's splits; null where there are several", "counted from 0")]
     actors: Annotated[
-        dict[str, list[int]],
-        Note("actors by part (`train`, `validation`, `test`); none on still pictures", needed=True),
-    ]
+        dict[str, list[int | str]],
+        Note("actors by part (`train`, `validation`, `test`), or the names of speakers in clips of one's own; none "
+             "where nobody knows them, as on still pictures", needed=True),
+    ]  # fmt: skip
     clips: Annotated[dict[str, int], Note("how many clips by part", "clips", needed=True)]
+    own_clips: NotRequired[
+        Annotated[bool, Note("whether these are clips of the user's own; absent where they are not", missing=False)]
+    ]
     test_part: NotRequired[
         Annotated[str, Note("the published split that was scored; absent where it is `test`", missing="test")]
     ]

@@ -8,6 +8,7 @@ import datasets
 
 from emofusion.data import Account, Corpus
 from emofusion.data.corpora.builders.image_account import ImageAccount
+from emofusion.evaluation.people import in_order, people_of
 from emofusion.modeling import EmoFusionModel
 from emofusion.modeling.seen_emofusion import Seen
 
@@ -26,8 +27,10 @@ def corpus_fields(
     protocol: str,
     fold: int,
     test_part: str = "test",
+    own: bool = False,
 ) -> CorpusFields:
     """Which clips, and how they were split; the published split that was scored is named where it is not the test."""
+    known = {name: people_of(rows) for name, rows in splits.items()}
     fields: CorpusFields = {
         "corpus": corpus.name,
         "corpus_synthetic": corpus.synthetic,
@@ -36,9 +39,11 @@ def corpus_fields(
         "label_set": label_set,
         "protocol": protocol,
         "fold": fold,
-        "actors": {name: sorted(set(rows["actor"])) for name, rows in splits.items() if "actor" in rows.column_names},
+        "actors": {name: sorted(set(people), key=in_order) for name, people in known.items() if people is not None},
         "clips": {name: len(rows) for name, rows in splits.items()},
     }
+    if own:
+        fields["own_clips"] = True
     if test_part != "test":
         fields["test_part"] = test_part
     if isinstance(account, ImageAccount) and account.left_out.get("test"):

@@ -11,7 +11,7 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 from .branch_words import difference, gains_table, p_of
 from .fold_report import FEWEST, blind_notes, fold_notes
-from .subject import tested_on
+from .subject import classes_of, tested_on
 
 _GAINS = (
     "Ahead: UAR by actor, fusion less branch. p is two-sided, by sign flips over actors, and not adjusted for the "
@@ -84,7 +84,7 @@ def setting(record: dict[str, Any]) -> str:
     actors = numbers({actor for run in runs for actor in run["actors"].get("test", [])})
     tested = " ".join(filter(None, [tested_on(record | record["variants"][0]["over_actors"]), actors]))
     return (
-        f"{record['corpus']}, {record['label_set']}, {tested} ({record['protocol']}, fold{'s' * (len(folds) > 1)} "
+        f"{record['corpus']}, {classes_of(record)}, {tested} ({record['protocol']}, fold{'s' * (len(folds) > 1)} "
         f"{', '.join(map(str, folds))}; seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
     )
 

@@ -94,6 +94,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": _for_others(with_missing(RunRecord, metrics) | {"leaky": leaky}),
         "actors": known_actors(metrics),
         "subject": subject,
+        "tested": tested_on(metrics),
         "split": split_name(metrics, quote="`"),
         "tables": card_tables(metrics, subject),
         "verdict": verdict(metrics),
@@ -127,7 +128,7 @@ def _headline(metrics: Mapping[str, Any]) -> str:
 
 def _chosen(metrics: Mapping[str, Any]) -> str:
     """Which weights were kept, and how they did on the validation actors; empty where nothing was validated."""
-    people = "actors" if known_actors(metrics) else "pictures"
+    people = "actors" if known_actors(metrics) else "clips" if metrics.get("own_clips") else "pictures"
     for name, title in (TITLES | {"loss": "loss"}).items():
         score = metrics.get(f"validation_{name}")
         if score is None:

@@ -7,6 +7,7 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.data.whole_files import write_json, write_text
 from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.people import as_people
 from emofusion.evaluation.plots.actors import actors_figure
 from emofusion.evaluation.plots.confusion import confusion_figure
 from emofusion.evaluation.plots.figures import drawn
@@ -17,7 +18,7 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 from .branch_words import branches_table, verdict
 from .calibration_words import unsure_words
 from .illustrations import branches_plot, coverage_plot, gate_plot
-from .subject import blind_spot, tested_on, trained_together, worst_leak
+from .subject import blind_spot, classes_of, tested_on, trained_together, worst_leak
 
 FEWEST = 3
 """So many runs have a deviation; of two it would be their difference, told as if it were more."""
@@ -48,7 +49,7 @@ def text(record: dict[str, Any]) -> str:
     """The scores as Markdown: a line a fold, their mean, and all test clips together."""
     pooled = record["over_actors"]
     folds = record["over_folds"]["macro_f1"]["folds"]
-    tested = numbers([int(actor) for actor in pooled.get("test_by_actor", {})])
+    tested = numbers(as_people(pooled.get("test_by_actor", {})))
     clips = str(sum(run["clips"]["test"] for run in record["runs"]))
     rows = [
         *map(_run_cells, record["runs"]),
@@ -95,7 +96,7 @@ def _pooled(pooled: dict[str, Any]) -> list[str]:
 def title(record: dict[str, Any]) -> str:
     """Model, whom it is tested on, corpus, classes and protocol."""
     tested = tested_on(record | record["over_actors"])
-    return f"{record['fusion']} on {tested} of {record['corpus']}, {record['label_set']}, {record['protocol']}"
+    return f"{record['fusion']} on {tested} of {record['corpus']}, {classes_of(record)}, {record['protocol']}"
 
 
 def _notes(record: dict[str, Any]) -> list[str]:

@@ -19,12 +19,37 @@ def tested_on(metrics: Mapping[str, Any]) -> str:
             knows), `trained_modalities`, `actors` or `test_by_actor`, and `test_part`.
     """
     leaky = metrics.get("leaky", False)
+    if metrics.get("own_clips"):
+        return _own_clips(metrics, leaky)
     untrained = leaky is False and never_trained(metrics)
     if known_actors(metrics) or metrics.get("test_by_actor"):
         return NEVER if untrained else {True: SEEN, False: UNSEEN, None: UNKNOWN}[leaky]
     note = " (perhaps seen in training: the checkpoint does not say)" if leaky is None else ""
     note = " (the model was NEVER TRAINED)" if untrained else note
     return f"pictures of the published {part(metrics)} split{note}"
+
+
+def classes_of(metrics: Mapping[str, Any]) -> str:
+    """The name of the label set; classes of one's own have none."""
+    return str(metrics["label_set"] or "own labels")
+
+
+def _own_clips(metrics: Mapping[str, Any], leaky: bool | None) -> str:
+    """What was scored of clips of one's own, whose speakers have names, or are not known."""
+    known = bool(known_actors(metrics) or metrics.get("test_by_actor"))
+    if leaky is False and never_trained(metrics):
+        return f"{'speakers' if known else 'clips'} (the model was NEVER TRAINED)"
+    if known:
+        return {
+            True: "speakers SEEN in training (leaky split)",
+            False: "unseen speakers",
+            None: "speakers perhaps seen in training (the checkpoint does not say)",
+        }[leaky]
+    return {
+        True: "clips whose speakers may be in training, too (leaky split)",
+        False: "clips of nobody knows whom, who were not in training",
+        None: "clips whose speakers may be in training, too (nobody knows who they are)",
+    }[leaky]
 
 
 def never_trained(metrics: Mapping[str, Any]) -> bool:
@@ -77,7 +102,7 @@ def _several(name: str, values: Sequence[int]) -> str:
 
 
 def pictures_of(metrics: Mapping[str, Any]) -> str:
-    """What was scored on a corpus of still pictures: `3589 pictures of the published test split`."""
+    """What was scored where nobody knows who it is: `3589 pictures of the published test split`."""
     return f"{metrics['clips']['test']} {tested_on(metrics)}"
 
 
@@ -86,7 +111,7 @@ def part(metrics: Mapping[str, Any]) -> str:
     return str(metrics.get("test_part", "test"))
 
 
-def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[int]]:
+def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Actors by split; empty where it is not known who is in a picture."""
     actors = metrics.get("actors") or {}
     found = {split: [actor for actor in numbers if actor is not None] for split, numbers in actors.items()}
@@ -94,8 +119,8 @@ def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def split_name(metrics: Mapping[str, Any], quote: str = "") -> str:
-    """Protocol, in quotes, and fold, for people; empty where no actors are split."""
-    if not known_actors(metrics):
+    """Protocol, in quotes, and fold, for people; empty where a corpus is split as it was published."""
+    if not known_actors(metrics) and not metrics.get("own_clips"):
         return ""
     named = [("protocol ", metrics.get("protocol"), quote), ("fold ", metrics.get("fold"), "")]
     return ", ".join(f"{word}{mark}{value}{mark}" for word, value, mark in named if value is not None)

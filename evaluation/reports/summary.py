@@ -8,7 +8,7 @@ from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import branch_lines
 from .calibration_words import calibration_words, unsure_words
-from .subject import blind_spot, known_actors, pictures_of, tested_on
+from .subject import blind_spot, classes_of, known_actors, pictures_of, tested_on
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -20,11 +20,11 @@ def summary(metrics: Mapping[str, Any]) -> str:
         lines = [
             f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
             f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
-            f"{metrics['fold']}, {metrics['label_set']})"
+            f"{metrics['fold']}, {classes_of(metrics)})"
         ]
     else:
-        silent = "" if metrics["fusion"] == "video" else ", without sound"
-        lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {metrics['label_set']})"]
+        silent = "" if metrics["fusion"] == "video" or metrics.get("own_clips") else ", without sound"
+        lines = [f"{metrics['fusion']}: {pictures_of(metrics)}{silent} ({metrics['corpus']}, {classes_of(metrics)})"]
     lines += [f"  {note}" for note in [blind_spot(metrics)] if note]
     for name in SCORES:
         score, chance = metrics[f"test_{name}"], metrics[f"chance_{name}"]

@@ -8,6 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from emofusion.evaluation.people import Person, units_of
+
 from .intervals import scores_of_confusion, unit_confusion
 from .score_fields import BranchFields, BranchScores, Difference, FusionGain, Gain
 from .scoring import score_predictions
@@ -132,17 +134,17 @@ def _gain(
     }
 
 
-def _over(fusion: Mapping[str, Mapping[int, float]], branch: Mapping[str, Mapping[int, float]]) -> Gain:
+def _over(fusion: Mapping[str, Mapping[Person, float]], branch: Mapping[str, Mapping[Person, float]]) -> Gain:
     found = {name: asdict(paired_difference(fusion[name], branch[name])) for name in _COMPARED}
     return {name: cast(Difference, difference) for name, difference in found.items()}  # type: ignore[return-value]
 
 
-def _by_actor(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[int, float]]:
+def _by_actor(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[Person, float]]:
     """UAR and macro-F1 by actor; clips of several seeds count together."""
     if "actor" not in table or table["actor"].isna().any():
         raise ValueError("predictions: no actor is known of some clips; branches are compared actor by actor")
     ids, predicted = (pd.Index(labels).get_indexer(table[column]) for column in ("label", "prediction"))
-    actors = table["actor"].to_numpy(np.int64)
+    actors = units_of(table["actor"])
     found = scores_of_confusion(unit_confusion(ids, predicted, actors, len(labels)))
     return {name: dict(zip(np.unique(actors).tolist(), found[name].tolist(), strict=True)) for name in _COMPARED}
 

@@ -15,6 +15,7 @@ from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.degradation import UNDISTURBED, Degraded, conditions_for
 from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.store.progress import Bar
+from emofusion.evaluation.people import people_of
 from emofusion.modeling import EmoFusionProcessor
 
 from .metrics import scores
@@ -63,7 +64,8 @@ def robustness_table(
     inputs = ClipInputs(processor)
     before = undisturbed if undisturbed is not None else predict(rows.with_transform(inputs))
     unworsened = logits_of(before.predictions).argmax(-1)
-    actors = _actors(rows)
+    people = people_of(rows)
+    actors = None if people is None else np.array(people)
     table = [_row(first.name, before, unworsened, actors)]
     for condition in Bar(others, desc="robustness", unit="condition"):
         clips = np.flatnonzero(np.all([there[modality] for modality in condition.needs], axis=0))
@@ -97,11 +99,6 @@ def _row(
 def _means(values: np.ndarray, actors: np.ndarray) -> dict[str, float]:
     """Mean of the values `[clips]` of each actor."""
     return {str(actor): float(values[actors == actor].mean()) for actor in np.unique(actors)}
-
-
-def _actors(rows: Dataset) -> np.ndarray | None:
-    """The actor of each clip `[clips]`; None where nobody knows who it is."""
-    return np.array(rows["actor"]) if "actor" in rows.column_names else None
 
 
 def _has(rows: Dataset, modality: str) -> np.ndarray:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from emofusion.evaluation.people import units_of
+
 from .intervals import bootstrap_intervals
 from .metrics import calibration_error, chance_scores, confusion, group_scores, merged_calm, per_class, scores
 from .score_fields import GroupFields, IntervalFields, MergedFields, ScoreFields, SelectiveFields
@@ -83,8 +85,7 @@ def _groups(table: pd.DataFrame, column: str) -> np.ndarray | None:
     empty = int(table[column].isna().sum())
     if empty:
         raise ValueError(f"predictions: {empty} of {len(table)} rows have no {column}; fill it in all rows or in none")
-    # A column that was once empty in part holds 17.0 for actor 17.
-    return table[column].to_numpy(np.int64 if column == "actor" else str)
+    return units_of(table[column])
 
 
 def _units(table: pd.DataFrame) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from emofusion.evaluation.people import Person, by_person, in_order
+
 from .intervals import mean_interval
 
 PREVIOUS = "previous"
@@ -33,7 +35,9 @@ class PairedDifference:
     units: int
 
 
-def paired_difference(first: Mapping[int, float], second: Mapping[int, float], seed: int = 0) -> PairedDifference:
+def paired_difference(
+    first: Mapping[Person, float], second: Mapping[Person, float], seed: int = 0
+) -> PairedDifference:
     """Compare the scores per actor of two models.
 
     If the models were equally good, each actor's difference could as well have the other sign. The p-value is the
@@ -42,8 +46,8 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
     (Efron and Tibshirani, 1993).
 
     Args:
-        first (`Mapping[int, float]`): Score by actor of one model.
-        second (`Mapping[int, float]`): Score by actor of the other, for the same actors.
+        first (`Mapping[Person, float]`): Score by actor of one model.
+        second (`Mapping[Person, float]`): Score by actor of the other, for the same actors.
         seed (`int`, *optional*, defaults to 0): Same seed, same result.
 
     Raises:
@@ -67,14 +71,17 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float], s
     return PairedDifference(mean, *interval, float(test.pvalue), units)
 
 
-def _differences(first: Mapping[int, float], second: Mapping[int, float]) -> np.ndarray:
+def _differences(first: Mapping[Person, float], second: Mapping[Person, float]) -> np.ndarray:
     """First minus second `[actors]`, in the order of the actors."""
     if first.keys() != second.keys():
+        only = [
+            sorted(ours.keys() - others.keys(), key=in_order) for ours, others in ((first, second), (second, first))
+        ]
         raise ValueError(
-            f"scores of different actors: only the first has {sorted(first.keys() - second.keys())}, only the second "
-            f"{sorted(second.keys() - first.keys())}; score both models on the same test actors"
+            f"scores of different actors: only the first has {only[0]}, only the second {only[1]}; score both models "
+            "on the same test actors"
         )
-    differences = np.array([first[actor] - second[actor] for actor in sorted(first)], np.float64)
+    differences = np.array([first[actor] - second[actor] for actor in sorted(first, key=in_order)], np.float64)
     if not differences.size or not np.isfinite(differences).all():
         raise ValueError(f"scores {dict(first)} and {dict(second)}: give at least one actor, and finite numbers")
     return differences
@@ -159,6 +166,6 @@ def _best_of(variants: Sequence[dict[str, Any]], reference: str | list[str]) -> 
     return max(among, key=lambda variant: variant["over_actors"]["test_macro_f1"]) if among else None
 
 
-def _by_actor(variant: Mapping[str, Any]) -> dict[int, float]:
+def _by_actor(variant: Mapping[str, Any]) -> dict[Person, float]:
     """UAR by actor; clips of several seeds count together, which is the mean over them."""
-    return {int(actor): group["uar"] for actor, group in variant["over_actors"]["test_by_actor"].items()}
+    return {actor: group["uar"] for actor, group in by_person(variant["over_actors"]["test_by_actor"]).items()}

@@ -29,6 +29,7 @@ from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
 from helpers.corpora.openface_files import openface_table, units_of, write_means, write_tracks
+from helpers.corpora.own_files import write_voices
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 from helpers.tiny_backbones import save_backbone
@@ -198,6 +199,7 @@ class Props:
         stems = [f"01-01-{e:02d}-01-01-01-{a:02d}" for a in actors for e in range(1, 9)]
         write_tracks(folder / "face_tracks", stems)
         write_means(folder / MEANS[0], [stem.replace("01", "03", 1) for stem in stems])
+        write_voices(folder / "my_clips")
         (folder / "clip.csv").write_text(openface_table(units_of(3, 102)))
         for name, place in BACKBONES.items():
             save_backbone(name, folder / place)
@@ -212,6 +214,7 @@ class Props:
             "face_tracks",
             MEANS[0],
             "clip.csv",
+            "my_clips",
         )
         self.places = {name: folder / name for name in made}
         self.places |= dict.fromkeys(RAVDESS, ravdess) | dict.fromkeys(FER, fer)

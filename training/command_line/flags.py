@@ -1,17 +1,19 @@
-"""Names of all flags, which are the fields of a recipe, too.
+"""Names of all flags, which are the fields of a recipe, too, and what may have been meant by a misspelt one.
 
-Nothing here imports torch, so that a misspelt one is said at once.
+Nothing here imports torch, so that it is said at once.
 """
 
 import ast
+import difflib
 import importlib.util
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from .arguments import DataArguments, ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
+from .arguments import ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
+from .data_arguments import DataArguments
 
 EXPERIMENT_FLAGS = [item.name for item in fields(ExperimentArguments)]
 """Those of several runs, without their dashes."""
@@ -91,3 +93,21 @@ def without(words: Sequence[str], names: Collection[str]) -> list[str]:
         if not drops:
             left.append(word)
     return left
+
+
+def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message: `; did you mean 'fusion'?`, or what to say where nothing is like the word.
+
+    Names that begin with the word come first, those that only hold it last: `f1` may be `macro_f1`.
+    """
+    text, names = str(word), list(known)
+    begin = [name for name in names if text and name.startswith(text)]
+    hold = [name for name in names if len(text) > 1 and text in name]
+    close = [*begin, *difflib.get_close_matches(text, names, n=1), *hold]
+    return f"; did you mean {close[0]!r}?" if close else otherwise
+
+
+def expected_one_of(choices: Iterable[str], word: object) -> str:
+    """The end of a message on a word that is none of the choices."""
+    names = list(choices)
+    return f"expected one of {', '.join(names)}{did_you_mean(word, names, '')}"

@@ -10,11 +10,11 @@ from transformers.hf_argparser import HfArgumentParser
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import DataArguments, ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
-from .flags import EXPERIMENT_FLAGS, name_of, run_flags
+from .arguments import ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
+from .data_arguments import DataArguments
+from .flags import EXPERIMENT_FLAGS, did_you_mean, expected_one_of, name_of, run_flags
 from .recipes import check_fields, read_recipe, starts_with_recipe, words_of_recipe
 from .refused_flags import REFUSED, refusal
-from .suggestions import did_you_mean, expected_one_of
 
 if TYPE_CHECKING:
     from .training_arguments import Arguments

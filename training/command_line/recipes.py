@@ -9,15 +9,14 @@ import yaml
 
 from emofusion.training.errors import ArgumentError
 
-from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, run_flags
-from .suggestions import did_you_mean
+from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, did_you_mean, run_flags
 
 BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 """Blocks of a recipe that hold the settings of one stage alone, and the flags that say the same."""
 
 ALIKE = (
     *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
-    "keep_copies",
+    *("keep_copies", "dataset_name", "label_column", "speaker_column"),
     "max_eval_samples",
     *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
     "grey",

@@ -6,7 +6,8 @@ from typing import Any
 
 from emofusion.training.errors import ArgumentError
 
-from .arguments import DataArguments, StageArguments
+from .arguments import StageArguments
+from .data_arguments import DataArguments
 from .flags import PICTURE_AUGMENTATION, SOUND_AUGMENTATION, STAGE_FLAGS, last_value, names_flag, without
 from .recipes import BLOCKS, check_block, read_recipe, starts_with_recipe, words_of
 

@@ -9,9 +9,10 @@ from transformers.utils import is_torch_bf16_gpu_available
 
 from emofusion.data.protocols import EVERYONE
 
-from .arguments import DEFAULT_SELECT, DataArguments, ModelArguments, StageArguments, TrainingDefaults
+from .arguments import DEFAULT_SELECT, ModelArguments, StageArguments, TrainingDefaults
 from .built_flags import check_json, check_optimizer, check_torch_compile, point_schedule
 from .combinations import check_combinations
+from .data_arguments import DataArguments
 from .refused_flags import check_refused
 from .values import check_choices, check_numbers
 

@@ -11,8 +11,7 @@ from transformers.training_args import OptimizerNames, trainer_log_levels
 from emofusion.data.inputs.augmentation import MOST
 from emofusion.evaluation.scores.score_fields import Scores
 
-from .flags import flag_of
-from .suggestions import expected_one_of
+from .flags import expected_one_of, flag_of
 
 Rule = tuple[Callable[[float], bool], str]
 """Whether a number will do, and what to write instead of one that will not."""

@@ -16,8 +16,8 @@ from emofusion.evaluation.reports import ablation_report
 from emofusion.evaluation.reports.ablation_table import text
 from emofusion.evaluation.scores.significance import PREVIOUS, compared
 from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.flags import did_you_mean
 from emofusion.training.command_line.recipes import check_fields, read_mapping, words_of
-from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.ready import check_words
@@ -26,7 +26,10 @@ from emofusion.training.run.stages import branch_words, check_stages
 from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
-_SHARED = {"corpus", "data_dir", "label_set", "protocol", "channel", "strict", "max_eval_samples", "allow_leaky_split"}
+_SHARED = {
+    *("corpus", "data_dir", "dataset_name", "label_column", "speaker_column", "label_set", "protocol", "channel"),
+    *("strict", "max_eval_samples", "allow_leaky_split"),
+}
 _SET_BY_GRID = {"fold", "seed", "output_dir"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from accelerate import PartialState
 
-from emofusion.data import CORPORA, Fold
+from emofusion.data import Fold
 from emofusion.evaluation.record.predictions import read_predictions
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.scores.branches import pooled_branches
@@ -20,11 +20,11 @@ from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
+from emofusion.training.run.defaults import fill_in_protocol
 from emofusion.training.run.ready import setup_errors
 from emofusion.training.run.stages import Finished, run_stages
 from emofusion.training.setup.checks import check_flags_of_corpus, check_start
 from emofusion.training.setup.clips import decode_corpus
-from emofusion.training.setup.defaults import fill_in_protocol
 from emofusion.training.setup.model import make_config, make_processor
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,8 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
         config = make_config(arguments)
         builder = decode_corpus(arguments, config, make_processor(config, arguments))
         usable, refused = builder.usable_folds()
-    folds = _choose_folds(experiment, arguments, usable, refused)
+        whole = builder.folds
+    folds = _choose_folds(experiment, arguments, usable, refused, whole)
     args = arguments.training
     return Plan(list(words), Path(str(args.output_dir)), folds, experiment.seeds or [args.seed])
 
@@ -125,9 +126,13 @@ def _check_flags_of_several(experiment: ExperimentArguments, words: Sequence[str
 
 
 def _choose_folds(
-    experiment: ExperimentArguments, arguments: Arguments, usable: dict[int, Fold], refused: dict[int, str]
+    experiment: ExperimentArguments,
+    arguments: Arguments,
+    usable: dict[int, Fold],
+    refused: dict[int, str],
+    whole: Sequence[Fold],
 ) -> Folds:
-    """The folds to train among those that the actors who are there allow.
+    """The folds to train among those that the actors who are there allow; `whole` are they with everybody.
 
     Raises:
         ArgumentError: None of them can be used, or one that is asked for cannot.
@@ -142,11 +147,10 @@ def _choose_folds(
     protocol = str(arguments.data.protocol)
     if not wanted:
         raise ArgumentError(f"--protocol {protocol}: no fold can be used: {'; '.join(refused.values())}")
-    own = CORPORA[arguments.data.corpus].protocols[protocol]
     return Folds(
         chosen={k: usable[k] for k in wanted},
         refused=refused if experiment.cross_validate and not experiment.folds else {},
-        stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - own[k].validation},
+        stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - whole[k].validation},
     )
 
 

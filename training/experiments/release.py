@@ -16,6 +16,7 @@ from transformers import AutoModel, AutoProcessor
 
 from emofusion.data.protocols import EVERYONE
 from emofusion.evaluation.attempts import attempt_all
+from emofusion.evaluation.people import in_order
 from emofusion.evaluation.record.metrics_file import save_metrics
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.card import license_of, write_card
@@ -81,7 +82,7 @@ def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[C
         folder (`Path`): Where the model will lie.
     """
     own = done.metrics
-    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]})
+    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]}, key=in_order)
     scores = {name: record[name] for name in ("robustness", "branches", "fusion_gain") if name in record}
     found = {
         **own,

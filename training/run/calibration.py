@@ -13,6 +13,7 @@ from scipy.special import softmax
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
+from emofusion.evaluation.people import people_of
 from emofusion.evaluation.record.run_record import CalibrationFields, UnsureFields
 from emofusion.evaluation.scores.calibration import fit_late, fit_temperature
 from emofusion.evaluation.scores.metrics import calibration_error
@@ -86,7 +87,8 @@ def fit_unsure(trainer: Trainer, rows: Dataset, validation: Dataset, accuracy: f
             accuracy,
         )
         return {"unsure_accuracy": accuracy, "validation_answered": None}
-    units = np.asarray(rows["actor"]) if "actor" in rows.column_names else np.arange(len(labels))
+    people = people_of(rows)
+    units = np.arange(len(labels)) if people is None else np.asarray(people)
     sure = probabilities.max(1) >= found
     kept = answered(labels, probabilities.argmax(1), sure, units, config.num_labels)
     return {"unsure_accuracy": accuracy, "validation_answered": kept}

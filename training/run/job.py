@@ -225,6 +225,9 @@ def tell_trackers(trainer: EmoFusionTrainer, metrics: RunRecord) -> None:
 
 def _license(run: Run) -> str:
     """Licence of the weights: of what they were trained on, not of what they are scored on."""
+    start = run.arguments.model.model_name_or_path
+    if run.trains and start is not None and run.own_clips:
+        return license_of(Path(start))  # nobody knows the licence of the clips; that of the checkpoint is carried on
     return run.clips.corpus.license if run.trains else license_of(Path(run.load_from))
 
 

@@ -26,17 +26,13 @@ from emofusion.training.setup.batches import check_drop_last
 from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint_to_resume, resumes
 from emofusion.training.setup.checks import check_flags, check_model, check_start
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
-from emofusion.training.setup.defaults import (
-    fill_in_protocol,
-    fill_in_what_splits_need,
-    leave_out_absent_trackers,
-)
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
 from emofusion.training.setup.leaks import leak_of, seen_after, seen_before
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
 
+from .defaults import fill_in_protocol, fill_in_what_splits_need, leave_out_absent_trackers
 from .progress import no_bars_of_transformers
 from .tracking import check_wandb_login, folder_name, name_run
 from .trainer import EmoFusionTrainer, make_trainer
@@ -76,6 +72,11 @@ class Run:
         return self.arguments.trains
 
     @property
+    def own_clips(self) -> bool:
+        """Whether its clips are the user's own."""
+        return CORPORA[self.arguments.data.corpus].own
+
+    @property
     def is_main(self) -> bool:
         """Whether this is the process that writes and speaks."""
         return self.trainer.is_world_process_zero()
@@ -109,6 +110,7 @@ class Run:
             protocol=str(data.protocol),
             fold=data.fold,
             test_part=CORPORA[data.corpus].scored_part(str(data.protocol)),
+            own=self.own_clips,
         )
         circumstances = circumstance_fields(
             command,

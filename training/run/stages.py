@@ -23,9 +23,9 @@ from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.setup.checkpoints import resumes
 from emofusion.training.setup.clips import load_clips
-from emofusion.training.setup.defaults import fill_in_protocol
 from emofusion.training.setup.model import make_config, make_processor
 
+from .defaults import fill_in_protocol
 from .job import run_job
 from .ready import check_words, setup_errors
 

@@ -16,10 +16,10 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
-from emofusion.training.command_line.flags import AUGMENTATION
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
+from emofusion.training.command_line.flags import AUGMENTATION, did_you_mean
 from emofusion.training.command_line.recipes import read_mapping
-from emofusion.training.command_line.suggestions import did_you_mean
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 

@@ -13,13 +13,15 @@ from emofusion.data.protocols import EVERYONE, LEAKY
 from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 
 from .backbones import check_backbones, check_views_of_branch
 from .batches import check_batch_size
 from .checkpoints import last_complete_checkpoint, resumes
+from .own_labels import check_place
 from .start_head import check_start_head
 
 
@@ -41,18 +43,9 @@ def check_flags_of_corpus(arguments: Arguments) -> None:
     Raises:
         ArgumentError: naming the flag.
     """
-    _check_data_dir(arguments.data)
+    check_place(arguments.data)
     _check_protocol(arguments)
     _check_corpus_flags(arguments)
-
-
-def _check_data_dir(data: DataArguments) -> None:
-    """The folder of the corpus must be named."""
-    if not data.data_dir:
-        raise ArgumentError(
-            f"--data_dir is missing: name the folder with the {CORPORA[data.corpus].corpus.name} files, or make the "
-            "synthetic demo corpus with `python -m emofusion.data.demo_corpus runs/demo_corpus`"
-        )
 
 
 def _check_protocol(arguments: Arguments) -> None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -17,15 +16,18 @@ from emofusion.data.inputs.augmentation import MOST, Augmentation
 from emofusion.data.inputs.clip_inputs import ClipInputs
 from emofusion.data.inputs.picture_augment import unit_spread
 from emofusion.data.inputs.spec_augment import SpecAugment
+from emofusion.data.label_sets import OWN
 from emofusion.data.protocols import SPLITS, FoldRefusedError
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.corpus_record import Corpus
 from emofusion.data.store.settings import options_for
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
-from emofusion.training.command_line.arguments import DataArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.flags import flag_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
+
+from .own_labels import check_place_is_there, has_own_labels, place_options
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +105,7 @@ def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoF
         ValueError, OSError: Nothing in it that can be used.
     """
     data = arguments.data
-    if not Path(str(data.data_dir)).expanduser().exists():
-        raise ArgumentError(f"--data_dir {data.data_dir}: no such folder or file")
+    check_place_is_there(data)
     with arguments.training.main_process_first(desc="decoding"):
         builder = _builder(data, config, processor)
         builder.download_and_prepare(tell=False)  # the account is printed whole
@@ -113,21 +114,28 @@ def decode_corpus(arguments: Arguments, config: EmoFusionConfig, processor: EmoF
 
 def _builder(data: DataArguments, config: EmoFusionConfig, processor: EmoFusionProcessor) -> CorpusBuilder:
     entry = CORPORA[data.corpus]
-    options = {"protocol": data.protocol, **{flag: getattr(data, flag) for flag in entry.flags}}
+    options = {"protocol": data.protocol, "label_set": config.label_set, **place_options(data)}
+    if has_own_labels(data):
+        options |= {"label_set": OWN, "labels": [config.id2label[index] for index in range(config.num_labels)]}
     if not entry.still:
         options |= {"fold": data.fold, **vars(options_for(processor))}
-    return datasets.load_dataset_builder(
-        data.corpus, data_dir=data.data_dir, cache_dir=data.cache_dir, label_set=config.label_set, **options
-    )
+    return datasets.load_dataset_builder(data.corpus, data_dir=data.data_dir, cache_dir=data.cache_dir, **options)
 
 
 def _splits_by_actor(builder: ClipBuilder, data: DataArguments, needed: Sequence[str]) -> dict[str, Any]:
     try:
         return dict(zip(needed, builder.as_dataset(list(needed)), strict=True))
     except FoldRefusedError as error:
-        only_validation = "validation actors" in str(error) and "none of its test" not in str(error)
+        only_validation = any(part in str(error) for part in ("validation actors", "is in its validation part")) and (
+            "none of its test" not in str(error)
+        )
         hint = _WITHOUT_VALIDATION if only_validation else ""
-        raise ArgumentError(f"--data_dir {data.data_dir}: {error}{hint}") from error
+        raise ArgumentError(f"{_place(data)}: {error}{hint}") from error
+
+
+def _place(data: DataArguments) -> str:
+    """The flag that names the clips, with its value."""
+    return f"--dataset_name {data.dataset_name}" if data.dataset_name else f"--data_dir {data.data_dir}"
 
 
 def _published_splits(builder: StillImages, data: DataArguments, needed: Sequence[str]) -> dict[str, Any]:

@@ -79,6 +79,9 @@ _DATA = (
     "fold",
     "channel",
     "keep_copies",
+    "dataset_name",
+    "label_column",
+    "speaker_column",
     "face_tracks",
     *AUGMENTATION,
 )

@@ -5,7 +5,9 @@ from collections.abc import Collection
 
 import datasets
 
+from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
 from emofusion.data.protocols import LEAKY, numbers
+from emofusion.evaluation.people import people_of
 from emofusion.modeling import EmoFusionConfig
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
@@ -26,33 +28,60 @@ def seen_in_run(splits: dict[str, datasets.Dataset], modalities: Collection[str]
 
 
 def actors_of(rows: datasets.Dataset) -> set[int]:
-    """The actors of some rows; of still pictures there are none. Numbers of RAVDESS and CREMA-D are never the same."""
+    """The numbers of who is in some rows; of still pictures there are none.
+
+    Those of RAVDESS, of CREMA-D and of clips of one's own are never the same (`FIRST_NUMBER`). Where nobody knows who
+    is in a clip of one's own, the number is that of the clip: whoever has seen it is found out all the same.
+    """
     return set(rows["actor"]) if "actor" in rows.column_names else set()
 
 
-def find_leak(seen: Seen, test_actors: Collection[int], args: EmoFusionTrainingArguments, allow: bool) -> bool | None:
+def find_leak(seen: Seen, rows: datasets.Dataset, args: EmoFusionTrainingArguments, allow: bool) -> bool | None:
     """Whether actors of the test were seen in training, by this run or by what it began with; None if nobody knows.
+
+    Args:
+        seen (`Seen`): What the weights have seen.
+        rows (`Dataset`): The test clips.
+        args (`EmoFusionTrainingArguments`): Whether the model is to be pushed to the hub.
+        allow (`bool`): Whether it may be pushed all the same.
 
     Raises:
         ArgumentError: They were, and the model is to be pushed to the hub.
     """
-    both = seen.actors & set(test_actors)
-    if both and args.push_to_hub and not allow:
-        raise ArgumentError(
-            f"--push_to_hub: the test actors {numbers(both)} were seen in training (--protocol, or the checkpoint), "
-            "so the scores are inflated; to push the model all the same, add --allow_leaky_split"
-        )
-    if both:
-        logger.warning("LEAK: the test actors %s were seen in training, so the scores are inflated", numbers(both))
+    test = actors_of(rows)
+    if both := seen.actors & test:
+        found = _called(rows, both)
+        if args.push_to_hub and not allow:
+            raise ArgumentError(
+                f"--push_to_hub: the test {found} were seen in training (--protocol, or the checkpoint), so the "
+                "scores are inflated; to push the model all the same, add --allow_leaky_split"
+            )
+        logger.warning("LEAK: the test %s were seen in training, so the scores are inflated", found)
         return True
     if not seen.complete:
         logger.warning(
             "a checkpoint does not say on whom it was trained: whether the test %s were among them, and the "
             "scores are inflated, is not known",
-            f"actors {numbers(test_actors)}" if test_actors else "pictures",
+            _called(rows, test) if test else "pictures",
+        )
+        return None
+    if test and people_of(rows) is None and max(seen.actors, default=0) >= FIRST_NUMBER:
+        logger.warning(
+            "nobody knows who is in the test clips: whether these people were seen in training, in other clips, and "
+            "the scores are inflated, is not known; add a column speaker to know"
         )
         return None
     return False
+
+
+def _called(rows: datasets.Dataset, actors: Collection[int]) -> str:
+    """`actors 1-4`, `speakers ann, bob` or, where nobody knows who is in them, `clips happy/1.wav`."""
+    if "speaker" not in rows.column_names:
+        return f"actors {numbers(actors)}"
+    people = people_of(rows)
+    word, names = ("clips", list(rows["clip"])) if people is None else ("speakers", people)
+    found = {str(name) for name, actor in zip(names, rows["actor"], strict=True) if actor in actors}
+    return f"{word} {numbers(found)}"
 
 
 def seen_before(arguments: Arguments, checkpoint: str | None) -> Seen:
@@ -95,6 +124,5 @@ def leak_of(seen: Seen, arguments: Arguments, clips: Clips) -> bool | None:
     """
     if not arguments.tests:
         return False if seen.complete else None
-    test_actors = actors_of(clips.splits["test"])
-    leak = find_leak(seen, test_actors, arguments.training, arguments.data.allow_leaky_split)
+    leak = find_leak(seen, clips.splits["test"], arguments.training, arguments.data.allow_leaky_split)
     return True if arguments.data.protocol == LEAKY else leak

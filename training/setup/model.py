@@ -1,5 +1,6 @@
 """From flags to config and model."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,19 +8,25 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
+from torch import nn
 
 from emofusion.data import LabelSet, label_set
+from emofusion.data.label_sets import OWN
 from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.configuration_emofusion import NOT_FITTED
 from emofusion.modeling.encoders_emofusion import ActionUnitEncoder
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
 from .backbones import backbone_changes, load_backbones, preparers_of
 from .encoder_weights import start_encoders
+from .own_labels import has_own_labels, own_classes
 from .start_head import start_head
+
+logger = logging.getLogger(__name__)
 
 # Fields of ModelArguments that are fields of the config, too.
 CONFIG_FLAGS = (
@@ -57,15 +64,15 @@ def make_config(arguments: Arguments) -> EmoFusionConfig:
         changes["label_smoothing"] = args.label_smoothing_factor
         args.label_smoothing_factor = 0.0
     if model_args.model_name_or_path is None:
-        classes = label_set(arguments.data.label_set or "emotions8")
-        return EmoFusionConfig(**changes, label_set=classes.name, id2label=classes.id2label)
+        classes = _new_classes(arguments)
+        return EmoFusionConfig(**changes, label_set=_known_name(classes), id2label=classes.id2label)
     config = EmoFusionConfig.from_pretrained(model_args.model_name_or_path, **changes)
     if arguments.trains:
         config.class_weights = None  # those of the earlier training; make_model weighs this one's classes
         for name, value in NOT_FITTED.items() if not arguments.trains_nothing else ():
             setattr(config, name, value)  # what was fitted is of the earlier weights
     classes = classes_of(config, arguments.data, may_change=arguments.trains)
-    config.label_set, config.id2label = classes.name, classes.id2label
+    config.label_set, config.id2label = _known_name(classes), classes.id2label
     config.label2id = {name: index for index, name in classes.id2label.items()}
     return config
 
@@ -77,8 +84,22 @@ def _reads_means(arguments: Arguments) -> bool:
     return of_units and tracks is not None and is_table_of_means(Path(tracks))
 
 
+def _new_classes(arguments: Arguments) -> LabelSet:
+    """What a model that begins anew tells apart."""
+    if has_own_labels(arguments.data):
+        return own_classes(arguments.data, None, may_change=True)
+    return label_set(arguments.data.label_set or "emotions8")
+
+
+def _known_name(classes: LabelSet) -> str | None:
+    """The name of the label set; classes of one's own have none."""
+    return None if classes.name == OWN else classes.name
+
+
 def classes_of(config: EmoFusionConfig, data_args: DataArguments, may_change: bool) -> LabelSet:
     """The label set of a checkpoint, or the one the flags ask for if the head may be made anew."""
+    if has_own_labels(data_args):
+        return own_classes(data_args, [config.id2label[index] for index in range(config.num_labels)], may_change)
     wanted = data_args.label_set or config.label_set
     if wanted is None:
         raise ArgumentError("--label_set is missing: the checkpoint does not say which label set its classes are")
@@ -144,12 +165,32 @@ def make_model(
             check_seen=train_labels is None,  # what training begins with has been asked, with the classes that it had
         )
         _check_loaded(loaded, model_args.model_name_or_path, scoring=train_labels is None)
+        if train_labels is not None:
+            _renew_classifier(model, model_args.model_name_or_path)
     load_backbones(model, model_args)
     start_encoders(model, model_args, trains=train_labels is not None)
     if model_args.start_head and train_labels is not None:
         start_head(model, model_args)
     freeze(model, model_args)
     return model
+
+
+def _renew_classifier(model: EmoFusionModel, checkpoint: str) -> None:
+    """Where the classes are others than those of the checkpoint, begin their classifier anew, and say so."""
+    before = EmoFusionConfig.from_pretrained(checkpoint).id2label
+    if before == model.config.id2label:
+        return
+    logger.warning(
+        "--model_name_or_path %s tells apart %s: its classifier is made anew for %s, all other weights are kept",
+        checkpoint,
+        ", ".join(before.values()),
+        ", ".join(model.config.id2label.values()),
+    )
+    # Also one that fits: as many classes of other names are other classes.
+    for name, layer in model.head.named_modules():
+        if isinstance(layer, nn.Linear) and name.endswith("classifier"):
+            layer.reset_parameters()
+            nn.init.zeros_(layer.bias)
 
 
 def freeze(model: EmoFusionModel, model_args: ModelArguments) -> None:

@@ -10,13 +10,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from datasets import BuilderConfig, Dataset, DatasetInfo, Version
 from datasets.utils.logging import get_logger
 
 from emofusion.data import protocols
-from emofusion.data.label_sets import label_set
 from emofusion.data.sources.account import Account
 from emofusion.data.sources.action_units import ActionUnits
 from emofusion.data.sources.corpus_record import Corpus, describe_files
@@ -88,20 +87,32 @@ class ClipConfig(DecodeOptions, BuilderConfig):
 class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
     """Rows of the decoded store, split by actor."""
 
+    LOOKED_UP: ClassVar[tuple[str, ...]] = ("files", "corpus")
+    """Properties that tell of the folder as it was when they were first asked for."""
+
     @abstractmethod
     def _find(self) -> tuple[list[Take], Account]:
         """The takes in `files`, and what was found beside them."""
 
     def _info(self) -> DatasetInfo:
         """Columns: those of the store and `label`. Bad options are refused here, before anything is read."""
-        if not self.config.data_dir:
-            raise ValueError(
-                f'data_dir is missing: load_dataset("{self.dataset_name}", data_dir="folder of {self.CORPUS.name}")'
-            )
+        self._check_place()
         self._refuse_name("label_set=, protocol= and fold=")
         check_options(self.config)
         protocols.fold(self.config.protocol, self.config.fold, self.PROTOCOLS)
         return self._describe(UNIT_FEATURES if self.config.takes_action_units else STORE_FEATURES)
+
+    def _check_place(self) -> None:
+        """Raises a ValueError if the options name no place."""
+        if not self.config.data_dir:
+            raise ValueError(
+                f'data_dir is missing: load_dataset("{self.dataset_name}", data_dir="folder of {self.CORPUS.name}")'
+            )
+
+    @property
+    def place(self) -> str:
+        """What errors call the place of the clips."""
+        return str(self.config.data_dir)
 
     @cached_property
     def files(self) -> CorpusFiles:
@@ -119,7 +130,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         What was read is logged, as a warning if anything of it is odd; whoever shows the account says `tell=False`.
         """
         self._left = None  # whatever goes wrong below, nothing of before is handed out
-        for name in ("files", "corpus"):  # the folder may have changed
+        for name in self.LOOKED_UP:  # the folder may have changed
             self.__dict__.pop(name, None)
         if is_anew(download_mode):
             remove_store(self.files.folder, self.config.decode_settings, Path(self._cache_dir_root))
@@ -141,7 +152,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         self._left = store, account
         if tell:
             level = logging.WARNING if account.missing or account.oddities() else logging.INFO
-            words = self.config.data_dir, self.config.label_set, account.summary()
+            words = self.place, self.config.label_set, account.summary()
             logger.log(level, "%s, label set %s: %s", *words)
 
     def _decode(self, takes: list[Take]) -> Store:
@@ -153,10 +164,10 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
     def _complete_account(self, account: Account, store: Store) -> None:
         """Add what decoding found to the account, save it, and refuse gaps where the user wants none."""
         _account_for(store, account)
-        account.drop(store.column("emotion"), kept=label_set(self.config.label_set).mapping)
+        account.drop(store.column("emotion"), kept=self.classes.mapping)
         account.save(store.folder.with_suffix(".account.json"))
         if self.config.strict:
-            account.refuse_gaps(self.config.data_dir)
+            account.refuse_gaps(self.place)
 
     @property
     def account(self) -> Account:
@@ -182,13 +193,24 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         """Rows by split; what a fold lacks is said.
 
         Raises:
-            FoldRefusedError: A needed split has no actor.
+            FoldRefusedError: A needed split has no clip.
         """
         rows, chosen = self._labelled()
+        wanted = protocols.SPLITS if needed is None else tuple(part for part in needed if part in protocols.SPLITS)
+        parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
+        for row, part in zip(chosen, self._deal(rows, chosen, wanted), strict=True):
+            parts[part].append(row)
+        return {part: self._select(rows, part, indices) for part, indices in parts.items() if indices}
+
+    def _deal(self, rows: Dataset, chosen: list[int], wanted: tuple[str, ...]) -> list[str]:
+        """The part of each chosen row: that of its actor.
+
+        Raises:
+            FoldRefusedError: A wanted part has no actor.
+        """
         name, k = self.config.protocol, self.config.fold
         actors, clips = rows.data.column("actor").to_pylist(), rows.data.column("clip").to_pylist()
         present = {actors[row] for row in chosen}
-        wanted = protocols.SPLITS if needed is None else tuple(part for part in needed if part in protocols.SPLITS)
         if name == protocols.LEAKY:
             logger.warning("%s LEAKS: every actor is in training and test; its scores are inflated", name)
         try:
@@ -196,10 +218,7 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
         except protocols.FoldRefusedError as error:
             raise protocols.FoldRefusedError(f"{error}{other_actors(self.files.place)}") from error
         self._tell_missing(present, found)
-        parts: dict[str, list[int]] = {part: [] for part in protocols.SPLITS}
-        for row in chosen:
-            parts[protocols.split_of(name, k, found, actors[row], clips[row])].append(row)
-        return {part: self._select(rows, part, indices) for part, indices in parts.items() if indices}
+        return [protocols.split_of(name, k, found, actors[row], clips[row]) for row in chosen]
 
     def _tell_missing(self, present: set[int], found: protocols.Fold) -> None:
         """Say which actors of the fold are not there, and who validates in their place."""
@@ -219,13 +238,13 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
             ValueError: None has.
         """
         store, account = self._opened
-        classes = label_set(self.config.label_set)
+        classes = self.classes
         labels = classes.ids(store.rows.data.column("emotion").to_pylist())
         chosen = [row for row in store.order if labels[row] is not None]
         if not chosen:
             found = ", ".join(sorted(set(store.column("emotion"))))
             raise ValueError(
-                f"{self.config.data_dir}: no clip of {len(store.order)} is left in label set "
+                f"{self.place}: no clip of {len(store.order)} is left in label set "
                 f"{classes.name} ({', '.join(classes.mapping)}); the clips show {found}"
             )
         labelled = self._with_labels(store.rows, labels, unneeded=list(FINDINGS))

@@ -17,8 +17,8 @@ from datasets import (
     concatenate_datasets,
 )
 
-from emofusion.data.label_sets import label_set
-from emofusion.data.protocols import Protocols
+from emofusion.data.label_sets import LabelSet, label_set
+from emofusion.data.protocols import Fold, Protocols
 from emofusion.data.sources.corpus_record import Corpus
 
 Opened = TypeVar("Opened")
@@ -73,9 +73,23 @@ class SplitBuilder(DatasetBuilder, Generic[Opened]):
         """What goes with every score on it."""
         return self.CORPUS
 
+    @property
+    def classes(self) -> LabelSet:
+        """What its clips are told apart by.
+
+        Raises:
+            ValueError: Unknown name; the message lists the choices.
+        """
+        return label_set(self.config.label_set)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds of the protocol, with everybody who could be there."""
+        return self.PROTOCOLS[self.config.protocol]
+
     def _describe(self, columns: Features) -> DatasetInfo:
         """What is known of the rows before they are opened: these columns, and `label`."""
-        labels = ClassLabel(names=label_set(self.config.label_set).labels)
+        labels = ClassLabel(names=self.classes.labels)
         return DatasetInfo(
             description=self.corpus.notice,
             features=Features(columns | {"label": labels}),

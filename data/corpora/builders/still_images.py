@@ -13,7 +13,6 @@ from datasets import BuilderConfig, Dataset, DatasetInfo, Version
 from datasets.utils.logging import get_logger
 
 from emofusion.data import protocols
-from emofusion.data.label_sets import label_set
 from emofusion.data.protocols import Fold, Protocols
 
 from .dealing import Dealt, deal
@@ -95,7 +94,7 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         self._left = None  # whatever goes wrong below, nothing of before is handed out
         cache_dir = Path(self._cache_dir_root)
         rows, account, key = open_index(self._find(), self.CORPUS.name, cache_dir, anew=is_anew(download_mode))
-        account.drop(kept=label_set(self.config.label_set).mapping)
+        account.drop(kept=self.classes.mapping)
         self._left = rows, account, key
         self._complete_account()
         if tell:
@@ -127,7 +126,7 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
         account.left_out = dict(Counter(s for row, s in dealt.left_out.items() if labels[row] is not None))
 
     def _labels(self) -> list[int | None]:
-        return label_set(self.config.label_set).ids(self._opened[0].data.column("emotion").to_pylist())
+        return self.classes.ids(self._opened[0].data.column("emotion").to_pylist())
 
     def _labelled(self) -> tuple[Dataset, list[int | None]]:
         """The rows of the index with their label, and these labels; None where a row has none.
@@ -136,7 +135,7 @@ class StillImages(SplitBuilder[tuple[Dataset, ImageAccount, str]]):
             ValueError: None has any.
         """
         index, account, _ = self._opened
-        classes, labels = label_set(self.config.label_set), self._labels()
+        classes, labels = self.classes, self._labels()
         if all(label is None for label in labels):
             raise ValueError(
                 f"{self.CORPUS.name}: no picture of {len(index)} is left in label set {classes.name} "

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from emofusion.modeling import EmoFusionConfig
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments, StageArguments
+from emofusion.training.command_line.arguments import ModelArguments, StageArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.command_line.flags import run_flags
 from emofusion.training.command_line.parser import parse_arguments

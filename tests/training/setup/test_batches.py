@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel
-from emofusion.training.command_line.arguments import DataArguments, ModelArguments
+from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.setup.batches import check_batch_size, check_drop_last, clips_of_an_epoch, least_clips

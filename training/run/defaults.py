@@ -8,6 +8,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.setup.own_labels import own_listing
 
 logger = logging.getLogger(__name__)
 
@@ -16,10 +17,18 @@ _TRACKERS = {"wandb": "wandb", "trackio": "trackio", "tensorboard": "tensorboard
 
 
 def fill_in_protocol(arguments: Arguments) -> None:
-    """The protocol of the corpus, where none is asked for."""
-    entry = CORPORA[arguments.data.corpus]
-    if arguments.data.protocol is None:
-        arguments.data.protocol = entry.trains_by if arguments.trains else entry.scores_by
+    """The protocol of the corpus, where none is asked for.
+
+    Raises:
+        ArgumentError, ValueError, OSError: The clips of one's own cannot be listed, whose protocol they decide.
+    """
+    data, entry = arguments.data, CORPORA[arguments.data.corpus]
+    if data.protocol is not None:
+        return
+    if entry.own and arguments.trains:
+        data.protocol = own_listing(data).natural_protocol
+    else:
+        data.protocol = entry.trains_by if arguments.trains else entry.scores_by
 
 
 def fill_in_what_splits_need(arguments: Arguments) -> None:
