@@ -21,7 +21,12 @@ examples:
 """
 _WINDOWS = {"voice": "where most of the sound is", "center": "in the middle", "start": "at the beginning"}
 
-NOT_WRITTEN = {"audio_encoder": "resnet18", "video_encoder": "resnet18", "face_crop": "none", "grey": False}
+NOT_WRITTEN: dict[str, Any] = {
+    "audio_encoder": "resnet18",
+    "video_encoder": "resnet18",
+    "face_crop": "none",
+    "grey": False,
+}
 """Fields that the config.json of an early release lacks, as `EmoFusionConfig` takes them then."""
 
 
@@ -77,7 +82,9 @@ def about_model(files: ModelFiles) -> dict[str, Any]:
 
 def _reads(config: dict[str, Any], metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """By modality: its encoder, and the numbers that say what this is given."""
-    fusion, found = config.get("fusion"), {}
+    fusion = config.get("fusion")
+    found: dict[str, dict[str, Any]] = {}
+    names: tuple[str, ...]
     if fusion != "video":
         names = ("sampling_rate", "num_mel_bins")
         found["audio"] = {"encoder": config.get("audio_encoder")} | {name: config.get(name) for name in names}
