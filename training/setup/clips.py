@@ -27,7 +27,7 @@ from emofusion.training.command_line.flags import flag_of
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 
-from .own_labels import check_place_is_there, has_own_labels, place_options
+from .own_labels import check_place_is_there, has_own_labels, names_of, place_options
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _builder(data: DataArguments, config: EmoFusionConfig, processor: EmoFusionP
     entry = CORPORA[data.corpus]
     options = {"protocol": data.protocol, "label_set": config.label_set, **place_options(data)}
     if has_own_labels(data):
-        options |= {"label_set": OWN, "labels": [config.id2label[index] for index in range(config.num_labels)]}
+        options |= {"label_set": OWN, "labels": names_of(config)}
     if not entry.still:
         options |= {"fold": data.fold, **vars(options_for(processor))}
     return datasets.load_dataset_builder(data.corpus, data_dir=data.data_dir, cache_dir=data.cache_dir, **options)

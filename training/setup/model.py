@@ -23,7 +23,7 @@ from emofusion.training.errors import ArgumentError
 
 from .backbones import backbone_changes, load_backbones, preparers_of
 from .encoder_weights import start_encoders
-from .own_labels import has_own_labels, own_classes
+from .own_labels import has_own_labels, names_of, own_classes
 from .start_head import start_head
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _known_name(classes: LabelSet) -> str | None:
 def classes_of(config: EmoFusionConfig, data_args: DataArguments, may_change: bool) -> LabelSet:
     """The label set of a checkpoint, or the one the flags ask for if the head may be made anew."""
     if has_own_labels(data_args):
-        return own_classes(data_args, [config.id2label[index] for index in range(config.num_labels)], may_change)
+        return own_classes(data_args, names_of(config), may_change)
     wanted = data_args.label_set or config.label_set
     if wanted is None:
         raise ArgumentError("--label_set is missing: the checkpoint does not say which label set its classes are")

@@ -11,8 +11,15 @@ from emofusion.data.corpora.clips import OwnClips
 from emofusion.data.corpora.own.own_clips import Listing
 from emofusion.data.corpora.registry import CORPORA
 from emofusion.data.label_sets import OWN, own_labels
+from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.errors import ArgumentError
+
+
+def names_of(config: EmoFusionConfig) -> list[str]:
+    """The classes of a model in the order of their ids."""
+    names = config.id2label or {}
+    return [name for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
 
 
 def has_own_labels(data: DataArguments) -> bool:
