@@ -27,7 +27,6 @@ WINGS = (
     "evaluation.scores",
     "evaluation.record",
     "evaluation.plots",
-    "evaluation.timelines",
     "evaluation.explain",
     "evaluation.timelines",
     "evaluation.reports",
