@@ -108,6 +108,10 @@ class Answerer:
         for file in files:
             try:
                 yield file, self.pipe(file, return_timeline=True, hop=hop, batch_size=batch_size)
+            except torch.OutOfMemoryError as error:
+                raise FailedError(
+                    f"--batch_size {batch_size}: so many windows do not fit into the memory of the device; name fewer"
+                ) from error
             except Exception as error:  # as above
                 yield file, Failure(_in_one_line(error))
 

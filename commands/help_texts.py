@@ -20,6 +20,8 @@ Train a model and score it on actors that it has never seen. It is what
   --protocol NAME        who trains, validates and tests; --fold N: which part
   --cross_validate       every fold; --ablation PLAN: variants side by side;
                          --search SPACE: the best settings
+  --release FOLDER       with --cross_validate: then a model that everybody
+                         trains, to give away
   --model_name_or_path X weights to begin with
   --num_train_epochs N, --learning_rate X, --per_device_train_batch_size N,
   --seed N, --bf16, --use_cpu and whatever else transformers' Trainer takes

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .endings import DONE
-from .model_files import ModelFiles
+from .model_files import ModelFiles, expanded
 
 WIDTH = 80
 _DESCRIPTION = """\
@@ -46,7 +46,7 @@ def info(words: Sequence[str]) -> int:
     parser.add_argument("model", metavar="MODEL", help="folder, or repository of the hub")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="for people (default) or programs")
     args = parser.parse_args(words)
-    about = about_model(ModelFiles(args.model))
+    about = about_model(ModelFiles(expanded(args.model)))
     text = json.dumps(about, indent=2, ensure_ascii=False) if args.format == "json" else in_words(about)
     sys.stdout.write(f"{text}\n")
     return DONE
@@ -140,6 +140,7 @@ def _read_words(about: dict[str, Any]) -> str:
 
 
 def _training_words(about: dict[str, Any]) -> str:
+    from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
     from emofusion.data.protocols import numbers
 
     actors, metrics = about["training_actors"], about["metrics"] or {}
@@ -149,7 +150,11 @@ def _training_words(about: dict[str, Any]) -> str:
     if not actors:
         return f"actors of whom it does not tell{corpus}"
     more = "" if about["training_actors_complete"] else ", and perhaps others"
-    return f"actors {numbers(set(actors))}{more}{corpus}"
+    known = {actor for actor in actors if actor < FIRST_NUMBER}
+    own = len(actors) - len(known)
+    named = [f"actors {numbers(known)}"] if known else []
+    named += [f"{own} speakers or clips of one's own"] if own else []
+    return f"{' and '.join(named)}{more}{corpus}"
 
 
 def _score_lines(metrics: dict[str, Any] | None) -> list[str]:

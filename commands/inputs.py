@@ -54,7 +54,7 @@ def find_inputs(named: Sequence[str]) -> Inputs:
 
 def is_address(name: str) -> bool:
     """Whether it lies on the web."""
-    return name.startswith(("http://", "https://"))
+    return name.lower().startswith(("http://", "https://"))
 
 
 def _files_of(path: Path, found: Inputs) -> list[str]:

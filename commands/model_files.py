@@ -15,6 +15,11 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 
 
+def expanded(model: str) -> str:
+    """A folder that begins with ~ in full; names of repositories stay as they are."""
+    return str(Path(model).expanduser()) if model.startswith("~") else model
+
+
 @dataclass(frozen=True)
 class ModelFiles:
     """Where the files of a model are looked for.

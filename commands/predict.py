@@ -8,7 +8,7 @@ from pathlib import Path
 from .endings import DONE, FAILED, FailedError, UsageError
 from .formats import FORMATS, Answer
 from .inputs import Inputs, find_inputs
-from .model_files import ModelFiles
+from .model_files import ModelFiles, expanded
 
 _DESCRIPTION = """\
 Name the emotion of clips: the likeliest classes, of which seconds, and whether
@@ -64,6 +64,7 @@ def _read_words(words: Sequence[str]) -> argparse.Namespace:
     if args.output is not None and (args.output.is_dir() or not args.output.parent.is_dir()):
         raise UsageError(f"--output {args.output}: expected a file in a folder that is there")
     try:
+        args.model = expanded(args.model)
         ModelFiles(args.model).config()  # before torch is imported, which takes seconds
     except FailedError as error:
         raise UsageError(f"--model {error}") from error

@@ -4,12 +4,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from emofusion.data.whole_files import write_json
 from emofusion.evaluation.plots.figures import save_figure
+
+if TYPE_CHECKING:
+    from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -45,30 +49,43 @@ def explain_clip(clip: str, checkpoint: str, out: Path, label: str | None = None
     Raises:
         OSError, ValueError: No such clip, model or class, or a model whose input cannot be hidden in parts.
     """
-    from transformers import AutoModel, AutoProcessor
-
-    from emofusion.modeling import EmoFusionModel
-
     from .explanation import answer_of, explain
     from .picture import explanation_figure
 
-    model = AutoModel.from_pretrained(checkpoint)
-    if not isinstance(model, EmoFusionModel):
-        raise ValueError(f"--model {checkpoint}: a {type(model).__name__}, not a model of emofusion")
-    processor = AutoProcessor.from_pretrained(checkpoint)
-    found = explain(answer_of(model, processor(clip, return_tensors="pt"), label))
+    if out.is_file():
+        raise ValueError(f"--output_dir {out}: that is a file; name a folder")
+    model, processor = _loaded(checkpoint)
+    seen = processor.recording(clip).clip()
+    found = explain(answer_of(model, processor.pack([seen], cropped=True), label))
     extractor = processor.feature_extractor
     seconds, rate = extractor.num_samples / extractor.sampling_rate, extractor.sampling_rate
     frames = None
     if found.answer.frames is not None:
         frames = _seen(found.answer.frames, processor.video_processor)
+    about = {"clip": Path(clip).name, "window": [seen.start, seen.end], "duration": seen.duration}
+    record = {**about, **found.as_json(seen.start, seconds, rate)}
+    title = f"{Path(clip).name}, {seen.start:.2f} to {seen.end:.2f} s, {Path(checkpoint).name}"
     out.mkdir(parents=True, exist_ok=True)
-    name = f"{Path(clip).name}, {Path(checkpoint).name}"
-    write_json(out / "explanation.json", {"clip": Path(clip).name, **found.as_json(seconds, rate)}, indent=1)
-    save_figure(explanation_figure(found, frames, seconds, rate, name), out / "explanation.png")
-    sys.stdout.write(
-        _words(found.as_json(seconds, rate)) + f"\n{out / 'explanation.png'}, {out / 'explanation.json'}\n"
-    )
+    write_json(out / "explanation.json", record, indent=1)
+    save_figure(explanation_figure(found, frames, seen.start, seconds, rate, title), out / "explanation.png")
+    sys.stdout.write(_words(record) + f"\n{out / 'explanation.png'}, {out / 'explanation.json'}\n")
+
+
+def _loaded(checkpoint: str) -> "tuple[EmoFusionModel, EmoFusionProcessor]":
+    """Model and processor of a checkpoint, by the classes of this package.
+
+    Raises:
+        ValueError: They cannot be loaded; in one line.
+    """
+    from safetensors import SafetensorError
+
+    from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
+
+    try:
+        return EmoFusionModel.from_pretrained(checkpoint), EmoFusionProcessor.from_pretrained(checkpoint)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"--model {checkpoint}: cannot be loaded ({reason})") from error
 
 
 def _seen(pixels: torch.Tensor, processor: object) -> np.ndarray:
@@ -79,7 +96,9 @@ def _seen(pixels: torch.Tensor, processor: object) -> np.ndarray:
 
 def _words(found: dict) -> str:
     """The explanation in a few lines."""
-    lines = [f"{found['label']}: probability {found['score']:.3f}"]
+    (start, end), duration = found["window"], found["duration"]
+    of = "" if duration is None else f" of {duration:.2f} s"
+    lines = [f"{found['label']}: probability {found['score']:.3f}, about {start:.2f}-{end:.2f} s{of}"]
     called = {"audio": "sound", "video": "picture"}
     lines += [f"without the {called[name]}: {score:.3f}" for name, score in found["score_without"].items()]
     if "stretches" in found:

@@ -95,9 +95,11 @@ def _one(
     """The one clip's own values; None where the model does not read them."""
     if modality not in model.config.modalities:
         return None
-    if name not in inputs:
-        encoder = getattr(model.config, f"{modality}_encoder")
+    encoder = getattr(model.config, f"{modality}_encoder")
+    if encoder in ("auto", "action_units"):
         raise ValueError(f"{modality}_encoder={encoder!r}: only what a model of {wanted} reads can be hidden in parts")
+    if name not in inputs:  # the processor leaves out what the clip does not have
+        return None
     if len(inputs[name]) != 1:
         raise ValueError(f"{name}: expected one clip, found {len(inputs[name])}")
     return inputs[name][0]

@@ -36,11 +36,12 @@ class Explanation:
     without: dict[str, float]
     faithful: tuple[float, float] | None
 
-    def as_json(self, seconds: float, sampling_rate: int) -> dict[str, Any]:
+    def as_json(self, start: float, seconds: float, sampling_rate: int) -> dict[str, Any]:
         """Plain numbers, each beside what it is of.
 
         Args:
-            seconds (`float`): Length of what the model heard and saw.
+            start (`float`): Second of the clip at which what the model heard and saw begins.
+            seconds (`float`): Length of that.
             sampling_rate (`int`): Of the sound, in hertz; the highest mel lies at half of it.
         """
         answer, parts = self.answer, self.parts
@@ -50,7 +51,11 @@ class Explanation:
             assert answer.sound is not None
             edges = band_edges(len(answer.sound), sampling_rate)
             found["stretches"] = [
-                {"start": seconds * k / STRETCHES, "end": seconds * (k + 1) / STRETCHES, "fall": float(fall)}
+                {
+                    "start": start + seconds * k / STRETCHES,
+                    "end": start + seconds * (k + 1) / STRETCHES,
+                    "fall": float(fall),
+                }
                 for k, fall in enumerate(parts.stretches)
             ]
             found["bands"] = [

@@ -16,13 +16,16 @@ _HEAT = "PuOr_r"
 _FALL = "fall of the probability"
 
 
-def explanation_figure(found: Explanation, frames: np.ndarray | None, seconds: float, rate: int, title: str) -> Figure:
+def explanation_figure(
+    found: Explanation, frames: np.ndarray | None, start: float, seconds: float, rate: int, title: str
+) -> Figure:
     """Draw an explanation.
 
     Args:
         found (`Explanation`): What moved the answer.
         frames (`np.ndarray`, *optional*): uint8 `[frames, height, width, 3]`, as the model saw them.
-        seconds (`float`): Length of what it heard and saw.
+        start (`float`): Second of the clip at which what it heard and saw begins.
+        seconds (`float`): Length of that.
         rate (`int`): Sampling rate of the sound, in hertz.
         title (`str`): Names clip and model.
     """
@@ -34,7 +37,7 @@ def explanation_figure(found: Explanation, frames: np.ndarray | None, seconds: f
         assert frames is not None
         _picture(rows.pop(0), found, frames)
     if hears:
-        _sound(rows.pop(0), found, seconds, rate)
+        _sound(rows.pop(0), found, start, seconds, rate)
     return figure
 
 
@@ -67,13 +70,13 @@ def _picture(row: SubFigure, found: Explanation, frames: np.ndarray) -> None:
     row.colorbar(heat, ax=place, label=_FALL, location="bottom")
 
 
-def _sound(row: SubFigure, found: Explanation, seconds: float, rate: int) -> None:
+def _sound(row: SubFigure, found: Explanation, start: float, seconds: float, rate: int) -> None:
     """The spectrogram with what hiding each tile does, the same of whole stretches, and the gradient."""
     tiles, sound = found.parts.tiles, found.answer.sound
     assert tiles is not None
     assert sound is not None
     first, second, third = row.subplots(3, 1, sharex=True, height_ratios=[2.0, 0.8, 2.0])
-    extent, most = (0.0, seconds, 0.0, float(BANDS)), _most(tiles)
+    extent, most = (start, start + seconds, 0.0, float(BANDS)), _most(tiles)
     first.imshow(sound.cpu().numpy(), cmap="gray", origin="lower", aspect="auto", extent=extent)
     look = {"origin": "lower", "aspect": "auto", "extent": extent}
     heat = first.imshow(tiles, cmap=_HEAT, vmin=-most, vmax=most, alpha=0.55, **look)
@@ -83,12 +86,14 @@ def _sound(row: SubFigure, found: Explanation, seconds: float, rate: int) -> Non
     first.set_title("sound: tile hidden", fontsize="small")
     row.colorbar(heat, ax=first, label=_FALL)
     length = seconds / STRETCHES
-    _bars(second, found.parts.stretches, None, places=length * (np.arange(STRETCHES) + 0.5), width=0.9 * length)
+    _bars(
+        second, found.parts.stretches, None, places=start + length * (np.arange(STRETCHES) + 0.5), width=0.9 * length
+    )
     second.set_title("stretch hidden", fontsize="small")
     picture = third.imshow(found.gradients["audio"], cmap="Oranges", **look)
     third.set_title("averaged gradient", fontsize="small")
     third.set_yticks([])
-    third.set_xlabel("seconds of what was heard")
+    third.set_xlabel("seconds of the clip")
     row.colorbar(picture, ax=third, label="size")
 
 

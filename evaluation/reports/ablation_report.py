@@ -24,6 +24,7 @@ _FACTS = (
     "label_set",
     "protocol",
     "test_part",
+    "own_clips",
     "num_frames",
     "image_size",
     "encoder_width",

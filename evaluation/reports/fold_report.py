@@ -33,6 +33,7 @@ _COMMON = (
     "fusion",
     "parameters",
     "test_part",
+    "own_clips",
     "versions",
 )
 

@@ -87,13 +87,16 @@ def cross_validation_words(metrics: Mapping[str, Any]) -> str:
     found = metrics.get("cross_validated")
     if not found:
         return ""
-    trained, folds, seeds = len(metrics["actors"]["train"]), found["folds"], found["seeds"]
-    named = f"{_several('fold', folds)} of `{metrics['protocol']}`, {_several('seed', seeds)}"
-    actors = sorted({min(found["actors"]), max(found["actors"])})
+    people = "speakers" if metrics.get("own_clips") else "actors"
+    who = metrics["actors"].get("train")
+    trained = f"{len(who)} {people}" if who else f"{metrics['clips']['train']} clips"
+    named = f"{_several('fold', found['folds'])} of `{metrics['protocol']}`, {_several('seed', found['seeds'])}"
+    counts = sorted({min(found["actors"]), max(found["actors"])})
+    alike = f"on {' to '.join(map(str, counts))} {people} each and scored" if who else "on a part of them and scored"
     return (
-        f"These are not scores of the weights here, which learned from all {trained} actors, so that nobody is left "
-        f"to score them on. They are those of {len(found['actors'])} models that were trained alike on "
-        f"{' to '.join(map(str, actors))} actors each and scored on others (cross-validation: {named})"
+        f"These are not scores of the weights here, which learned from all {trained}, so that nobody is left to score "
+        f"them on. They are those of {len(found['actors'])} models that were trained alike {alike} on others "
+        f"(cross-validation: {named})"
     )
 
 

@@ -24,9 +24,10 @@ from emofusion.evaluation.explain.occlusion import (
 )
 from emofusion.modeling import EmoFusionModel
 from helpers import REPOSITORY
-from helpers.corpora.ravdess_files import make_frames, make_sound, write_media
+from helpers.corpora.ravdess_files import RATE, make_frames, make_sound, write_media, write_sound
 from helpers.tiny_models import batch_of, new_model, one_thread  # noqa: F401
 
+CHECKPOINT = str(REPOSITORY / "tests" / "helpers" / "tiny_checkpoint" / "files")
 TILES = {0: (2, 3), 1: (6, 8)}
 """Band and stretch in which the sound of either class has its mark."""
 PLACES = {0: (1, 1, 4), 1: (3, 4, 1)}
@@ -119,7 +120,7 @@ def test_parts_cover_everything_once():
 def test_every_model_is_explained_by_what_it_reads(fusion: str):
     model = new_model(fusion)
     found = explain(Answer(model, batch_of(1)))
-    record = found.as_json(3.0, 16_000)
+    record = found.as_json(0.5, 3.0, 16_000)
     assert ("tiles" in record) == (fusion != "video")
     assert ("frames" in record) == (fusion != "audio")
     assert set(record["score_without"]) == ({"audio", "video"} if fusion in ("gated", "xattn") else set())
@@ -152,9 +153,34 @@ def test_what_cannot_be_hidden_in_parts_is_refused():
         Answer(new_model("audio"), batch_of(2))
 
 
+@pytest.mark.parametrize("lacking", ["audio", "video"])
+def test_a_file_that_lacks_a_modality_is_explained_by_the_other(
+    lacking: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    if lacking == "audio":
+        write_media(tmp_path / "clip.mp4", make_frames())
+    else:
+        write_sound(tmp_path / "clip.wav", make_sound())
+    (clip,) = tmp_path.iterdir()
+    main([str(clip), "--model", CHECKPOINT, "--output_dir", str(tmp_path / "out")])
+    record = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    assert ("frames" in record, "tiles" in record) == (lacking == "audio", lacking == "video")
+    assert record["score_without"] == {}
+    assert f"about {record['window'][0]:.2f}-" in capsys.readouterr().out
+
+
+def test_stretches_are_seconds_of_the_clip(tmp_path: Path):
+    write_sound(tmp_path / "long.wav", np.concatenate([np.zeros(3 * RATE, np.float32), make_sound(4.0)]))
+    main([str(tmp_path / "long.wav"), "--model", CHECKPOINT, "--output_dir", str(tmp_path / "out")])
+    record = json.loads((tmp_path / "out" / "explanation.json").read_text())
+    start, end = record["window"]
+    assert start > 1
+    assert (record["stretches"][0]["start"], record["stretches"][-1]["end"]) == pytest.approx((start, end), abs=0.01)
+
+
 def test_the_command_draws_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_media(tmp_path / "clip.mp4", make_frames(), make_sound())
-    checkpoint = str(REPOSITORY / "tests" / "helpers" / "tiny_checkpoint" / "files")
+    checkpoint = CHECKPOINT
     main([str(tmp_path / "clip.mp4"), "--model", checkpoint, "--output_dir", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     assert "as many at random: " in printed

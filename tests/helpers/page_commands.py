@@ -52,7 +52,7 @@ CHECKPOINTS = (
     "runs/audio",
     "runs/source_audio",
     "runs/fusions_animated/video/fold_0_seed_42",
-    "runs/fusions_paired/video/fold_0_seed_42",
+    "runs/fusions_paired_scratch/video/fold_0_seed_42",
 )
 BACKBONES = {"wavlm": "microsoft/wavlm-base-plus", "vit": "google/vit-base-patch16-224-in21k"}
 """Tiny encoders with random weights, in folders that are called as the ones on the hub."""
@@ -82,6 +82,7 @@ CHANGED: dict[str, tuple[int, list[str], str]] = {
     "--seeds": (ANY, ["--seeds", "42"], "and so do several seeds"),
     "--n_trials": (1, ["--n_trials", "1"], "and several trials"),
     "--max_train_samples": (1, [], "there are fewer"),
+    "--audio_settings": (1, [], "what it starts from are branches of an earlier command"),
     "--grey": (0, [], "the checkpoint that stands in for all is of colours"),
     **({} if torch.cuda.is_available() else {"--bf16": (0, [], "Trainer refuses it without a GPU")}),
 }

@@ -15,7 +15,7 @@ from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.run.job import SCRIPT, say
 
 from .grid import plan, run_cells, summary_of, words_of_experiment
-from .release import check_folder, release
+from .release import check_release, release
 
 
 def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def cross_validate(experiment: ExperimentArguments, words: Sequence[str]) -> dic
         ArgumentError, SetupError: Flags, recipe or corpus are wrong.
     """
     if experiment.release:
-        check_folder(Path(experiment.release))
+        check_release(Path(experiment.release), words)
     planned = plan(experiment, words)
     cells = list(run_cells(planned))
     record = {

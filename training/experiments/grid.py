@@ -23,7 +23,7 @@ from emofusion.training.errors import ArgumentError
 from emofusion.training.run.defaults import fill_in_protocol
 from emofusion.training.run.ready import setup_errors
 from emofusion.training.run.stages import Finished, run_stages
-from emofusion.training.setup.checks import check_flags_of_corpus, check_start
+from emofusion.training.setup.checks import check_flags_of_corpus, check_start, check_there_is_a_test
 from emofusion.training.setup.clips import decode_corpus
 from emofusion.training.setup.model import make_config, make_processor
 
@@ -101,6 +101,7 @@ def plan(experiment: ExperimentArguments, words: Sequence[str]) -> Plan:
     arguments = parse_arguments(words)
     _check_flags_of_several(experiment, words, arguments)
     fill_in_protocol(arguments)
+    check_there_is_a_test(arguments)
     check_flags_of_corpus(arguments)
     check_start(arguments.model)
     with setup_errors():

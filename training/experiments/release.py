@@ -17,15 +17,17 @@ from transformers import AutoModel, AutoProcessor
 from emofusion.data.protocols import EVERYONE
 from emofusion.evaluation.attempts import attempt_all
 from emofusion.evaluation.people import in_order
-from emofusion.evaluation.record.metrics_file import save_metrics
+from emofusion.evaluation.record.metrics_file import read_metrics, save_metrics
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.card import license_of, write_card
 from emofusion.evaluation.reports.illustrations import history_of, plots_of
-from emofusion.evaluation.run_files import CARD_FILE
 from emofusion.training.command_line.arguments import ExperimentArguments
+from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.recipes import read_recipe, starts_with_recipe
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.run.job import say
-from emofusion.training.run.stages import Finished, run_stages
+from emofusion.training.run.ready import check_words
+from emofusion.training.run.stages import Finished, check_stages, in_stages, run_stages
 
 from .grid import Cell, Plan
 
@@ -43,15 +45,13 @@ def release(experiment: ExperimentArguments, planned: Plan, record: Mapping[str,
         cells (`Sequence[Cell]`): The finished folds.
 
     Raises:
-        ArgumentError: The folder holds something else.
         SetupError: The corpus cannot be read.
     """
     folder = Path(str(experiment.release))
-    check_folder(folder)
-    place = planned.folder / EVERYONE
-    own = [f"--protocol={EVERYONE}", "--fold=0", f"--seed={planned.seeds[0]}", f"--output_dir={place}"]
     try:
-        done = run_stages([*planned.words, *_NOTHING_IS_FITTED, *own], resume=True, within=planned.folder)
+        done = run_stages(
+            [*_words(planned.words, planned.folder), f"--seed={planned.seeds[0]}"], resume=True, within=planned.folder
+        )
     except SetupError as error:
         raise SetupError(f"--release {folder}: {error}") from error
     if PartialState().is_main_process:
@@ -62,14 +62,61 @@ def release(experiment: ExperimentArguments, planned: Plan, record: Mapping[str,
     return folder
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder whose content would be lost.
+def _words(words: Sequence[str], out: Path) -> list[str]:
+    """The command line of the training on everybody."""
+    return [*words, *_NOTHING_IS_FITTED, f"--protocol={EVERYONE}", "--fold=0", f"--output_dir={out / EVERYONE}"]
+
+
+def check_release(folder: Path, words: Sequence[str]) -> None:
+    """Refuse, before a fold is trained, a folder whose content would be lost, and what everybody cannot be trained on.
+
+    Args:
+        folder (`Path`): Where the model shall go.
+        words (`Sequence[str]`): The command line that all folds share.
 
     Raises:
-        ArgumentError: It is a file, or holds something that is no released model.
+        ArgumentError: naming the flag.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / CARD_FILE).is_file()):
+    arguments = parse_arguments(words)
+    out = Path(str(arguments.training.output_dir))
+    _check_folder(folder, out)
+    recipe = read_recipe(words[0]) if starts_with_recipe(words) else {}
+    if "{fold}" in " ".join([*words, str(recipe)]):
+        raise ArgumentError(
+            f"--release {folder}: {{fold}} stands in a setting, and a branch that a fold trained does not know the "
+            "actors that this fold left out; leave the setting out, so that everybody trains the branches, too"
+        )
+    whole = _words(words, out)
+    try:
+        if in_stages(arguments):
+            check_stages(whole, out / EVERYONE, resume=True)
+        else:
+            check_words([*whole, "--resume_from_checkpoint=latest"], "the model of everybody", with_folder=True)
+    except ArgumentError as error:
+        raise ArgumentError(f"--release {folder}: {error}") from error
+
+
+def _check_folder(folder: Path, out: Path) -> None:
+    """A released model may be replaced by the next one, and nothing else may.
+
+    Raises:
+        ArgumentError: It is a file, holds something else, or lies in or around the output folder.
+    """
+    places = folder.resolve(), out.resolve()
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise ArgumentError(f"--release {folder} with --output_dir {out}: name folders that do not lie in each other")
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists() and not _is_release(folder):
         raise ArgumentError(f"--release {folder}: something else lies there; name a folder of its own")
+
+
+def _is_release(folder: Path) -> bool:
+    """Whether an earlier release lies there, as its metrics.json says."""
+    try:
+        return "cross_validated" in read_metrics(folder)
+    except (OSError, ValueError):
+        return False
 
 
 def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[Cell], folder: Path) -> RunRecord:
@@ -82,14 +129,14 @@ def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[C
         folder (`Path`): Where the model will lie.
     """
     own = done.metrics
-    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"]["test"]}, key=in_order)
+    tested = sorted({actor for cell in cells for actor in cell.metrics["actors"].get("test", [])}, key=in_order)
     scores = {name: record[name] for name in ("robustness", "branches", "fusion_gain") if name in record}
     found = {
         **own,
         **{name: record[name] for name in ("protocol", "leaky", "command")},
         "fold": None,
         "seed": None,
-        "actors": {**own["actors"], "test": tested},
+        "actors": {**own["actors"], "test": tested} if tested else own["actors"],
         "clips": {**own["clips"], "test": len({clip for cell in cells for clip in cell.predictions["clip"]})},
         "load_from": folder.as_posix(),
         "calibration": _mean_calibration([cell.metrics["calibration"] for cell in cells]),
@@ -97,7 +144,7 @@ def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[C
         "cross_validated": {
             "folds": sorted({cell.fold for cell in cells}),
             "seeds": sorted({cell.seed for cell in cells}),
-            "actors": [len(cell.metrics["actors"]["train"]) for cell in cells],
+            "actors": [len(cell.metrics["actors"].get("train", [])) for cell in cells],
         },
         **record["over_actors"],
         **scores,
@@ -117,6 +164,7 @@ def _mean_calibration(fitted: Sequence[Mapping[str, float]]) -> dict[str, float]
 
 def _write(done: Finished, metrics: RunRecord, folder: Path, license_id: str, dtype: torch.dtype) -> None:
     """Write the model in a folder beside, and give it its name when it is whole."""
+    folder = folder.resolve()
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     model = AutoModel.from_pretrained(done.folder)

@@ -26,6 +26,7 @@ from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.progress import Progress
 from emofusion.training.run.ready import Run, check_words, make_ready, setup_errors, train_on_embeddings
 from emofusion.training.run.stages import check_stages, in_stages, run_branches
+from emofusion.training.setup.checks import check_there_is_a_test
 
 try:
     import optuna
@@ -140,6 +141,7 @@ def search(experiment: ExperimentArguments, words: Sequence[str]) -> dict[str, A
     recipe = recipe_of(words)
     space = read_space(str(experiment.search))
     arguments = parse_arguments(words)
+    check_there_is_a_test(arguments)
     _check_run(arguments)
     _check_space(space, str(experiment.search), words)
     folder = Path(str(arguments.training.output_dir))

@@ -110,6 +110,19 @@ def _check_what_is_scored(arguments: Arguments) -> None:
         )
 
 
+def check_there_is_a_test(arguments: Arguments) -> None:
+    """Refuse several runs that nobody is left to compare.
+
+    Raises:
+        ArgumentError: Everybody trains.
+    """
+    if not arguments.tests:
+        raise ArgumentError(
+            f"--protocol {EVERYONE}: everybody trains, and nobody is left to compare runs by; name another protocol, "
+            "and add --release FOLDER to --cross_validate for a model that everybody trains"
+        )
+
+
 def _check_without_test(arguments: Arguments) -> None:
     """Where everybody trains, nobody is scored, nothing is chosen by validation, and there is no card to push."""
     if arguments.tests:

@@ -13,6 +13,7 @@ from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.experiments.cross_validation import cross_validate
+from emofusion.training.experiments.release import check_release
 from emofusion.training.run.job import run_job
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_models import one_thread  # noqa: F401
@@ -111,6 +112,39 @@ def test_a_folder_with_something_else_is_refused_before_anything_is_trained(word
     with pytest.raises(ArgumentError, match="something else lies there"):
         validate(words, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_only_an_earlier_release_is_replaced(released: tuple[dict, Path], words: list[str], tmp_path: Path):
+    _, place = released
+    words = [*words, "--protocol=msaf6", f"--output_dir={tmp_path / 'out'}"]
+    check_release(place / "model", words)
+    check_release(tmp_path / "new", words)
+    with pytest.raises(ArgumentError, match="something else lies there"):
+        check_release(place / "folds" / "fold_0_seed_42", words)  # a run with a card of its own
+    for folder in (tmp_path, tmp_path / "out", tmp_path / "out" / "model"):
+        with pytest.raises(ArgumentError, match="name folders that do not lie in each other"):
+            check_release(folder, words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--corpus=crema_d"], "--release .*new: .*--protocol everyone: CREMA-D has no such protocol"),
+        (["--joint_epochs=1"], "--release .*new: .*only where validation actors gain"),
+        (['--audio_settings={"model_name_or_path": "runs/fold_{fold}"}'], "{fold} stands in a setting"),
+    ],
+)
+def test_what_everybody_cannot_be_trained_on_is_said_before_the_folds(
+    words: list[str], flags: list[str], message: str, tmp_path: Path
+):
+    with pytest.raises(ArgumentError, match=message):
+        check_release(tmp_path / "new", [*words, f"--output_dir={tmp_path / 'out'}", *flags])
+
+
+def test_folds_of_a_protocol_without_a_test_are_refused(words: list[str], tmp_path: Path):
+    several = ["--protocol=everyone", "--cross_validate", f"--output_dir={tmp_path}"]
+    with pytest.raises(ArgumentError, match="nobody is left to compare runs by"):
+        cross_validate(*split_experiment([*words, *several]))
 
 
 @pytest.mark.parametrize(
