@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
 
-from emofusion.training.command_line.flags import did_you_mean
+from emofusion.training.suggestions import did_you_mean
 
 from .endings import DONE, UsageError, ended
 

@@ -19,7 +19,7 @@ from .sound_emofusion import from_int16
 from .video_processing_emofusion import EmoFusionVideoProcessor, check_video_fps
 
 
-class EmoFusionProcessor(ClipReader, ProcessorMixin):
+class EmoFusionProcessor(ProcessorMixin, ClipReader):
     """Turns clips into what [`EmoFusionModel`] takes.
 
     What is odd about a file, but usable, is one warning with its name, the first time that it is read.

@@ -101,7 +101,11 @@ def test_answers_are_written_whole_or_not_at_all(
         yield from pieces
 
     monkeypatch.setattr("emofusion.commands.predict.FORMATS", {"csv": stopped_after_the_first})
-    assert main(words) == 130
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run side by side it is ignored
+    try:
+        assert main(words) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert capsys.readouterr().err.splitlines()[-1] == "stopped"
     assert out.read_text() == before
     assert list(tmp_path.iterdir()) == [out]

@@ -12,7 +12,8 @@ from transformers import Trainer, TrainingArguments
 from transformers.optimization import get_scheduler
 from transformers.trainer_pt_utils import AcceleratorConfig
 
-from .flags import did_you_mean
+from emofusion.training.suggestions import did_you_mean
+
 from .values import less_is_better
 
 _PROCESSES = "with several processes, clips would be scored twice or never"

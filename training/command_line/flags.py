@@ -1,16 +1,17 @@
-"""Names of all flags, which are the fields of a recipe, too, and what may have been meant by a misspelt one.
+"""Names of all flags, which are the fields of a recipe, too.
 
 Nothing here imports torch, so that it is said at once.
 """
 
 import ast
-import difflib
 import importlib.util
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+
+from emofusion.training.suggestions import did_you_mean
 
 from .arguments import ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
 from .data_arguments import DataArguments
@@ -93,18 +94,6 @@ def without(words: Sequence[str], names: Collection[str]) -> list[str]:
         if not drops:
             left.append(word)
     return left
-
-
-def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
-    """The end of a message: `; did you mean 'fusion'?`, or what to say where nothing is like the word.
-
-    Names that begin with the word come first, those that only hold it last: `f1` may be `macro_f1`.
-    """
-    text, names = str(word), list(known)
-    begin = [name for name in names if text and name.startswith(text)]
-    hold = [name for name in names if len(text) > 1 and text in name]
-    close = [*begin, *difflib.get_close_matches(text, names, n=1), *hold]
-    return f"; did you mean {close[0]!r}?" if close else otherwise
 
 
 def expected_one_of(choices: Iterable[str], word: object) -> str:

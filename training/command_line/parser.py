@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from transformers.hf_argparser import HfArgumentParser
 
 from emofusion.training.errors import ArgumentError
+from emofusion.training.suggestions import did_you_mean
 
 from .arguments import ExperimentArguments, ModelArguments, StageArguments, TrainingDefaults
 from .data_arguments import DataArguments
-from .flags import EXPERIMENT_FLAGS, did_you_mean, expected_one_of, name_of, run_flags
+from .flags import EXPERIMENT_FLAGS, expected_one_of, name_of, run_flags
 from .recipes import check_fields, read_recipe, starts_with_recipe, words_of_recipe
 from .refused_flags import REFUSED, refusal
 

@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from emofusion.training.errors import ArgumentError
+from emofusion.training.suggestions import did_you_mean
 
-from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, did_you_mean, run_flags
+from .flags import EXPERIMENT_FLAGS, STAGE_FLAGS, run_flags
 
 BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 """Blocks of a recipe that hold the settings of one stage alone, and the flags that say the same."""

@@ -16,12 +16,12 @@ from emofusion.evaluation.reports import ablation_report
 from emofusion.evaluation.reports.ablation_table import text
 from emofusion.evaluation.scores.significance import PREVIOUS, compared
 from emofusion.training.command_line.arguments import ExperimentArguments
-from emofusion.training.command_line.flags import did_you_mean
 from emofusion.training.command_line.recipes import check_fields, read_mapping, words_of
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.job import SCRIPT, say
 from emofusion.training.run.ready import check_words
 from emofusion.training.run.stages import branch_words, check_stages
+from emofusion.training.suggestions import did_you_mean
 
 from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 

@@ -18,10 +18,11 @@ from optuna.trial import BaseTrial
 
 from emofusion.training.command_line.arguments import ModelArguments
 from emofusion.training.command_line.data_arguments import DataArguments
-from emofusion.training.command_line.flags import AUGMENTATION, did_you_mean
+from emofusion.training.command_line.flags import AUGMENTATION
 from emofusion.training.command_line.recipes import read_mapping
 from emofusion.training.command_line.training_arguments import EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
+from emofusion.training.suggestions import did_you_mean
 
 # Left out is what decides which clips are learnt from or scored (scores of two trials could not be compared), what
 # concerns the machine, and the seed: the best of several seeds is luck.
