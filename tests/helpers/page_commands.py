@@ -24,7 +24,6 @@ from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
 from emofusion.evaluation import compare
-from emofusion.evaluation.explain import __main__ as explain
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
@@ -339,10 +338,6 @@ def _emofusion_data(stage: Stage, command: Command) -> None:
     assert emofusion(["data", *command.rest, *reads]) == 0
 
 
-def _explain(stage: Stage, command: Command) -> None:
-    explain.main(command.rest)
-
-
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
@@ -397,7 +392,6 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "python -m emofusion.data.prepare": _prepare,
     "python -m emofusion.data.demo_corpus": _demo_corpus,
     "python -m emofusion.evaluation.compare": _compare,
-    "python -m emofusion.evaluation.explain": _explain,
     "emofusion train": _emofusion_train,
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,
