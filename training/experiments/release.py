@@ -140,7 +140,7 @@ def released_record(done: Finished, record: Mapping[str, Any], cells: Sequence[C
         "clips": {**own["clips"], "test": len({clip for cell in cells for clip in cell.predictions["clip"]})},
         "load_from": folder.as_posix(),
         "calibration": _mean_calibration([cell.metrics["calibration"] for cell in cells]),
-        "unsure_below": float(np.mean([cell.metrics["unsure_below"] for cell in cells])),
+        "unsure_below": _mean_threshold([cell.metrics for cell in cells]),
         "cross_validated": {
             "folds": sorted({cell.fold for cell in cells}),
             "seeds": sorted({cell.seed for cell in cells}),
@@ -160,6 +160,12 @@ def _mean_calibration(fitted: Sequence[Mapping[str, float]]) -> dict[str, float]
         else float(np.mean([one[name] for one in fitted]))
         for name in fitted[0]
     }
+
+
+def _mean_threshold(folds: Sequence[RunRecord]) -> float:
+    """The mean probability below which the folds are unsure; 0 where one found none that keeps the promise."""
+    kept = all(fold.get("validation_answered", {}) is not None for fold in folds)
+    return float(np.mean([fold["unsure_below"] for fold in folds])) if kept else 0.0
 
 
 def _write(done: Finished, metrics: RunRecord, folder: Path, license_id: str, dtype: torch.dtype) -> None:

@@ -13,7 +13,7 @@ from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.errors import ArgumentError, SetupError
 from emofusion.training.experiments.cross_validation import cross_validate
-from emofusion.training.experiments.release import check_release
+from emofusion.training.experiments.release import _mean_threshold, check_release
 from emofusion.training.run.job import run_job
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.tiny_models import one_thread  # noqa: F401
@@ -81,11 +81,24 @@ def test_what_the_folds_fitted_is_kept_as_their_mean(released: tuple[dict, Path]
     temperatures = [fold["calibration"]["temperature"] for fold in folds]
     config = json.loads((place / "model" / "config.json").read_text())
     assert config["temperature"] == pytest.approx(np.sqrt(np.prod(temperatures)))
-    assert config["unsure_below"] == pytest.approx(np.mean([fold["unsure_below"] for fold in folds]))
+    kept = all(fold["validation_answered"] is not None for fold in folds)
+    expected = np.mean([fold["unsure_below"] for fold in folds]) if kept else 0
+    assert config["unsure_below"] == pytest.approx(expected)
     everyone = read_metrics(place / "folds" / "everyone", tested=False)
     assert everyone["calibration"]["temperature"] == 1  # nobody was left to fit it by
     assert "test_uar" not in everyone
     assert not (place / "folds" / "everyone" / "README.md").exists()
+
+
+def test_a_promise_that_one_fold_could_not_keep_is_not_made(released: tuple[dict, Path]):
+    _, place = released
+    kept = [read_metrics(place / "folds" / f"fold_{k}_seed_42") for k in (0, 1)]
+    kept = [
+        {**fold, "unsure_below": below, "validation_answered": {}}
+        for fold, below in zip(kept, (0.4, 0.6), strict=True)
+    ]
+    assert _mean_threshold(kept) == pytest.approx(0.5)
+    assert _mean_threshold([kept[0], {**kept[1], "validation_answered": None}]) == 0
 
 
 def test_nothing_is_trained_again(released: tuple[dict, Path], words: list[str]):
