@@ -85,6 +85,7 @@ class EmoFusionConfig(PreTrainedConfig):
             `"unsure"`, 0..1; 0 always names a class.
         modality_dropout_p (`float`): Share of training clips that lose their sound, and as many their picture: 0..0.5.
         encoder_width (`int`): Channels of the first ResNet stage; 64 is ResNet18, tests use 8.
+        audio_encoder_width (`int`, *optional*): The same of the sound encoder, where it is another.
         audio_embedding_size (`int`): Length of the audio embedding.
         hidden_size (`int`): Common size to which the gated and cross-modal heads project both modalities.
         gate_hidden_size (`int`, *optional*): Hidden units of the gate's MLP; by default 192, for `"xattn"` 64.
@@ -144,6 +145,7 @@ class EmoFusionConfig(PreTrainedConfig):
     modality_dropout_p: float | int = 0.2
 
     encoder_width: int = 64
+    audio_encoder_width: int | None = None
     audio_embedding_size: int = 128
     hidden_size: int = 128
     gate_hidden_size: int | None = None
@@ -229,6 +231,11 @@ class EmoFusionConfig(PreTrainedConfig):
         return {name: float(getattr(self, name)) for name in names}
 
     @property
+    def audio_width(self) -> int:
+        """Channels of the first stage of the sound encoder."""
+        return self.encoder_width if self.audio_encoder_width is None else self.audio_encoder_width
+
+    @property
     def video_embedding_size(self) -> int:
         """Length of the video embedding: channels of the last ResNet stage (512 at full width), 128 or 256."""
         sizes = {"action_units": ACTION_UNIT_EMBEDDING_SIZE, "auto": AUTO_VIDEO_EMBEDDING_SIZE}
@@ -289,8 +296,9 @@ class EmoFusionConfig(PreTrainedConfig):
                 raise ValueError(f"{name} must lie in 0..1, found {getattr(self, name)}")
         if not 0 <= self.branch_loss_weight < math.inf:
             raise ValueError(f"branch_loss_weight must be 0 or more, found {self.branch_loss_weight}")
-        if self.encoder_width % 4:
-            raise ValueError(f"encoder_width must be a multiple of 4, found {self.encoder_width}")
+        for name in ("encoder_width", "audio_encoder_width"):
+            if (getattr(self, name) or 0) % 4:
+                raise ValueError(f"{name} must be a multiple of 4, found {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size {self.hidden_size} must be a multiple of num_attention_heads {self.num_attention_heads}"
@@ -355,6 +363,7 @@ def _changes_classes(config_dict: Mapping[str, Any], changes: Mapping[str, Any])
 
 _POSITIVE = (
     "encoder_width",
+    "audio_encoder_width",
     "audio_embedding_size",
     "hidden_size",
     "gate_hidden_size",

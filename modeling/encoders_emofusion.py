@@ -144,8 +144,8 @@ class AudioResNet(nn.Module):
 
     def __init__(self, config: EmoFusionConfig) -> None:
         super().__init__()
-        self.backbone = build_resnet18(config.encoder_width, num_channels=1)
-        self.projection = nn.Linear(8 * config.encoder_width, config.audio_embedding_size)
+        self.backbone = build_resnet18(config.audio_width, num_channels=1)
+        self.projection = nn.Linear(8 * config.audio_width, config.audio_embedding_size)
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
         """Encode log-mels `[batch, mels, time]` to tokens `[batch, time / 32, 128]`, each the mean over mels."""
@@ -158,7 +158,7 @@ class AudioCNN(nn.Module):
 
     def __init__(self, config: EmoFusionConfig) -> None:
         super().__init__()
-        width = config.encoder_width
+        width = config.audio_width
         channels = [1, width // 4, width // 2, width, width, 2 * width]
         self.blocks = nn.Sequential(
             *(self._block(before, after) for before, after in zip(channels, channels[1:], strict=False))

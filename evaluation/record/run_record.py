@@ -68,6 +68,7 @@ class ModelFields(TypedDict):
     num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
     image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]
     encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
+    audio_encoder_width: NotRequired[Annotated[int, Note("the same of the sound encoder", "channels")]]
     window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
     face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
     grey: Annotated[bool, Note("whether frames were turned grey", missing=False)]
@@ -124,6 +125,13 @@ class CircumstanceFields(TypedDict):
         bool | None,
         Note("whether actors of the test were seen in training, also by a checkpoint that the run began with; null "
              "where nobody knows", missing=False),
+    ]  # fmt: skip
+    learnt_before: NotRequired[
+        Annotated[
+            dict[str, list[str]],
+            Note("by modality, where its encoder began with weights of a checkpoint: other corpora that it had learnt "
+                 "from, or the name of the weights where nobody says"),
+        ]
     ]  # fmt: skip
     processes: Annotated[int, Note("processes that trained and scored together", "processes")]
     load_from: Annotated[str, Note("what `from_pretrained` takes to load the model")]

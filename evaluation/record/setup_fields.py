@@ -70,6 +70,8 @@ def model_fields(model: EmoFusionModel, seen: Seen) -> ModelFields:
         "unsure_below": float(config.unsure_below),
         "trained_modalities": seen.known_modalities,
     }
+    if "audio" in config.modalities:
+        fields["audio_encoder_width"] = config.audio_width
     names = {name: getattr(config, f"{name}_config") for name in config.modalities}
     for name, nested in names.items():
         if nested is not None and name == "audio":

@@ -104,6 +104,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "acted": entry.acted if entry else "",
         "part": part(metrics),
         "crossed": cross_validation_words(metrics),
+        "learnt_before": _learnt_before(metrics),
         "chosen": _chosen(metrics),
         "calibrated": calibration_words(metrics),
         "unsure": unsure_words(metrics),
@@ -114,6 +115,18 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "units": metrics.get("video_encoder") == "action_units",
         "met": [{"audio": "sound", "video": "video"}[modality] for modality in _met(metrics)],
     }
+
+
+def _learnt_before(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences: which corpora the encoders had learnt from before, and what those say of themselves."""
+    found: dict[str, list[str]] = metrics.get("learnt_before") or {}
+    parts = {"audio": "sound", "video": "picture"}
+    sentences = [
+        f"The encoder of the {parts[modality]} began with weights that had learnt from {' and '.join(names)}."
+        for modality, names in found.items()
+    ]
+    entries = [entry_called(name) for name in dict.fromkeys(sum(found.values(), []))]
+    return sentences + [entry.corpus.notice for entry in entries if entry and entry.corpus.notice]
 
 
 def _headline(metrics: Mapping[str, Any]) -> str:

@@ -252,6 +252,7 @@ def test_branch_of_ravdess_begins_with_faces_of_fer2013(
     faces = (tmp_path / "out").rename(tmp_path / "faces")
     films = ["--corpus", "crema_d", "--data_dir", crema_d, "--video_encoder_weights", faces]
     begun = prepared(*films, "--grey", "--image_size", "56", "--num_frames", "3")
+    assert begun.record(["train_hf.py"])["learnt_before"] == {"video": ["FER-2013"]}
     learnt = EmoFusionModel.from_pretrained(faces).video_encoder.state_dict()
     assert all(
         torch.equal(value, learnt[name]) for name, value in begun.trainer.model.video_encoder.state_dict().items()

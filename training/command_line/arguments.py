@@ -73,6 +73,9 @@ class ModelArguments:
     encoder_width: int | None = field(
         default=None, metadata={"help": "Channels of the first ResNet stage; 64 is ResNet18."}
     )
+    audio_encoder_width: int | None = field(
+        default=None, metadata={"help": "The same of the sound encoder, where it is another than --encoder_width."}
+    )
     num_frames: int | None = field(default=None, metadata={"help": "Frames that the model looks at."})
     image_size: int | None = field(default=None, metadata={"help": "Side of a frame in pixels."})
     window: Literal["voice", "center", "start"] | None = field(

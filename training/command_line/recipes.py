@@ -19,8 +19,8 @@ ALIKE = (
     *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
     *("keep_copies", "dataset_name", "label_column", "speaker_column"),
     "max_eval_samples",
-    *("encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size", "window", "face_crop"),
-    "grey",
+    *("encoder_width", "audio_encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size"),
+    *("window", "face_crop", "grey"),
     *("audio_backbone", "video_backbone", "backbone_weights", "audio_pooling"),
 )
 """What all stages must have in common: the same clips, and encoders that fit from one model into the other."""

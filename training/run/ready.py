@@ -15,6 +15,7 @@ from transformers import set_seed
 
 from emofusion.data import EpochClock
 from emofusion.data.corpora.registry import CORPORA
+from emofusion.evaluation.record.learnt_before import learnt_before
 from emofusion.evaluation.record.run_record import SetupFields
 from emofusion.evaluation.record.setup_fields import circumstance_fields, corpus_fields, model_fields
 from emofusion.modeling import EmoFusionConfig
@@ -27,7 +28,7 @@ from emofusion.training.setup.checkpoints import check_has_optimizer, checkpoint
 from emofusion.training.setup.checks import check_flags, check_model, check_start
 from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
-from emofusion.training.setup.encoder_weights import check_encoder_weights
+from emofusion.training.setup.encoder_weights import check_encoder_weights, start_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
 from emofusion.training.setup.leaks import leak_of, seen_after, seen_before
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
@@ -120,6 +121,8 @@ class Run:
             processes=args.world_size,
             load_from=self.load_from,
         )
+        if before := learnt_before(start_weights(self.arguments.model, self.config), corpus["corpus"]):
+            circumstances["learnt_before"] = before
         return {**corpus, **model_fields(self.trainer.model, self.trainer.seen), **circumstances}
 
 

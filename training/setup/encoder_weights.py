@@ -50,8 +50,8 @@ NORM_TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tr
 
 # What must be equal for an encoder of one model to fit into another.
 SAME_FIELDS: dict[tuple[Modality, str], tuple[str, ...]] = {
-    ("audio", "resnet18"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
-    ("audio", "cnn"): ("audio_encoder", "encoder_width", "audio_embedding_size"),
+    ("audio", "resnet18"): ("audio_encoder", "audio_encoder_width", "audio_embedding_size"),
+    ("audio", "cnn"): ("audio_encoder", "audio_encoder_width", "audio_embedding_size"),
     ("video", "resnet18"): ("video_encoder", "encoder_width", "grey"),
     ("audio", "auto"): ("audio_encoder", "audio_embedding_size", "audio_pooling", "audio_config"),
     ("video", "auto"): ("video_encoder", "video_config", "grey"),
@@ -156,6 +156,12 @@ def to_transformers(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
     return {name: weights.get(theirs, torch.tensor(0)) for name, theirs in names.items()}
 
 
+def start_weights(model_args: ModelArguments, config: EmoFusionConfig) -> dict[str, str | None]:
+    """By modality that the model reads: where its encoder's weights come from; None where they are drawn at random."""
+    named, whole = _sources(model_args), model_args.model_name_or_path
+    return {modality: named.get(modality, whole) for modality in MODALITIES if modality in config.modalities}
+
+
 def _sources(model_args: ModelArguments) -> dict[Modality, str]:
     named = {modality: getattr(model_args, f"{modality}_encoder_weights") for modality in MODALITIES}
     return {modality: source for modality, source in named.items() if source is not None}
@@ -194,24 +200,25 @@ def _check_fit(config: EmoFusionConfig, modality: Modality, source: str) -> None
                 f"{flag}: weights of a ResNet18 do not fit {modality}_encoder={kind!r}; take --{modality}_encoder "
                 "resnet18"
             )
-        if config.encoder_width != FULL_WIDTH:
+        width = "audio_encoder_width" if modality == "audio" else "encoder_width"
+        if (found := _compared(config, width)) != FULL_WIDTH:
             raise ArgumentError(
-                f"{flag}: a ResNet18 has encoder_width={FULL_WIDTH}, found {config.encoder_width}; "
-                f"take --encoder_width {FULL_WIDTH}"
+                f"{flag}: a ResNet18 has {width}={FULL_WIDTH}, found {found}; take --{width} {FULL_WIDTH}"
             )
         return
     theirs = branch_config(source, modality)
     if modality not in theirs.modalities:
         raise ArgumentError(f"{flag}: the checkpoint has fusion={theirs.fusion!r} and so no {modality} encoder")
     for name in SAME_FIELDS[modality, getattr(config, f"{modality}_encoder")]:
-        here, there = (_plain(getattr(found, name)) for found in (config, theirs))
+        here, there = (_compared(found, name) for found in (config, theirs))
         if here != there:
             instead = f"; take --{name} {str(there).lower()}" if hasattr(ModelArguments, name) else ""
             raise ArgumentError(f"{flag}: the checkpoint has {name}={there!r} and this model {name}={here!r}{instead}")
 
 
-def _plain(value: Any) -> Any:
+def _compared(config: EmoFusionConfig, name: str) -> Any:
     """A field as it is compared; of the config of an encoder of transformers what decides its weights."""
+    value = config.audio_width if name == "audio_encoder_width" else getattr(config, name)
     if not isinstance(value, PreTrainedConfig):
         return value
     told = {"_name_or_path", "architectures", "dtype", "transformers_version"}

@@ -39,6 +39,7 @@ CONFIG_FLAGS = (
     "branch_loss_weight",
     "modality_dropout_p",
     "encoder_width",
+    "audio_encoder_width",
     "num_frames",
     "image_size",
     "window",

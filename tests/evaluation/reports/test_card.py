@@ -45,6 +45,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "leaky": metrics_of(leaky=True, protocol="random_clips"),
     "perhaps leaky": metrics_of(leaky=None, trained=False),
     "synthetic": metrics_of(corpus="animated corpus (real voices, rendered faces)", corpus_synthetic=True),
+    "begun elsewhere": metrics_of(learnt_before={"video": ["ImageNet", "FER-2013"]}),
     "CREMA-D": metrics_of(corpus="CREMA-D", actors=tuple(range(1001, 1025))),
     "one actor": metrics_of(actors=(17,)),
     "pictures": metrics_of("video", actors=(), test_part="validation"),
@@ -275,6 +276,13 @@ def test_other_numbers_and_words(run: tuple[dict, ModelCard, Path]):
     assert ("lie detection" in text) and ("at work" in text) and ("policing" in text)
     people = re.findall("unseen actors|never seen", text.partition("\n# ")[2])  # below the warning
     assert bool(people) == bool(metrics.get("actors") and metrics.get("leaky", False) is False)
+
+
+def test_card_says_what_the_encoders_had_learnt_from_before(tmp_path: Path):
+    text = written(RUNS["begun elsewhere"], tmp_path / "begun").text.partition("## Training")[2]
+    assert "The encoder of the picture began with weights that had learnt from ImageNet and FER-2013." in text
+    assert "whose rights were never cleared" in text  # what FER-2013 says of itself
+    assert "began with weights" not in written(RUNS["fused"], tmp_path / "fused").text
 
 
 def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):

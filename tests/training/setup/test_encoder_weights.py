@@ -219,6 +219,7 @@ def test_weights_that_cannot_fit_are_refused_early(flags: dict, changes: dict, m
     ("modality", "theirs", "message"),
     [
         ("video", {"encoder_width": 16}, "the checkpoint has encoder_width=16 and this model encoder_width=8"),
+        ("audio", {"audio_encoder_width": 16}, "audio_encoder_width=16 and this model audio_encoder_width=8; take --"),
         ("audio", {"audio_encoder": "cnn"}, "audio_encoder='cnn' and this model audio_encoder='resnet18'"),
         ("audio", {"audio_embedding_size": 16}, "audio_embedding_size=16 and this model audio_embedding_size=24"),
         ("audio", {"fusion": "video"}, "the checkpoint has fusion='video' and so no audio encoder"),
