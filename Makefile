@@ -3,11 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAUNCH := $(BIN)/accelerate launch --quiet --config_file recipes/accelerate/single.yaml train_hf.py
 
-.PHONY: help setup demo test lint docs clean
+SHARED ?= ../shared# voices, photographs of faces, and the tool that pairs them, for `make model`
+
+.PHONY: help setup demo test model lint docs clean
 
 help:
 	@echo "make demo   set up, make the synthetic demo corpus, train sound, picture and gate on it, compare"
 	@echo "make test   set up, run all tests, one on each core"
+	@echo "make model  set up, train the model in models/emofusion-small again (some three hours of one core)"
 	@echo "make lint   set up, run ruff and mypy"
 	@echo "make docs   set up, make a website of docs/ and of all docstrings in site/"
 	@echo "make clean  remove runs/ (demo corpus, checkpoints, decoded clips)"
@@ -28,6 +31,15 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+model: setup
+	$(BIN)/python $(SHARED)/tools/make_paired_corpus.py runs/model/paired --actors 1-20 --face-splits test
+	$(LAUNCH) recipes/faces.yaml --data_dir $(SHARED)/data/fer2013.zip --cache_dir runs/model/cache \
+	  --output_dir runs/model/faces --resume_from_checkpoint latest
+	$(LAUNCH) recipes/audio_cnn.yaml --data_dir $(SHARED)/data/ravdess --protocol msaf6 --cross_validate \
+	  --cache_dir runs/model/cache --output_dir runs/model/voices --release runs/model/voices_of_all
+	$(LAUNCH) recipes/small.yaml --data_dir runs/model/paired --protocol msaf6 --cross_validate \
+	  --cache_dir runs/model/cache --output_dir runs/model/small --release models/emofusion-small --release_dtype float16
 
 lint: setup
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from emofusion.data.protocols import EVERYONE
 from emofusion.training.errors import ArgumentError
 
 from .arguments import StageArguments
@@ -51,11 +52,17 @@ DEFAULT_VIEWS = 4
 """Augmented views on which the head of a fusion is trained, where nobody says how many."""
 
 
+def name_of_run(fold: int | str, seed: int | str) -> str:
+    """What the folder of a run is called under `--cross_validate`; that of the model of all actors is `everyone`."""
+    return f"fold_{fold}_seed_{seed}"
+
+
 def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, last: bool = False) -> list[str]:
     """The command line of a stage, but for its output folder: what all have in common, its block, and flags.
 
     A flag on the command line wins over the block, and the block over the recipe's other fields. `{fold}` and `{seed}`
-    in a value stand for those of the run, so that each finds the branch of its own fold.
+    in a value stand for those of the run, and `{run}` for the name that its folder has under `--cross_validate`, so
+    that each finds the branch of its own fold.
 
     Args:
         words (`Sequence[str]`): The command line of the whole training; its first word may be a recipe.
@@ -74,7 +81,8 @@ def words_of_stage(words: Sequence[str], stage: str, stages: StageArguments, las
     block = without(words_of(block_of(stage, stages)), dropped - {_VIEWS})
     found = [*without(common, dropped), *block, *without(flags, dropped)]
     fold, seed = last_value(found, "fold") or str(DataArguments.fold), last_value(found, "seed") or DEFAULT_SEED
-    found = [word.replace("{fold}", fold).replace("{seed}", seed) for word in found]
+    run = EVERYONE if last_value(found, "protocol") == EVERYONE else name_of_run(fold, seed)
+    found = [word.replace("{fold}", fold).replace("{seed}", seed).replace("{run}", run) for word in found]
     return [*found, f"--fusion={stage}"] if stage in BRANCHES else found
 
 

@@ -18,6 +18,7 @@ from emofusion.evaluation.scores.folds import mean_robustness, summarise
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.flags import names_flag
 from emofusion.training.command_line.parser import parse_arguments
+from emofusion.training.command_line.stages import name_of_run
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.errors import ArgumentError
 from emofusion.training.run.defaults import fill_in_protocol
@@ -184,7 +185,7 @@ def run_cells(
     """
     for k in plan.folds.chosen:
         for seed in plan.seeds:
-            name = f"fold_{k}_seed_{seed}"
+            name = name_of_run(k, seed)
             place = (folder or plan.folder) / name
             logger.warning("%s: fold %d, seed %d", place, k, seed)
             own = [f"--fold={k}", f"--seed={seed}", f"--output_dir={place}"]

@@ -84,7 +84,8 @@ def check_release(folder: Path, words: Sequence[str]) -> None:
     if "{fold}" in " ".join([*words, str(recipe)]):
         raise ArgumentError(
             f"--release {folder}: {{fold}} stands in a setting, and a branch that a fold trained does not know the "
-            "actors that this fold left out; leave the setting out, so that everybody trains the branches, too"
+            "actors that this fold left out; leave the setting out, so that everybody trains the branches, too, or "
+            "name the branch by {run}, which is `everyone` there"
         )
     whole = _words(words, out)
     try:

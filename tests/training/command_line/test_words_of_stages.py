@@ -122,6 +122,13 @@ def test_each_run_finds_the_branch_of_its_fold(flags, folder):
     assert told(words, "video")["model_name_or_path"] is None
 
 
+def test_run_has_the_name_of_its_folder_and_that_of_all_actors_one_of_its_own():
+    there = json.dumps({"model_name_or_path": "voices/{run}", "num_train_epochs": 0})
+    words = ["--branches_first", "--audio_settings", there, "--protocol", "msaf6", "--fold", "3"]
+    assert told(words, "audio")["model_name_or_path"] == "voices/fold_3_seed_42"
+    assert told([*words, "--protocol=everyone"], "audio")["model_name_or_path"] == "voices/everyone"
+
+
 def test_head_can_begin_anew():
     flags = ["--start_head=false", "--num_train_epochs=3"]
     made = parse_arguments([*words_of_fusion(flags, StageArguments(), "late", {}), "--output_dir=out"])
