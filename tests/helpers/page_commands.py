@@ -46,11 +46,12 @@ CHECKPOINTS = (
     "runs/gated",
     "runs/gated_scores",
     "runs/demo",
+    "models/emofusion-small",
     "runs/fer",
     "runs/faces",
     "runs/audio",
     "runs/source_audio",
-    "runs/fusions_animated/video/fold_0_seed_42",
+    "runs/fusions_animated_scratch/video/fold_0_seed_42",
     "runs/fusions_paired_scratch/video/fold_0_seed_42",
 )
 BACKBONES = {"wavlm": "microsoft/wavlm-base-plus", "vit": "google/vit-base-patch16-224-in21k"}
