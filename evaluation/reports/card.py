@@ -3,11 +3,12 @@
 import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from yaml import YAMLError
 
 from emofusion.data.corpora.registry import entry_called
@@ -72,9 +73,7 @@ def write_card(metrics: Mapping[str, Any], license_id: str, folder: Path, model_
     Raises:
         jinja2.UndefinedError: A field without which there is no card is absent.
     """
-    # Not ModelCard.from_template: it would print nothing in place of a field that is not there.
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = environment.from_string(card_template()).render(
+    text = _compiled(card_template()).render(
         card_data=card_data(metrics, license_id, model_name).to_yaml(),
         model_name=model_name,
         plots=_plots(metrics, folder),
@@ -84,6 +83,13 @@ def write_card(metrics: Mapping[str, Any], license_id: str, folder: Path, model_
     )
     card = ModelCard(re.sub(r"\n{3,}", "\n\n", text))
     write_whole(folder / CARD_FILE, lambda path: card.save(path))
+
+
+@cache
+def _compiled(template: str) -> Template:
+    """The template ready to be filled; an experiment writes many cards, and compiling takes longer than filling."""
+    # Not ModelCard.from_template: it would print nothing in place of a field that is not there.
+    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(template)
 
 
 def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import make_ready
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.demo_runs import run_without_package, tiny_recipe
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture
 
 pytestmark = pytest.mark.slow

@@ -25,6 +25,7 @@ from emofusion.training.run.ready import Run, make_ready, setup_errors
 from helpers.corpora.crema_d_files import write_crema_d
 from helpers.corpora.picture_files import write_affectnet, write_picture, write_tree, zip_tree
 from helpers.runs.demo_runs import tiny_recipe
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401  an automatic fixture
 
 SEVEN = ["angry", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]

@@ -14,6 +14,7 @@ from emofusion.data.corpora.builders.split_builder import SplitBuilder
 from emofusion.data.corpora.registry import CORPORA
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.runs.forked import train_hf
+from helpers.runs.unpainted import unpainted  # noqa: F401
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import ast
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.slow
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two training actors, one for validation, one for testing."""
     return make_demo_corpus(
-        tmp_path_factory.mktemp("demo") / "corpus", actors=[1, 2, 13, 17], clips_per_actor=16, image_size=48, jobs=2
+        tmp_path_factory.mktemp("demo") / "corpus", actors=[1, 2, 13, 17], clips_per_actor=8, image_size=32, jobs=1
     )
 
 
@@ -66,7 +65,7 @@ def test_run_scores_say_how_they_were_made(finished: tuple[Path, str]):
     for name in ("macro_f1", "weighted_f1", "uar", "accuracy"):
         assert 0 <= metrics[f"test_{name}"] <= 1
     assert metrics["chance_uar"] == metrics["chance_accuracy"] == 0.125
-    assert sum(map(sum, metrics["test_confusion_matrix"])) == metrics["clips"]["test"] == 16
+    assert sum(map(sum, metrics["test_confusion_matrix"])) == metrics["clips"]["test"] == 8
     assert metrics["actors"] == {"train": [1, 2], "validation": [13], "test": [17]}
     assert (metrics["corpus"], metrics["protocol"], metrics["fold"]) == ("synthetic demo corpus", "holdout", 0)
     assert "train_hf.py" in metrics["command"]
@@ -102,16 +101,6 @@ def test_run_card_renders_and_reads_back(finished: tuple[Path, str]):
         assert picture in card.text
 
 
-def test_snippet_of_the_card_runs(finished: tuple[Path, str], corpus: Path, tmp_path: Path):
-    out, _ = finished
-    snippet = (out / "README.md").read_text().split("## Use")[1].split("```python")[1].split("```")[0]
-    shutil.copy(min(corpus.rglob("*.mp4")), tmp_path / "clip.mp4")
-    printed = run_without_package(snippet, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hf")})
-    probabilities = ast.literal_eval(printed.strip().splitlines()[-1])
-    assert list(probabilities) == json.loads((out / "metrics.json").read_text())["labels"]
-    assert sum(probabilities.values()) == pytest.approx(1, abs=0.01)
-
-
 def test_card_results_are_those_of_metrics_json(finished: tuple[Path, str]):
     out, _ = finished
     metrics = json.loads((out / "metrics.json").read_text())
@@ -144,23 +133,43 @@ print(config.id2label[0])
 """
 
 
-def test_checkpoint_without_the_package_gives_the_same_logits(
-    finished: tuple[Path, str], corpus: Path, tmp_path: Path
-):
+@pytest.fixture(scope="module")
+def elsewhere(
+    finished: tuple[Path, str], corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str], list[str]]:
+    """A folder of somebody without the package, who runs the snippet of the card and then LOAD_ANYWHERE.
+
+    Returns it with the clips that are given to the latter, and the lines that both printed.
+    """
     out, _ = finished
-    clips = [str(clip) for clip in sorted(corpus.rglob("*.mp4"))[:3]]
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    printed = run_without_package(
-        LOAD_ANYWHERE, out, ",".join(clips), tmp_path / "logits.pt", cwd=empty, env={"HF_HOME": str(tmp_path / "hf")}
-    )
-    assert printed.strip().splitlines()[-1] == "neutral"
-    elsewhere = torch.load(tmp_path / "logits.pt")
+    folder = tmp_path_factory.mktemp("elsewhere")
+    snippet = (out / "README.md").read_text().split("## Use")[1].split("```python")[1].split("```")[0]
+    clips = sorted(map(str, corpus.rglob("*.mp4")))[:3]
+    shutil.copy(clips[0], folder / "clip.mp4")
+    given = (out, ",".join(clips), folder / "logits.pt")
+    env = {"HF_HOME": str(folder.with_name(f"{folder.name}_home"))}
+    printed = run_without_package(snippet + LOAD_ANYWHERE, *given, cwd=folder, env=env)
+    return folder, clips, printed.strip().splitlines()
+
+
+def test_snippet_of_the_card_runs(finished: tuple[Path, str], elsewhere: tuple[Path, list[str], list[str]]):
+    _, _, printed = elsewhere
+    probabilities = ast.literal_eval(printed[-2])
+    assert list(probabilities) == json.loads((finished[0] / "metrics.json").read_text())["labels"]
+    assert sum(probabilities.values()) == pytest.approx(1, abs=0.01)
+
+
+def test_checkpoint_without_the_package_gives_the_same_logits(
+    finished: tuple[Path, str], elsewhere: tuple[Path, list[str], list[str]]
+):
+    out, (folder, clips, printed) = finished[0], elsewhere
+    assert printed[-1] == "neutral"
+    logits = torch.load(folder / "logits.pt")
     model, processor = EmoFusionModel.from_pretrained(out).eval(), EmoFusionProcessor.from_pretrained(out)
     for clip in clips:
         with torch.no_grad():
             here = model(**processor(clip, return_tensors="pt")).logits
-        torch.testing.assert_close(elsewhere[clip], here, atol=1e-5, rtol=0)
+        torch.testing.assert_close(logits[clip], here, atol=1e-5, rtol=0)
 
 
 def test_predict_alone_repeats_the_scores_of_the_run(finished: tuple[Path, str], places: list[object], tmp_path: Path):
@@ -185,19 +194,18 @@ def test_predict_alone_repeats_the_scores_of_the_run(finished: tuple[Path, str],
 def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(
     places: list[object], tmp_path: Path, workers: int, more: list[object]
 ):
-    # 32 training clips, batches of 8: 4 steps an epoch, so the checkpoints of steps 3 and 6 lie inside one.
-    flags = ["--eval_strategy", "steps", "--eval_steps", 3, "--save_strategy", "steps", "--save_steps", 3]
+    # 16 training clips, batches of 4: 4 steps an epoch, so the checkpoints of steps 3 and 6 lie inside one.
+    flags = ["--per_device_train_batch_size", 4]
+    flags += ["--eval_strategy", "steps", "--eval_steps", 3, "--save_strategy", "steps", "--save_steps", 3]
     flags += ["--num_train_epochs", 3, "--save_total_limit", 20, "--dataloader_num_workers", workers, *more]
     flags += ["--time_shift", 0.25, "--gain_augment", 6, "--noise_augment", 0.5, "--mel_warp", 0.1]
     flags += ["--black_augment", 0.5, "--mixup_alpha", 0.4]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    run_training(*places, *flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
+    trained = ForkedRun(*places, *flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
+    trained.kill_at((undisturbed / "trainer_state.json").is_file)  # its weights are saved, its scores no matter
 
     begun = ForkedRun(*places, *flags, "--output_dir", killed, log=tmp_path / "killed.log")
-    while not (killed / "checkpoint-6" / "trainer_state.json").is_file():
-        assert begun.is_alive(), "ended before it could be killed"
-        time.sleep(0.01)
-    begun.kill()
+    begun.kill_at((killed / "checkpoint-6" / "trainer_state.json").is_file)
     assert not (killed / "metrics.json").exists(), "it was killed too late to prove anything"
 
     flags += ["--resume_from_checkpoint", "latest"]
@@ -209,7 +217,7 @@ def test_run_killed_in_mid_epoch_resumes_to_the_same_weights(
 
 
 def test_run_in_bfloat16_on_the_cpu_trains(places: list[object], tmp_path: Path):
-    flags = ["--output_dir", tmp_path / "bf16", "--bf16", "--use_cpu", "--max_train_samples", 16]
+    flags = ["--output_dir", tmp_path / "bf16", "--bf16", "--use_cpu"]
     run_training(*places, *flags, log=tmp_path / "log")
     metrics = json.loads((tmp_path / "bf16" / "metrics.json").read_text())
     assert 0 <= metrics["test_macro_f1"] <= 1

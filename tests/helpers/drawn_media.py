@@ -4,13 +4,14 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
 
 SOUND_RATE, FPS = 48_000, 25
-ENCODER = {"libx264": {"qp": "4", "preset": "ultrafast"}, "mpeg4": {"qmin": "1", "qmax": "2"}}
+ENCODER = {"libx264": {"qp": "4", "preset": "ultrafast", "threads": "1"}, "mpeg4": {"qmin": "1", "qmax": "2"}}
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,7 @@ class Drawing:
     def picture(self, number: int) -> np.ndarray:
         """uint8 `[height, width, 3]`, stored."""
         there = self.mark_at <= number / FPS + 1e-6 < self.mark_at + 0.5
-        rows, columns = np.mgrid[: self.size[0], : self.size[1]]
-        disc = np.hypot(rows - self.mark[0], columns - self.mark[1]) < 7
-        return np.repeat((255 * (disc & there)).astype(np.uint8)[..., None], 3, axis=2)
+        return _disc(self.size, self.mark) if there else np.zeros((*self.size, 3), np.uint8)
 
     def sound(self) -> np.ndarray:
         """int16 `[samples, channels]`."""
@@ -58,6 +57,13 @@ class Drawing:
         burst = np.random.default_rng(0).uniform(-0.5, 0.5, time.size)
         burst *= (time >= self.burst_at) & (time < self.burst_at + 0.5)
         return np.rint(32767 * burst[:, None] * np.asarray(self.channels)).astype(np.int16)
+
+
+@cache
+def _disc(size: tuple[int, int], mark: tuple[float, float]) -> np.ndarray:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    disc = np.hypot(rows - mark[0], columns - mark[1]) < 7
+    return np.repeat((255 * disc).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def write_drawing(

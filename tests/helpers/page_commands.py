@@ -16,8 +16,6 @@ import datasets
 import pytest
 import torch
 import yaml
-from matplotlib.figure import Figure
-from PIL import Image
 
 from emofusion.commands.main import main as emofusion
 from emofusion.data import prepare
@@ -31,6 +29,7 @@ from helpers.corpora.openface_files import openface_table, units_of, write_means
 from helpers.corpora.own_files import write_voices
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
+from helpers.runs.unpainted import leave_plots_unpainted
 from helpers.tiny_backbones import save_backbone
 
 RAVDESS = (
@@ -227,7 +226,9 @@ class Props:
         """Train the model that stands in for all that earlier commands of the pages have trained."""
         checkpoint = self.folder / "checkpoint"
         words = ["--data_dir", str(self.folder / "RAVDESS"), "--output_dir", str(checkpoint)]
-        self.train_hf.main([*tiny(words), "--cache_dir", str(self.folder / "cache")])
+        with pytest.MonkeyPatch.context() as patch:
+            leave_plots_unpainted(patch)
+            self.train_hf.main([*tiny(words), "--cache_dir", str(self.folder / "cache")])
         self.places |= dict.fromkeys(CHECKPOINTS, checkpoint)
         self.places |= dict.fromkeys(BEST, REPOSITORY / "recipes" / "audio.yaml")
 
@@ -250,8 +251,7 @@ class Stage:
         monkeypatch.chdir(self.folder)
         self.cache = props.folder / "cache"
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", self.cache)
-        # Plots are laid out and not painted, which is half of a short run; tests/evaluation/plots looks at them.
-        monkeypatch.setattr(Figure, "savefig", lambda figure, path, **how: Image.new("L", (1, 1)).save(path, "PNG"))
+        leave_plots_unpainted(monkeypatch)
 
     def run(self, command: Command) -> None:
         """Run a command."""

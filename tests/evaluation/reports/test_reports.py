@@ -16,7 +16,6 @@ from emofusion.evaluation.scores.scoring import score_predictions
 from emofusion.evaluation.scores.significance import compared
 from helpers.runs.run_records import beside_branches
 
-BESIDE = beside_branches(0.4, 0.5, 0.1)
 NAMES = ["neutral", "happy", "sad"]
 
 
@@ -222,15 +221,15 @@ def test_ablation_has_the_damage_of_each_variant():
 
 def test_ablation_has_branches_above_its_variants_and_the_gain_of_each():
     record = ablation_of(["gated", "late", "from scratch"], "previous")
-    branch = record["variants"][2] | {"variant": "audio alone (shared)"}
+    branch, beside = record["variants"][2] | {"variant": "audio alone (shared)"}, beside_branches(0.4, 0.5, 0.1)
     for found in record["variants"][:2]:
-        found |= {name: BESIDE[name] for name in ("branches", "fusion_gain")}
+        found |= {name: beside[name] for name in ("branches", "fusion_gain")}
     text = ablation_table.text(record | {"branches": [branch]})
     rows = rows_of(text)
     assert [row[0] for row in rows[2:6]] == ["audio alone (shared)", "gated", "late", "from scratch"]
     gains = next(index for index, row in enumerate(rows) if row[0] == "fusion")
     assert [row[0] for row in rows[gains + 2 : gains + 4]] == ["gated", "late"]
-    uar = BESIDE["fusion_gain"]["over"]["audio"]["uar"]
+    uar = beside["fusion_gain"]["over"]["audio"]["uar"]
     assert rows[gains + 2][2] == f"{uar['mean']:+.3f} ({uar['low']:+.3f} to {uar['high']:+.3f})"
     assert rows[gains + 4][:2] == ["condition", "audio alone (shared)"]
     assert "Is each fusion better" not in ablation_table.text(record | {"variants": [record["variants"][2]] * 2})

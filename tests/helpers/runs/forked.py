@@ -10,13 +10,18 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from helpers import REPOSITORY
+from helpers.runs.unpainted import leave_plots_unpainted
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -25,6 +30,7 @@ PROCESSES.set_forkserver_preload(
         "emofusion.training.run.job",
         "emofusion.training.experiments.cross_validation",
         "emofusion.training.search.search",
+        "pytest",
     ]
 )
 
@@ -41,7 +47,7 @@ def train_hf() -> ModuleType:
 
 
 class ForkedRun:
-    """A run of train_hf.py in a process of its own.
+    """A run of train_hf.py in a process of its own; its plots are not painted.
 
     Args:
         words (`object`): Its command line.
@@ -63,12 +69,22 @@ class ForkedRun:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.join()
 
+    def kill_at(self, found: Callable[[], bool]) -> None:
+        """Kill it as soon as something is so, which must not take it to its end."""
+        while not found():
+            assert self.is_alive(), f"ended before it could be killed\n{self._said()}"
+            time.sleep(0.002)
+        self.kill()
+
     def printed(self, timeout: float = 500) -> str:
         """Wait for its end and return what it printed; a failure shows it."""
         self.process.join(timeout)
-        text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        text = self._said()
         assert self.process.exitcode == 0, f"exit code {self.process.exitcode}\n{text[-6000:]}"
         return text
+
+    def _said(self) -> str:
+        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
 
 def _train(words: list[str], log: Path) -> None:
@@ -84,6 +100,7 @@ def _train(words: list[str], log: Path) -> None:
     os.chdir(REPOSITORY)
     multiprocessing.set_start_method(None, force=True)  # data-loading workers begin as they do for a user
     torch.set_num_threads(1)  # as many in every run: sums in another order are other sums
+    leave_plots_unpainted(pytest.MonkeyPatch())
     train_hf().main(words)
 
 

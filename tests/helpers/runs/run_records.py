@@ -1,6 +1,8 @@
 """What metrics.json of a run holds, without a run: numbers of its own for every field."""
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,20 @@ from emofusion.evaluation.scores.scoring import score_predictions
 
 EMOTIONS = ["neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"]
 MODALITIES = {"audio": ["audio"], "video": ["video"]}
+
+
+def kept(make: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Make a record once for the same arguments and hand out copies: to score clips takes longer than most tests."""
+    made: dict[str, str] = {}
+
+    @functools.wraps(make)
+    def copy_of(*given: Any, **named: Any) -> dict[str, Any]:
+        key = repr((given, sorted(named.items())))
+        if key not in made:
+            made[key] = json.dumps(make(*given, **named))
+        return json.loads(made[key])
+
+    return copy_of
 
 
 def predictions(names: list[str], actors: list[int] | None, seed: int = 0, unsure_below: float = 0.0) -> pd.DataFrame:
@@ -51,6 +67,7 @@ def damaged(fusion: str, silent: bool) -> list[dict[str, Any]]:
     ]
 
 
+@kept
 def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20), **changes: Any) -> dict[str, Any]:
     """metrics.json of a run; without actors it is of a corpus of still pictures."""
     names = changes.get("labels", EMOTIONS)
@@ -87,7 +104,7 @@ def metrics_of(fusion: str = "gated", actors: tuple[int, ...] = (17, 18, 19, 20)
         **score_predictions(table, names),
         "robustness": damaged(fusion, silent=not actors),
     }
-    return json.loads(json.dumps(metrics | changes))
+    return metrics | changes
 
 
 def mistaken(table: pd.DataFrame, share: float, seed: int = 0) -> pd.DataFrame:
@@ -101,6 +118,7 @@ def mistaken(table: pd.DataFrame, share: float, seed: int = 0) -> pd.DataFrame:
     return table.assign(prediction=predicted)
 
 
+@kept
 def beside_branches(
     audio: float, video: float, fusion: float, validated: tuple[float, float] | None = (0.6, 0.5), **changes: Any
 ) -> dict[str, Any]:
@@ -115,5 +133,4 @@ def beside_branches(
         if validated is not None and index < 2:
             record["validation_uar"] = validated[index]
         runs.append((record, of_run))
-    found = {**runs[2][0], **branch_fields(runs[2], {"audio": runs[0], "video": runs[1]})}
-    return json.loads(json.dumps(found))
+    return {**runs[2][0], **branch_fields(runs[2], {"audio": runs[0], "video": runs[1]})}

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from emofusion.training.run.trainer import EmoFusionTrainer
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import write_corpus, write_named
 from helpers.runs.forked import ForkedRun
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=2"]
@@ -168,12 +168,7 @@ def test_killed_cross_validation_goes_on(words: list[str], validated: tuple[dict
     out = tmp_path / "out"
     command = [*words, f"--output_dir={out}", "--cross_validate"]
     begun = ForkedRun(*command, log=tmp_path / "killed.log")
-    deadline = time.monotonic() + 400
-    while not list(out.glob("fold_1_seed_42/checkpoint-*")):
-        assert begun.is_alive(), begun.printed()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    begun.kill()
+    begun.kill_at(lambda: any(out.glob("fold_1_seed_42/checkpoint-*")))
     first = (out / "fold_0_seed_42" / "model.safetensors").stat().st_mtime_ns
     assert not (out / "fold_1_seed_42" / "metrics.json").exists()
     ForkedRun(*command, log=tmp_path / "resumed.log").printed()

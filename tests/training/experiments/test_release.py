@@ -16,6 +16,7 @@ from emofusion.training.experiments.cross_validation import cross_validate
 from emofusion.training.experiments.release import _mean_threshold, check_release
 from emofusion.training.run.job import run_job
 from helpers.corpora.ravdess_files import write_corpus
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=1"]

@@ -20,6 +20,7 @@ from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import Run, check_words, make_ready, train_on_embeddings
 from emofusion.training.setup.backbones import backbone_sources, tells_emotions
 from helpers.corpora.ravdess_files import write_corpus
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_backbones import SIDE, save_backbone, settings
 from helpers.tiny_models import one_thread  # noqa: F401
 

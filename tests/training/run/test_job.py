@@ -18,6 +18,7 @@ from emofusion.training.run import job
 from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import make_ready
 from helpers.corpora.ravdess_files import write_corpus
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--fusion=audio", "--audio_encoder=cnn", "--encoder_width=8", "--label_set=emotions4", "--num_train_epochs=1"]

@@ -16,6 +16,7 @@ from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import make_ready, setup_errors
 from emofusion.training.setup.leaks import seen_in_run
 from helpers.corpora.own_files import LABELS, SPEAKERS, write_voices
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 QUIET = ["--corpus=clips", "--use_cpu", "--disable_tqdm=True", "--report_to=none"]

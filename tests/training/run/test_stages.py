@@ -1,7 +1,6 @@
 """Training in stages: real runs of tiny models on tiny films."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from emofusion.training.search.results import recipe_of
 from emofusion.training.search.search import search
 from helpers.corpora.ravdess_files import write_corpus
 from helpers.runs.forked import ForkedRun
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 TINY = ["--branches_first", "--encoder_width=8", "--num_frames=2", "--image_size=32", "--audio_encoder=cnn"]
@@ -243,14 +243,11 @@ def test_run_killed_in_each_stage_ends_with_the_same_weights(words: list[str], t
     flags = [*words, "--num_train_epochs=4", "--save_total_limit=20"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     whole = ForkedRun(*flags, "--output_dir", undisturbed, log=tmp_path / "undisturbed.log")
-    whole.printed()
+    whole.kill_at((undisturbed / "trainer_state.json").is_file)  # all weights are saved, its scores no matter
     flags += ["--resume_from_checkpoint", "latest", "--output_dir", str(killed)]
     for number, place in enumerate(STAGES.values()):
         run = ForkedRun(*flags, log=tmp_path / f"{number}.log")
-        while not list((killed / place).glob("checkpoint-*/trainer_state.json")):
-            assert run.is_alive(), run.log.read_text()
-            time.sleep(0.002)
-        run.kill()
+        run.kill_at(lambda place=place: any((killed / place).glob("checkpoint-*/trainer_state.json")))
         assert not (killed / place / "metrics.json").exists(), "it was killed too late to prove anything"
     ForkedRun(*flags, log=tmp_path / "last.log").printed()
     for place in STAGES.values():

@@ -18,6 +18,7 @@ from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import make_ready
 from helpers.corpora.openface_files import write_means, write_tracks
 from helpers.corpora.ravdess_files import write_corpus
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401
 
 ACTORS, EMOTIONS = (1, 13, 17), (1, 3, 4, 5)

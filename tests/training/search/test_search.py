@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from helpers import REPOSITORY
 from helpers.runs.demo_runs import tiny_recipe
 from helpers.runs.forked import ForkedRun, run_alone
+from helpers.runs.unpainted import unpainted  # noqa: F401
 from helpers.tiny_models import one_thread  # noqa: F401 - used by every test here
 
 pytest.importorskip("optuna")
@@ -270,6 +271,7 @@ def test_search_after_a_kill_fails_the_trial_that_was_silent(
 @pytest.mark.slow
 def test_search_by_two_processes_at_once_shares_one_study(words: list[str], tmp_path: Path):
     line = [*words, f"--search={space_file(tmp_path)}", "--n_trials=3", f"--output_dir={tmp_path / 'out'}"]
+    line += ["--num_train_epochs=1"]
     both = [ForkedRun(*line, log=tmp_path / f"{number}.log") for number in range(2)]
     for one in both:
         one.printed(timeout=300)
