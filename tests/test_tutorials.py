@@ -10,6 +10,7 @@ import torch
 from emofusion.modeling.configuration_emofusion import EMOTIONS
 from helpers import REPOSITORY
 from helpers.page_commands import load_script
+from helpers.runs.unpainted import unpainted  # noqa: F401
 
 NOTEBOOKS = sorted((REPOSITORY / "docs" / "tutorials").glob("*.ipynb"))
 TUTORIALS = load_script(REPOSITORY / "docs" / "tutorials" / "run_notebooks.py")

@@ -179,19 +179,20 @@ def test_huggingface_hub_client(hub, tmp_path):
 
 @pytest.mark.slow
 def test_transformers_and_datasets(hub, tmp_path):
-    """What transformers and datasets push comes back the same, the model in a fresh process and cache."""
-    push_model = """
+    """What transformers and datasets push comes back the same, the model in another process and from an empty cache."""
+    model = """
+    import os
     import torch
-    from transformers import ResNetConfig, ResNetModel
-    torch.manual_seed(0)
-    config = ResNetConfig(embedding_size=4, hidden_sizes=[4, 4], depths=[1, 1], layer_type="basic")
-    model = ResNetModel(config)
-    model.push_to_hub("tester/resnet")
-    model.push_to_hub("tester/resnet", revision="try", private=True)
-    print(sum(p.double().abs().sum().item() for p in model.parameters()))
-    """
-    load_model = """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, ResNetConfig, ResNetModel
+    if (pushes := os.fork()) == 0:  # two processes that have imported and done nothing else: each import takes seconds
+        torch.manual_seed(0)
+        config = ResNetConfig(embedding_size=4, hidden_sizes=[4, 4], depths=[1, 1], layer_type="basic")
+        model = ResNetModel(config)
+        model.push_to_hub("tester/resnet")
+        model.push_to_hub("tester/resnet", revision="try", private=True)
+        print(sum(p.double().abs().sum().item() for p in model.parameters()))
+        raise SystemExit
+    assert os.waitpid(pushes, 0)[1] == 0
     model = AutoModel.from_pretrained("tester/resnet")
     assert type(model).__name__ == "ResNetModel" and AutoConfig.from_pretrained("tester/resnet").hidden_sizes == [4, 4]
     print(sum(p.double().abs().sum().item() for p in model.parameters()))
@@ -208,8 +209,7 @@ def test_transformers_and_datasets(hub, tmp_path):
     """
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(client, hub, tmp_path / "data", data, USE_TORCH="0")
-        pushed = client(hub, tmp_path / "push", push_model)
-        loaded = client(hub, tmp_path / "load", load_model)
+        pushed, loaded = client(hub, tmp_path / "model", model).split()
         beside.result()
     assert pushed == loaded
     assert {"config.json", "model.safetensors"} <= set(hub.files("tester/resnet"))
