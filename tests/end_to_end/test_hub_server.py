@@ -179,7 +179,7 @@ def test_huggingface_hub_client(hub, tmp_path):
 
 @pytest.mark.slow
 def test_transformers_and_datasets(hub, tmp_path):
-    """What transformers and datasets push comes back the same, the model in another process and from an empty cache."""
+    """What transformers and datasets push comes back the same, the model in another process, from an empty cache."""
     model = """
     import os
     import torch
