@@ -18,7 +18,7 @@ def train(words: Sequence[str]) -> int:
         return _tell(TRAIN)
     from emofusion.training.train import run
 
-    with _told_alike(ArgumentError, JobError):
+    with told_alike(ArgumentError, JobError):
         run(words)
     return DONE
 
@@ -48,7 +48,7 @@ def compare(words: Sequence[str]) -> int:
         return _tell(COMPARE)
     from emofusion.evaluation.compare import main
 
-    with _told_alike(FileNotFoundError, ValueError):
+    with told_alike(FileNotFoundError, ValueError):
         main(list(words))
     return DONE
 
@@ -59,7 +59,7 @@ def explain(words: Sequence[str]) -> int:
         return _tell(EXPLAIN)
     from emofusion.evaluation.explain.__main__ import main
 
-    with _told_alike(OSError, ValueError):
+    with told_alike(OSError, ValueError):
         main(words)
     return DONE
 
@@ -73,7 +73,7 @@ def data(words: Sequence[str]) -> int:
         raise UsageError(f"data: expected one of {', '.join(DATA_VERBS)}, found {verb or 'nothing'}")
     if HELP_FLAGS & set(rest):
         return _tell(DATA_VERBS[verb])
-    with _told_alike(ValueError, OSError, ImportError):
+    with told_alike(ValueError, OSError, ImportError):
         if verb == "demo":
             from emofusion.data.demo_corpus.__main__ import main as make_demo
 
@@ -91,7 +91,7 @@ def _tell(text: str) -> int:
 
 
 @contextmanager
-def _told_alike(*refusals: type[Exception]) -> Iterator[None]:
+def told_alike(*refusals: type[Exception]) -> Iterator[None]:
     """Turn what a part of the house refuses into an error of the command; one that begins with a flag is about words.
 
     A closed pipe is an `OSError`, too, and no refusal.

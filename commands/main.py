@@ -18,6 +18,7 @@ VERBS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "train": ("handed_over", "train", "train and score a model, as train_hf.py does"),
         "evaluate": ("handed_over", "evaluate", "score a model on a corpus, without training"),
         "compare": ("handed_over", "compare", "put the scores of runs side by side"),
+        "export": ("export.verb", "export", "write a model for other runtimes: ONNX, int8, torch.export"),
         "data": ("handed_over", "data", "get a corpus, look at it, export it, or make one for trying"),
     }
 )

@@ -37,6 +37,7 @@ WINGS = (
     "training.experiments",
     "training.search",
     "commands",
+    "commands.export",
 )
 """Folders in the order of imports: a wing imports itself and those before it."""
 ENTRANCES = {"data", "data.prepare", "evaluation.compare", "training.train"}

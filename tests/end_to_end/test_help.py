@@ -14,7 +14,7 @@ COMMANDS = [
     ["-m", "emofusion.evaluation.compare"],
 ]
 SLOW_TO_IMPORT = {"torch", "torchaudio", "torchvision", "accelerate", "sklearn", "matplotlib"}
-VERBS = [[], ["predict"], ["info"], ["explain"], ["train"], ["evaluate"], ["compare"], ["data"], ["data", "inspect"]]
+VERBS = [[], ["predict"], ["info"], ["explain"], ["train"], ["evaluate"], ["compare"], ["export"], ["data"], ["data", "inspect"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[-1])

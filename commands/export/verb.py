@@ -1,0 +1,125 @@
+"""`emofusion export`: a model for other runtimes. Words are understood before anything slow is imported."""
+
+import argparse
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emofusion.commands.endings import DONE, FailedError, UsageError
+from emofusion.commands.handed_over import told_alike
+from emofusion.commands.model_files import ModelFiles, expanded
+from emofusion.training.errors import ArgumentError, JobError
+
+FILES = {"onnx": "model.onnx", "int8": "model_int8.onnx", "torch": "model.pt2"}
+"""What is written, by `--to`."""
+NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "int8": ("onnx", "onnxscript", "onnxruntime"), "torch": ()}
+_DESCRIPTION = """\
+Write a model as a file that other runtimes read, with batches, frames and
+sound of any length, and compare it with the model before it gets its name."""
+_EPILOG = """\
+With raw sound (the default) the spectrogram is made inside the file, and beside
+an ONNX file lies run_onnx.py, which answers about clips with numpy, onnxruntime
+and av alone. int8 is fitted to clips that the model was trained on: name them
+by --data_dir and the other flags of `emofusion train` (--corpus, --protocol,
+--fold, --cache_dir, ...), or by --clips.
+
+examples:
+  emofusion export runs/demo --to onnx --output exported
+  emofusion export runs/demo --to torch --sound log_mel
+  emofusion export runs/demo --to int8 --data_dir runs/demo_corpus
+  emofusion export runs/demo --to int8 --clips recordings --max_clips 64
+"""
+
+
+def export(words: Sequence[str]) -> int:
+    """Write the file, and say what it is; returns the exit code.
+
+    Raises:
+        UsageError: A flag that cannot be used.
+        FailedError: The model cannot be loaded or exported, or the file does not answer as the model.
+    """
+    args, corpus = _read_words(words)
+    check_installed(args.to)
+    with told_alike(ArgumentError, JobError, ValueError, OSError):
+        from .exporting import export_model
+
+        export_model(args.model, args.to, args.output, args.sound, args.clips, corpus, args.max_clips)
+    return DONE
+
+
+def check_installed(to: str) -> None:
+    """Refuse a format whose libraries are not there.
+
+    Raises:
+        FailedError: It names them, and the extra that brings them.
+    """
+    absent = [name for name in NEEDED[to] if importlib.util.find_spec(name) is None]
+    if absent:
+        raise FailedError(f"--to {to}: it needs {' and '.join(absent)}: pip install 'emofusion[export]'")
+
+
+def check_encoders(config: dict[str, Any], model: str) -> None:
+    """Refuse encoders that are not ours.
+
+    Raises:
+        FailedError: The model has one of transformers.
+    """
+    for modality in ("audio", "video"):
+        if config.get("fusion") in ("audio", "video") and config["fusion"] != modality:
+            continue
+        if config.get(f"{modality}_encoder") == "auto":
+            kind = (config.get(f"{modality}_config") or {}).get("model_type")
+            raise FailedError(
+                f"{model}: expected encoders of emofusion, found {modality}_encoder='auto', a {kind} of transformers, "
+                "whose inputs its own preprocessor makes; export a model with resnet18, cnn or action_units"
+            )
+
+
+def _read_words(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The words, and those among them that are flags of a corpus."""
+    args, corpus = _parser().parse_known_args(words)
+    if corpus and args.to != "int8":
+        raise UsageError(f"{corpus[0]}: --to {args.to} needs no corpus; see emofusion export --help")
+    if corpus and args.clips:
+        raise UsageError(f"{corpus[0]}: expected a corpus or --clips to quantise by, found both")
+    if args.to == "int8" and not corpus and not args.clips:
+        raise UsageError(
+            "--to int8: expected clips to quantise by, found none: name the corpus of the training by --data_dir and "
+            "its other flags, or files by --clips"
+        )
+    if args.max_clips < 1:
+        raise UsageError(f"--max_clips {args.max_clips}: expected 1 or more")
+    if args.output.exists() and not args.output.is_dir():
+        raise UsageError(f"--output {args.output}: expected a folder, found a file")
+    try:
+        args.model = expanded(args.model)
+        config = ModelFiles(args.model).config()  # before torch is imported, which takes seconds
+    except FailedError as error:
+        raise UsageError(f"MODEL {error}") from error
+    check_encoders(config, args.model)
+    return args, corpus
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emofusion export",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="emofusion export MODEL --to FORMAT [--output DIR] ...",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="folder of a checkpoint, or repository of the hub")
+    add("--to", required=True, choices=sorted(FILES), help="ONNX, ONNX in 8-bit numbers, or torch.export")
+    add("--output", type=Path, default=Path("exported"), metavar="DIR", help="folder (default: exported)")
+    add(
+        "--sound",
+        choices=("samples", "log_mel"),
+        default="samples",
+        help="what it hears: raw sound (default), or what the processor makes of it",
+    )
+    add("--clips", nargs="+", default=[], metavar="FILE", help="compare on these, or folders of them, too; int8: fit")
+    add("--max_clips", type=int, default=128, metavar="N", help="at most so many real clips (default: 128)")
+    return parser
