@@ -29,7 +29,7 @@ CALLED = {"torch": "torch.export", "onnx": "ONNX", "int8": "ONNX, int8"}
 
 
 def latencies(runs: dict[str, Run], clip: Inputs) -> dict[str, float]:
-    """Milliseconds of one core for one clip; they take turns, so that none has the machine's good minutes for itself."""
+    """Milliseconds of one core for one clip; they take turns, so that none has the good minutes of a machine alone."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in tqdm(range(ROUNDS), desc="rounds"):
         for name, run in runs.items():

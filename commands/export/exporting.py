@@ -105,9 +105,24 @@ class Export:
 
 
 def export_model(
-    model: str, to: str, output: Path, sound: str, files: Sequence[str], corpus: Sequence[str], limit: int
+    model: str,
+    to: str,
+    output: Path,
+    sound: str = "samples",
+    files: Sequence[str] = (),
+    corpus: Sequence[str] = (),
+    limit: int = 128,
 ) -> None:
-    """Do what `emofusion export` was asked for; the arguments are its flags.
+    """Do what `emofusion export` does, and print what it prints.
+
+    Args:
+        model (`str`): Folder or repository of a checkpoint.
+        to (`str`): `"onnx"`, `"torch"` or `"int8"`.
+        output (`Path`): The folder that is written into.
+        sound (`str`): What the file hears: `"samples"` or `"log_mel"`.
+        files (`Sequence[str]`): Clips to compare on, and folders of them; for `"int8"` those to quantise by.
+        corpus (`Sequence[str]`): In place of these: flags of `emofusion train` that name the corpus of its training.
+        limit (`int`): At most so many clips, drawn evenly.
 
     Raises:
         UsageError, FailedError, ArgumentError, ValueError, OSError: Naming the flag or the file.

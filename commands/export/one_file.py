@@ -134,7 +134,8 @@ class OneFile:
         for place, statement in enumerate(first.statements[1:], start=1):  # the first are its words about itself
             if not isinstance(statement, (ast.Import, ast.ImportFrom)):
                 self.take(first, place)
-        parts, owners = [first.source(0), self._import_lines()], {}
+        parts = [first.source(0), self._import_lines()]
+        owners: dict[str, str] = {}
         self.uses[entry] |= set()
         for name in TopologicalSorter(self.uses).static_order():
             module = self.modules[name]

@@ -14,7 +14,8 @@ COMMANDS = [
     ["-m", "emofusion.evaluation.compare"],
 ]
 SLOW_TO_IMPORT = {"torch", "torchaudio", "torchvision", "accelerate", "sklearn", "matplotlib"}
-VERBS = [[], ["predict"], ["info"], ["explain"], ["train"], ["evaluate"], ["compare"], ["export"], ["data"], ["data", "inspect"]]
+ONE_WORD = ("predict", "info", "explain", "train", "evaluate", "compare", "export", "data")
+VERBS = [[], *([verb] for verb in ONE_WORD), ["data", "inspect"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[-1])

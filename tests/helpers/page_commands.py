@@ -6,6 +6,7 @@ what a page says runs there as it is written. What is changed all the same stand
 
 import importlib.util
 import re
+import runpy
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
 from emofusion.evaluation import compare
+from emofusion.training.command_line.flags import run_flags
 from emofusion.training.command_line.parser import parse_arguments
 from helpers import REPOSITORY
 from helpers.corpora.crema_d_files import write_crema_d
@@ -339,11 +341,26 @@ def _emofusion_data(stage: Stage, command: Command) -> None:
     assert emofusion(["data", *command.rest, *reads]) == 0
 
 
+def _emofusion_export(stage: Stage, command: Command) -> None:
+    cache = ["--cache_dir", str(stage.cache)] if "--data_dir" in command.words else []
+    assert emofusion([*command.words[1:], *cache]) == 0
+
+
+def _run_onnx(stage: Stage, command: Command) -> None:
+    assert emofusion(["export", "runs/gated", "--to", "onnx"]) == 0  # of an earlier command of the page
+    stage.monkeypatch.setattr("sys.argv", list(command.words[1:]))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(command.words[1], run_name="__main__")
+    assert ended.value.code == 0
+
+
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
+        text = script.read_text(encoding="utf-8")
+        of_training = run_flags() if "load_corpus" in text else ()
         flags = [word for word in command.rest if word.startswith("--")]
-        assert all(f'"{flag}"' in script.read_text(encoding="utf-8") for flag in flags), flags
+        assert all(f'"{flag}"' in text or flag.removeprefix("--") in of_training for flag in flags), flags
 
 
 def _make(command: Command) -> None:
@@ -396,6 +413,8 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "emofusion train": _emofusion_train,
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,
+    "emofusion export": _emofusion_export,
+    "python exported/run_onnx.py": _run_onnx,
     "emofusion": _emofusion,
 }
 """How a command begins, and how it is run in this process."""
@@ -413,6 +432,7 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "python benchmarks/long_sound.py": _only_read,
     "python benchmarks/long_windows.py": _only_read,
     "python benchmarks/augmentation.py": _only_read,
+    "python benchmarks/exported.py": _only_read,
     "python ../shared/tools/make_animated_corpus.py": _only_read,
     "python ../shared/tools/make_paired_corpus.py": _only_read,
 }

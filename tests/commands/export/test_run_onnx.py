@@ -34,11 +34,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp("model"), grey=False, unsure_below=0.0)
+    return save_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With ResNets for both modalities; the command itself has compared them."""
     folder = tmp_path_factory.mktemp("exported")
     assert main(["export", str(model), "--to", "onnx", "--output", str(folder)]) == 0
     return folder
