@@ -1,7 +1,7 @@
 """Real clips as inputs of an exported model: to quantise by, and to compare answers on."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -144,7 +144,10 @@ def training_clips(
         UsageError: It was not trained on them: its scores on unseen actors would be those of actors it was fitted to.
     """
     rows = thin_out(clips.splits["train"], limit)
-    actors, known = actors_of(clips.splits["train"]), config.training_actors
+    actors, known = (
+        actors_of(clips.splits["train"]),
+        config.training_actors if config.training_actors_complete else None,
+    )
     if known is not None and (others := actors - set(known)):
         who = f"actors {numbers(others)}" if max(others) < FIRST_NUMBER else "speakers or clips"
         raise UsageError(
@@ -162,7 +165,12 @@ def scored_clips(
 ) -> RealClips:
     """Clips of the actors that are scored, with their classes."""
     rows = clips.splits["test"]
-    return RealClips(f"{len(rows)} test clips of {name}", *_inputs_of(clips, rows, processor, axes, config))
+    words = f"{len(rows)} test clips of {name}{_people(actors_of(rows))}"
+    return RealClips(words, *_inputs_of(clips, rows, processor, axes, config))
+
+
+def _people(actors: Collection[int]) -> str:
+    return f", actors {numbers(actors)}" if actors and max(actors) < FIRST_NUMBER else ""
 
 
 def _inputs_of(

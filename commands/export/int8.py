@@ -6,7 +6,7 @@ sums of full ones overflow, without a word. Source: Jacob et al. 2018, Quantizat
 Efficient Integer-Arithmetic-Only Inference (arXiv:1712.05877).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -41,14 +41,16 @@ def quantise(source: Path, target: Path, batches: Iterable[Inputs]) -> None:
         batches (`Iterable`): Inputs by name, from whose values the ranges are taken.
 
     Raises:
-        ValueError: It has no convolution.
+        ValueError: There is nothing in it to quantise.
     """
     with TemporaryDirectory() as folder, quiet():
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(source, prepared, skip_symbolic_shape=True)  # joins convolutions and their BatchNorm
         nodes = between_convolutions(onnx.load(prepared).graph)
         if not nodes:
-            raise ValueError("expected a model with convolutions, found none to quantise")
+            raise ValueError(
+                "--to int8: expected a model with convolutions, found none; --to onnx writes it in 32 bits"
+            )
         quantize_static(
             prepared,
             target,
@@ -73,7 +75,9 @@ def between_convolutions(graph: Any) -> list[str]:
     ]
 
 
-def _reached(nodes: Iterable[Any], incoming: Any, outgoing: Any) -> set[str]:
+def _reached(
+    nodes: Iterable[Any], incoming: Callable[[Any], Iterable[str]], outgoing: Callable[[Any], Iterable[str]]
+) -> set[str]:
     """Names of the nodes, which come in order, that a convolution leads to."""
     values: set[str] = set()
     names = set()

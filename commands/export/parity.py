@@ -64,11 +64,12 @@ def parity_of(
     for batch in batches:
         expected.append(answers_of(model, extractor, batch))
         found.append(run(batch))
-    furthest = max(
-        float(((one[name] - other[name]).abs() / one[name].abs().clamp(min=1.0)).max())
+    distances = [
+        ((one[name] - other[name]).abs() / one[name].abs().clamp(min=1.0)).max()
         for one, other in zip(expected, found, strict=True)
         for name in one
-    )
+    ]
+    furthest = float(torch.stack(distances).max())  # torch's own, in which what is no number wins
     logits, others = _logits(expected), _logits(found)
     same = int((logits.argmax(-1) == others.argmax(-1)).sum())
     probabilities = float((logits.softmax(-1) - others.softmax(-1)).abs().mean())
