@@ -144,10 +144,8 @@ def training_clips(
         UsageError: It was not trained on them: its scores on unseen actors would be those of actors it was fitted to.
     """
     rows = thin_out(clips.splits["train"], limit)
-    actors, known = (
-        actors_of(clips.splits["train"]),
-        config.training_actors if config.training_actors_complete else None,
-    )
+    actors = actors_of(clips.splits["train"])
+    known = config.training_actors if config.training_actors_complete else None
     if known is not None and (others := actors - set(known)):
         who = f"actors {numbers(others)}" if max(others) < FIRST_NUMBER else "speakers or clips"
         raise UsageError(

@@ -48,9 +48,7 @@ def quantise(source: Path, target: Path, batches: Iterable[Inputs]) -> None:
         quant_pre_process(source, prepared, skip_symbolic_shape=True)  # joins convolutions and their BatchNorm
         nodes = between_convolutions(onnx.load(prepared).graph)
         if not nodes:
-            raise ValueError(
-                "--to int8: expected a model with convolutions, found none; --to onnx writes it in 32 bits"
-            )
+            raise ValueError("--to int8: expected a model with convolutions, found none: --to onnx writes it as it is")
         quantize_static(
             prepared,
             target,
