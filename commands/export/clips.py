@@ -125,7 +125,8 @@ def load_corpus(model: str, words: Sequence[str]) -> tuple[Clips, str]:
     Raises:
         ArgumentError, ValueError, OSError: Naming the flag or the file.
     """
-    more = ["--model_name_or_path", model, "--eval_strategy", "no", "--report_to", "none"]
+    # Nothing is trained, so nothing is written into the folder of which a training must know.
+    more = ["--model_name_or_path", model, "--eval_strategy", "no", "--report_to", "none", "--output_dir", "none"]
     arguments = parse_arguments([*words, *more])
     fill_in_protocol(arguments)
     check_flags_of_corpus(arguments)
