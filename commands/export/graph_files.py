@@ -83,8 +83,8 @@ def open_onnx(path: Path, threads: int = 0) -> Run:
 def open_archive(path: Path) -> Run:
     """The model of an archive of `torch.export`.
 
-    Its guards are left out: torch notes of the pooling whether lengths were even when it was exported, and would refuse
-    odd ones, of which the graph knows nothing.
+    Its guards are left out: torch notes of the pooling whether lengths were even when it was exported, and would
+    refuse odd ones, of which the graph knows nothing.
     """
     with quiet():
         module = torch.export.load(path).module(check_guards=False)
