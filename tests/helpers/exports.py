@@ -14,7 +14,7 @@ from helpers.tiny_models import trained_model
 
 def save_model(folder: Path, fusion: str = "gated", actors: Iterable[int] = (1, 2), **changes: Any) -> Path:
     """A checkpoint as if trained by these actors, whose answers differ between clips, with processor and card."""
-    model = trained_model(fusion, **changes)
+    model = trained_model(fusion, label_set="emotions8", **changes)
     with torch.no_grad():
         model.head.classifier.weight *= 20
     model.seal_seen(Seen(frozenset(actors), frozenset(model.config.modalities)))
