@@ -79,8 +79,9 @@ class Export:
             assert clips is not None
             self._write_int8(path, clips)
             return self.parity(open_onnx(path), clips.batches)
-        (write_archive if to == "torch" else write_onnx)(path, self.graph, self.axes, self.about)
-        run: Run = (open_archive if to == "torch" else open_onnx)(path)
+        write = write_archive if to == "torch" else write_onnx
+        write(path, self.graph, self.axes, self.about)
+        run = open_archive(path) if to == "torch" else open_onnx(path)
         batches = [*drawn_batches(self.model, self.axes), *(clips.batches if clips is not None else [])]
         parity = self.parity(run, batches)
         if not parity.furthest <= TOLERANCE:
@@ -135,7 +136,8 @@ def export_model(
         read, name = load_corpus(model, corpus)
         clips = training_clips(read, name, job.processor, job.axes, job.model.config, limit)
     output.mkdir(parents=True, exist_ok=True)
-    path, found = output / FILES[to], []
+    path = output / FILES[to]
+    found: list[Parity] = []
     write_whole(path, lambda place: found.append(job.write(to, place, clips)))
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {_signature(job)}")
     _say(_int8_words(found[0], clips) if to == "int8" and clips is not None else _parity_words(found[0], clips))
