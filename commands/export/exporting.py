@@ -1,5 +1,6 @@
 """One export from its words to its files: load, write, compare with the model, give the file its name."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +103,7 @@ class Export:
             plain = Path(folder, "model.onnx")
             write_onnx(plain, self.graph, self.axes, self.about)
             quantise(plain, path, clips.batches)
-        describe(path, {**self.about, "quantised_by": f'"{clips.words}"'})
+        describe(path, {**self.about, "quantised_by": json.dumps(clips.words)})
 
 
 def export_model(
