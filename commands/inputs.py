@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MEDIA = frozenset(
-    ".3gp .aac .aif .aiff .avi .bmp .flac .flv .gif .jpeg .jpg .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
-    ".mts .oga .ogg .ogv .opus .png .tif .tiff .ts .wav .webm .webp .wma .wmv".split()
-)
-"""Endings of the files of a folder that are looked into: films, sounds and still pictures."""
+from emofusion.data.sources.media_endings import MEDIA_ENDINGS, STILL_ENDINGS
+
+_MEDIA = MEDIA_ENDINGS | STILL_ENDINGS
+"""Endings of the files of a folder that are looked into."""
 
 
 @dataclass
@@ -83,7 +82,7 @@ def _media_below(folder: Path, found: Inputs) -> Iterator[str]:
             ending = os.path.splitext(name)[1].lower()
             if name.startswith("."):
                 continue
-            if ending in MEDIA:
+            if ending in _MEDIA:
                 yield os.path.join(path, name)
             else:
                 found.passed_over[ending or "without ending"] += 1

@@ -7,10 +7,7 @@ from typing import TypeVar
 from .account import Account
 from .files import ZIP_ENDINGS, CorpusFile, CorpusFiles
 from .hints import TITLES, other_corpus
-
-VIDEO_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".avi"}
-AUDIO_ENDINGS = {".wav", ".flac", ".m4a", ".mp3", ".ogg"}
-MEDIA_ENDINGS = VIDEO_ENDINGS | AUDIO_ENDINGS
+from .media_endings import CLIP_WORDS, MEDIA_ENDINGS
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
@@ -80,7 +77,7 @@ def nothing_found(files: CorpusFiles, account: Account, corpus: str, example: st
     bad = [f"; {file}: {reason}" for file, reason in account.unreadable.items()][:1]
     return (
         f"{files.place}: no {TITLES[corpus]} file in it, expected names such as {example} "
-        f"({', '.join(sorted(MEDIA_ENDINGS))}), or zip archives of them{''.join(bad)}{other_corpus(files, corpus)}"
+        f"({CLIP_WORDS}), or zip archives of them{''.join(bad)}{other_corpus(files, corpus)}"
     )
 
 

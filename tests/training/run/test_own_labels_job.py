@@ -1,8 +1,10 @@
 """Training and scoring on clips and labels of one's own, from a checkpoint that knows others."""
 
 import logging
+import re
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -63,6 +65,8 @@ def test_scores_are_of_speakers_by_name(trained: Path):
     text = ModelCard.load(trained / "README.md").text
     assert "own clips voices, unseen speakers" in text
     assert tested in text
+    told = re.sub(r"```.*?```|\]\([^)]*\)", "", text, flags=re.DOTALL)  # not in commands and names of files
+    assert re.findall(r".*\bactors?\b.*", told, re.IGNORECASE) == []
 
 
 def test_scoring_the_same_speakers_is_a_leak_with_their_names(
@@ -74,7 +78,10 @@ def test_scoring_the_same_speakers_is_a_leak_with_their_names(
     assert metrics["clips"] == {"test": len(SPEAKERS) * len(LABELS) * 2}
     assert sorted(metrics["test_by_actor"]) == metrics["actors"]["test"] == sorted(SPEAKERS)
     assert (metrics["test_intervals_over"], metrics["test_intervals_units"]) == ("actors", 5)
-    assert "speakers SEEN in training (leaky split) ann, bob, cem" in summary(metrics)
+    said = summary(metrics)
+    assert "speakers SEEN in training (leaky split) ann, bob, cem" in said
+    assert "over 5 speakers" in said
+    assert "actor" not in said
     (leak,) = [record.getMessage() for record in caplog.records if "LEAK" in record.getMessage()]
     tested = set(read_predictions(trained)["actor"])
     assert tested.isdisjoint(leak.replace(",", "").split())  # whom the training did not meet
@@ -91,6 +98,19 @@ def test_new_classifier_is_said_though_as_many_classes_fit_the_old_one(
     assert not torch.equal(run.trainer.model.head.classifier.weight.cpu(), old)
     assert run.arguments.data.protocol == "speakers"
     assert run.leaky is False
+
+
+def test_data_set_on_disk_is_taken_like_its_folder(place: Path, tmp_path: Path):
+    clips = datasets.load_dataset(
+        "audiofolder", data_dir=str(place / "voices"), split="train", cache_dir=str(tmp_path / "hf")
+    )
+    clips.save_to_disk(tmp_path / "saved")
+    start = [*QUIET, f"--dataset_name={tmp_path / 'saved'}", f"--cache_dir={tmp_path}", f"--output_dir={tmp_path}"]
+    run = make_ready(parse_arguments([*start, f"--model_name_or_path={place / 'start'}"]))
+    assert run.arguments.data.protocol == "speakers"
+    assert list(run.trainer.model.config.id2label.values()) == ["happy", "amused", "bored"]
+    assert sorted({name for rows in run.clips.splits.values() for name in rows["speaker"]}) == sorted(SPEAKERS)
+    assert sum(map(len, run.clips.splits.values())) == len(SPEAKERS) * len(LABELS) * 2
 
 
 def test_clips_of_nobody_knows_whom_are_dealt_singly_and_called_a_leak(
