@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emofusion.data.sources.media_endings import MEDIA_ENDINGS, STILL_ENDINGS
+from emofusion.data.sources.named_files import MEDIA_ENDINGS, STILL_ENDINGS
 
 _MEDIA = MEDIA_ENDINGS | STILL_ENDINGS
 """Endings of the files of a folder that are looked into."""

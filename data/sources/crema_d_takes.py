@@ -5,8 +5,7 @@ from collections import defaultdict
 from .account import Account
 from .crema_d_names import KNOWN_DEFECTS, WAV_ALONE, CremaDName, all_takes, looks_like_crema_d, parse_name
 from .files import CorpusFile, CorpusFiles
-from .media_endings import AUDIO_ENDINGS, VIDEO_ENDINGS
-from .named_files import add_file, named_files, new_account, nothing_found
+from .named_files import AUDIO_ENDINGS, VIDEO_ENDINGS, add_file, named_files, new_account, nothing_found
 from .takes import Take
 
 # The corpus' own formats go first. AudioMP3 comes last: some of its files are silent where those of AudioWAV are not.

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
-from emofusion.data.sources.media_endings import AUDIO_ENDINGS, CLIP_WORDS, MEDIA_ENDINGS
+from emofusion.data.sources.named_files import AUDIO_ENDINGS, CLIP_WORDS, MEDIA_ENDINGS
 
 from .own_clips import SPLIT_NAMES, Listing, OwnClip, checked_listing, is_empty, label_names, split_name
 from .table import FILE_COLUMN, SPLIT_COLUMN, Row, find_table, read_table

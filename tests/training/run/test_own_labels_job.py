@@ -101,10 +101,15 @@ def test_new_classifier_is_said_though_as_many_classes_fit_the_old_one(
 
 
 def test_data_set_on_disk_is_taken_like_its_folder(place: Path, tmp_path: Path):
-    clips = datasets.load_dataset(
-        "audiofolder", data_dir=str(place / "voices"), split="train", cache_dir=str(tmp_path / "hf")
-    )
-    clips.save_to_disk(tmp_path / "saved")
+    paths = sorted((place / "voices").glob("*.wav"))
+    content = {
+        "audio": [{"bytes": path.read_bytes(), "path": path.name} for path in paths],
+        "label": [path.stem.split("-")[1] for path in paths],
+        "speaker": [path.stem.split("-")[0] for path in paths],
+    }
+    text = datasets.Value("string")
+    features = datasets.Features({"audio": datasets.Audio(), "label": text, "speaker": text})
+    datasets.Dataset.from_dict(content).cast(features).save_to_disk(tmp_path / "saved")
     start = [*QUIET, f"--dataset_name={tmp_path / 'saved'}", f"--cache_dir={tmp_path}", f"--output_dir={tmp_path}"]
     run = make_ready(parse_arguments([*start, f"--model_name_or_path={place / 'start'}"]))
     assert run.arguments.data.protocol == "speakers"
