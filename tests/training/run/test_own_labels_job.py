@@ -4,7 +4,6 @@ import logging
 import re
 from pathlib import Path
 
-import datasets
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -98,24 +97,6 @@ def test_new_classifier_is_said_though_as_many_classes_fit_the_old_one(
     assert not torch.equal(run.trainer.model.head.classifier.weight.cpu(), old)
     assert run.arguments.data.protocol == "speakers"
     assert run.leaky is False
-
-
-def test_data_set_on_disk_is_taken_like_its_folder(place: Path, tmp_path: Path):
-    paths = sorted((place / "voices").glob("*.wav"))
-    content = {
-        "audio": [{"bytes": path.read_bytes(), "path": path.name} for path in paths],
-        "label": [path.stem.split("-")[1] for path in paths],
-        "speaker": [path.stem.split("-")[0] for path in paths],
-    }
-    text = datasets.Value("string")
-    features = datasets.Features({"audio": datasets.Audio(), "label": text, "speaker": text})
-    datasets.Dataset.from_dict(content).cast(features).save_to_disk(tmp_path / "saved")
-    start = [*QUIET, f"--dataset_name={tmp_path / 'saved'}", f"--cache_dir={tmp_path}", f"--output_dir={tmp_path}"]
-    run = make_ready(parse_arguments([*start, f"--model_name_or_path={place / 'start'}"]))
-    assert run.arguments.data.protocol == "speakers"
-    assert list(run.trainer.model.config.id2label.values()) == ["happy", "amused", "bored"]
-    assert sorted({name for rows in run.clips.splits.values() for name in rows["speaker"]}) == sorted(SPEAKERS)
-    assert sum(map(len, run.clips.splits.values())) == len(SPEAKERS) * len(LABELS) * 2
 
 
 def test_clips_of_nobody_knows_whom_are_dealt_singly_and_called_a_leak(
