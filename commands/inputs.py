@@ -6,12 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MEDIA = frozenset(
-    ".3gp .aac .aif .aiff .avi .bmp .flac .flv .gif .jpeg .jpg .m2ts .m4a .m4v .mka .mkv .mov .mp3 .mp4 .mpeg .mpg "
-    ".mts .oga .ogg .ogv .opus .png .tif .tiff .ts .wav .webm .webp .wma .wmv".split()
-)
-"""Endings of the files of a folder that are looked into: films, sounds and still pictures."""
-
 
 @dataclass
 class Inputs:
@@ -71,7 +65,9 @@ def _files_of(path: Path, found: Inputs) -> list[str]:
 
 def _media_below(folder: Path, found: Inputs) -> Iterator[str]:
     """Media files at any depth, also behind links to folders; hidden files and folders are no one's clips."""
-    visited: set[str] = set()
+    from emofusion.data.sources.named_files import MEDIA_ENDINGS, STILL_ENDINGS  # takes seconds, and --help has none
+
+    media, visited = MEDIA_ENDINGS | STILL_ENDINGS, set[str]()
     for path, folders, names in os.walk(folder, followlinks=True, onerror=lambda error: _unlisted(error, found)):
         visited.add(os.path.realpath(path))
         folders[:] = [
@@ -83,7 +79,7 @@ def _media_below(folder: Path, found: Inputs) -> Iterator[str]:
             ending = os.path.splitext(name)[1].lower()
             if name.startswith("."):
                 continue
-            if ending in MEDIA:
+            if ending in media:
                 yield os.path.join(path, name)
             else:
                 found.passed_over[ending or "without ending"] += 1

@@ -57,6 +57,8 @@ def _read_words(words: Sequence[str]) -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and value < least:
             raise UsageError(f"--{name} {value}: expected {least} or more")
+    if args.jobs is not None and args.timeline:
+        raise UsageError("--jobs with --timeline: recordings are read one after the other; leave one of them out")
     if args.hop is not None and not args.timeline:
         raise UsageError("--hop: it does nothing without --timeline")
     if args.hop is not None and not 0 < args.hop < float("inf"):
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="FILE", help="write them into this file, whole or not at all")
     add("--timeline", action="store_true", help="answer for window after window of each file")
     add("--hop", type=float, metavar="S", help="seconds from one window to the next (default: 1)")
-    add("--jobs", type=int, metavar="N", help="processes that read files (default: one for each core)")
+    add("--jobs", type=int, metavar="N", help="processes that read files, for no timeline (default: one a core)")
     add("--batch_size", type=int, default=8, metavar="N", help="clips that the model is given at a time (default: 8)")
     add("--device", metavar="NAME", help="such as cpu, cuda or cuda:1 (default: a GPU where there is one)")
     add("--no_progress", dest="progress", action="store_false", help="show no progress bar")

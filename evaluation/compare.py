@@ -13,7 +13,7 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports.branch_words import verdict
-from emofusion.evaluation.reports.subject import classes_of, known_actors, never_trained, pictures_of
+from emofusion.evaluation.reports.subject import classes_of, known_actors, never_trained, person, pictures_of
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
@@ -40,10 +40,10 @@ def where(metrics: Mapping[str, Any]) -> str:
     """Corpus, split and test actors of a score; of still pictures, which have no actors, how many of which split."""
     if not known_actors(metrics):
         return f"{metrics['corpus']}, {classes_of(metrics)}, {pictures_of(metrics)}"
-    warning = {True: "LEAKY SPLIT, actors seen in training: ", None: "perhaps seen in training: "}
+    warning = {True: f"LEAKY SPLIT, {person(metrics)}s seen in training: ", None: "perhaps seen in training: "}
     leaky = warning.get(metrics.get("leaky", False), "never trained: " if never_trained(metrics) else "")
     split = f"{metrics['protocol']} fold {metrics['fold']}"
-    people = f"{'speakers' if metrics.get('own_clips') else 'actors'} {numbers(metrics['actors']['test'])}"
+    people = f"{person(metrics)}s {numbers(metrics['actors']['test'])}"
     return f"{leaky}{metrics['corpus']}, {classes_of(metrics)}, {split}, {people}"
 
 

@@ -8,6 +8,7 @@ than a few minutes is decoded a second time for that). Memory does not grow with
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,7 +61,6 @@ class FileRecording:
     Attributes:
         name (`str`): What messages call it.
         duration (`float`): Seconds of the whole file.
-        chosen (`float`): Seconds at which the window begins that stands for the whole file, as `window` says.
         still (`bool`): Whether it is one picture without sound.
         notes (`list[str]`): What is odd about it, but usable; more may come with the windows.
 
@@ -83,8 +83,15 @@ class FileRecording:
                 break
             broken.add(pictures.index)
         self.duration = self._scan.length
-        self.chosen = window_of(self._scan, look.seconds, look.video.window)
         self.still = pictures is not None and pictures.times.size == 1 and self._scan.sound is None
+
+    @cached_property
+    def chosen(self) -> float:
+        """Seconds at which the window begins that stands for the whole file, as `window` says.
+
+        Looked for when it is asked for: a long sound is decoded once more for it, which windows have no need of.
+        """
+        return window_of(self._scan, self.look.seconds, self.look.video.window)
 
     @property
     def has_picture(self) -> bool:

@@ -8,9 +8,15 @@ from .account import Account
 from .files import ZIP_ENDINGS, CorpusFile, CorpusFiles
 from .hints import TITLES, other_corpus
 
-VIDEO_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".flv", ".avi"}
-AUDIO_ENDINGS = {".wav", ".flac", ".m4a", ".mp3", ".ogg"}
+VIDEO_ENDINGS = frozenset(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split(),
+)
+AUDIO_ENDINGS = frozenset(".aac .aif .aiff .flac .m4a .mka .mp3 .oga .ogg .opus .wav .wma".split())
+STILL_ENDINGS = frozenset(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
 MEDIA_ENDINGS = VIDEO_ENDINGS | AUDIO_ENDINGS
+"""Of what clips can be: films and sounds."""
+CLIP_WORDS = "films and sounds such as .mp4, .mov, .webm, .wav, .flac and .m4a"
+"""These in an error, which has no room for all of them."""
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024  # bytes, by the specification of Git LFS
@@ -80,7 +86,7 @@ def nothing_found(files: CorpusFiles, account: Account, corpus: str, example: st
     bad = [f"; {file}: {reason}" for file, reason in account.unreadable.items()][:1]
     return (
         f"{files.place}: no {TITLES[corpus]} file in it, expected names such as {example} "
-        f"({', '.join(sorted(MEDIA_ENDINGS))}), or zip archives of them{''.join(bad)}{other_corpus(files, corpus)}"
+        f"({CLIP_WORDS}), or zip archives of them{''.join(bad)}{other_corpus(files, corpus)}"
     )
 
 

@@ -15,6 +15,7 @@ def actors_figure(
     by_actor: Mapping[str, Mapping[str, Any]],
     title: str,
     chance: float | None = None,
+    person: str = "actor",
 ) -> Figure:
     """UAR of every test actor as a dot, with the mean of several; women and men in colours and shapes of their own.
 
@@ -22,6 +23,7 @@ def actors_figure(
         by_actor (`Mapping`): `test_by_actor` of metrics.json.
         title (`str`): Names the corpus, and whether actors are unseen.
         chance (`float`, *optional*): UAR of guessing, drawn as a line.
+        person (`str`): What one of them is called.
     """
     actors = sorted_actors(by_actor)
     uar = np.array([by_actor[actor]["uar"] for actor in actors])
@@ -31,9 +33,9 @@ def actors_figure(
     for group in sorted(set(groups)):
         colour, marker = _MARKS.get(group, (GREEN, "s"))
         places = [place for place, found in enumerate(groups) if found == group]
-        axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or "actor", zorder=3)
+        axes.plot(places, uar[places], marker, color=colour, ms=8, label=group or person, zorder=3)
     if len(actors) > 1:
-        axes.axhline(uar.mean(), color=GREY, label=f"mean of the actors: {uar.mean():.3f}")
-    uar_of_actors(figure, axes, actors, chance)
+        axes.axhline(uar.mean(), color=GREY, label=f"mean of the {person}s: {uar.mean():.3f}")
+    uar_of_actors(figure, axes, actors, chance, person=person)
     legend_below(figure, axes)
     return figure

@@ -16,6 +16,7 @@ def branches_figure(
     name: str,
     title: str,
     chance: float | None = None,
+    person: str = "actor",
 ) -> Figure:
     """UAR of every test actor of each branch and of the fusion, side by side, and their means at the right.
 
@@ -27,6 +28,7 @@ def branches_figure(
         name (`str`): What the fusion is called.
         title (`str`): Names the corpus, and whether actors are unseen.
         chance (`float`, *optional*): UAR of guessing, drawn as a line.
+        person (`str`): What one of the actors is called.
     """
     actors = sorted_actors(fusion)
     shown = {label: (branches[label], *_MARKS[label]) for label in _MARKS if label in branches}
@@ -38,10 +40,10 @@ def branches_figure(
     heights = np.array([_with_mean([found[actor] for actor in actors]) for found, _, _ in shown.values()])
     axes.plot(places + offsets[:, None], heights, color=GREY, lw=0.8, alpha=0.6, zorder=2)
     for offset, row, (label, (_, colour, marker)) in zip(offsets, heights, shown.items(), strict=True):
-        words = f"{label}, mean of the actors: {row[-1]:.3f}"
+        words = f"{label}, mean of the {person}s: {row[-1]:.3f}"
         axes.plot(places + offset, row, marker, color=colour, ms=7, label=words, zorder=3)
     axes.axvline(len(actors) - 0.25, color=GREY, lw=0.8)
-    uar_of_actors(figure, axes, actors, chance, mean_at=places[-1])
+    uar_of_actors(figure, axes, actors, chance, places[-1], person)
     legend_below(figure, axes)
     return figure
 

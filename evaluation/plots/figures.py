@@ -43,7 +43,12 @@ def actors_width(wanted: float) -> float:
 
 
 def uar_of_actors(
-    figure: Figure, axes: Axes, actors: Sequence[str], chance: float | None, mean_at: float | None = None
+    figure: Figure,
+    axes: Axes,
+    actors: Sequence[str],
+    chance: float | None,
+    mean_at: float | None = None,
+    person: str = "actor",
 ) -> None:
     """Axes of UAR, one place an actor: names, ends, grid and the line of chance.
 
@@ -53,6 +58,7 @@ def uar_of_actors(
         actors (`Sequence[str]`): From left to right, at 0, 1, 2 and so on.
         chance (`float`, *optional*): UAR of guessing.
         mean_at (`float`, *optional*): Where the mean over the actors stands, behind them.
+        person (`str`): What one of them is called.
     """
     places, names = [*map(float, range(len(actors)))], list(actors)
     if mean_at is not None:
@@ -63,7 +69,7 @@ def uar_of_actors(
     axes.set_xticks(places, names, rotation=90 if crowded else 0, fontsize=7 if crowded else "medium")
     axes.set_xlim(-0.7, places[-1] + 0.7)
     axes.set_ylim(-0.03, 1.03)
-    axes.set_xlabel("test actor")
+    axes.set_xlabel(f"test {person}")
     axes.set_ylabel("UAR")
     axes.grid(axis="y", alpha=0.3)
 

@@ -11,10 +11,10 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
 from .branch_words import difference, gains_table, p_of
 from .fold_report import FEWEST, blind_notes, fold_notes
-from .subject import classes_of, tested_on
+from .subject import classes_of, interval_over, interval_units, person, tested_on
 
 _GAINS = (
-    "Ahead: UAR by actor, fusion less branch. p is two-sided, by sign flips over actors, and not adjusted for the "
+    "Ahead: UAR by {who}, fusion less branch. p is two-sided, by sign flips over {who}s, and not adjusted for the "
     "number of fusions. The better branch on the test is chosen in hindsight, which makes it the harder one. What a "
     "modality alone keeps is the UAR of the fusion without the other, as a share of that of the branch."
 )
@@ -29,13 +29,14 @@ def text(record: dict[str, Any]) -> str:
     header = [
         "variant",
         "parameters",
-        f"macro-F1, 95 % over {pooled['test_intervals_over']}",
+        f"macro-F1, 95 % over {interval_over(record | pooled)}",
         "mean ± deviation of runs",
     ]
-    header += ["UAR", "accuracy", "compared with", "UAR by actor: difference, 95 %", "p", "p (Holm)"]
+    header += ["UAR", "accuracy", "compared with", f"UAR by {person(record)}: difference, 95 %", "p", "p (Holm)"]
     lines = [f"{record['title']}: {setting(record)}", "", markdown_table(header, rows), "", *_notes(record)]
     gains = gains_table({found["variant"]: found for found in record["variants"]})
-    lines += ["", "Is each fusion better than its branches?", "", gains, "", _GAINS] if gains else []
+    about = _GAINS.format(who=person(record))
+    lines += ["", "Is each fusion better than its branches?", "", gains, "", about] if gains else []
     lines += ["", f"Missing and damaged input, {setting(record)}: mean macro-F1 of the runs", "", _damage(record)]
     return "\n".join(lines)
 
@@ -91,11 +92,11 @@ def setting(record: dict[str, Any]) -> str:
 
 def _notes(record: dict[str, Any]) -> list[str]:
     pooled = record["variants"][0]["over_actors"]
-    over = f"{pooled['test_intervals_units']} {pooled['test_intervals_over']}"
+    over, who = interval_units(record | pooled), f"{person(record)}s"
     notes = [
         "Scores are of all test clips together (a clip counts once for each seed), intervals are 95 %, by bootstrap "
         f"over {over}. They are of the models as they were trained: what other seeds would have changed is not in "
-        "them, and actors of a fold are heard by one and the same model, so intervals are too narrow and p is too "
+        f"them, and {who} of a fold are heard by one and the same model, so intervals are too narrow and p is too "
         "small, the more so the fewer folds and seeds there are."
     ]
     differences = [variant["difference"] for variant in record["variants"] if "difference" in variant]
@@ -104,7 +105,7 @@ def _notes(record: dict[str, Any]) -> list[str]:
         flips = "all sign flips" if is_exact(actors) else f"{RESAMPLES:,} drawn sign flips"
         count = f"{len(differences)} comparison{'s' * (len(differences) > 1)}"
         notes.append(
-            f"p: two-sided, by {flips} of the actors' differences in UAR; beside it adjusted for {count} (Holm). With "
-            f"{actors} actors it cannot be below {smallest_p(actors):.3g}, however large the difference."
+            f"p: two-sided, by {flips} of the {who}' differences in UAR; beside it adjusted for {count} (Holm). With "
+            f"{actors} {who} it cannot be below {smallest_p(actors):.3g}, however large the difference."
         )
     return notes + blind_notes(record["variants"]) + fold_notes(record)

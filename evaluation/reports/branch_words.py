@@ -6,6 +6,8 @@ from typing import Any
 from emofusion.evaluation.scores.score_fields import TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
+from .subject import person
+
 _ALONE = {"audio": "sound", "video": "picture"}
 SURE = 0.05
 """Below this p a difference is said to be one; fewer than six actors cannot reach it."""
@@ -63,7 +65,8 @@ def branch_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines = [f"{words:{width}}  UAR {found['uar']:.3f}  macro-F1 {found['macro_f1']:.3f}" for words, found in rows]
     name, why = _reference(metrics)
     gain = metrics["fusion_gain"]["over"][name]["uar"]
-    lines[-1] += f"  against {_ALONE.get(name, name)} alone ({why}): {difference(gain)} UAR over {_actors(gain)}"
+    ahead = f"{difference(gain)} UAR over {_people(gain, metrics)}"
+    lines[-1] += f"  against {_ALONE.get(name, name)} alone ({why}): {ahead}"
     return lines
 
 
@@ -77,10 +80,10 @@ def verdict(metrics: Mapping[str, Any]) -> str:
         return ""
     name, why = _reference(metrics)
     gain = metrics["fusion_gain"]
-    sentences = [_against(name, why, gain["over"][name]["uar"])]
+    sentences = [_against(name, why, metrics)]
     harder = gain["test_choice"]
     if harder != name:
-        sentences.append(_against(harder, "better on the test", gain["over"][harder]["uar"]))
+        sentences.append(_against(harder, "better on the test", metrics))
     return " ".join(sentences)
 
 
@@ -113,18 +116,19 @@ def _gains(record: Mapping[str, Any]) -> list[str]:
     return cells + [number(record["branches"].get(name, {}).get("kept")) for name in _ALONE]
 
 
-def _against(name: str, why: str, found: Mapping[str, Any]) -> str:
+def _against(name: str, why: str, metrics: Mapping[str, Any]) -> str:
+    found = metrics["fusion_gain"]["over"][name]["uar"]
     what = f"the {_ALONE.get(name, name)} alone ({why})"
-    numbers = f"{difference(found)} UAR over {_actors(found)}, p {p_of(found['p_value'])}"
+    numbers = f"{difference(found)} UAR over {_people(found, metrics)}, p {p_of(found['p_value'])}"
     if found["low"] is None:
-        return f"Whether it is better than {what} cannot be told from one actor: {numbers}."
+        return f"Whether it is better than {what} cannot be told from one {person(metrics)}: {numbers}."
     if found["low"] <= 0 <= found["high"]:
         return f"It is not clearly better or worse than {what}, for 0 lies in the interval: {numbers}."
     side = "ahead of" if found["mean"] > 0 else "behind"
     if found["p_value"] < SURE:
         return f"It is {side} {what}: {numbers}."
-    return f"On these actors it is {side} {what}, which may be chance all the same: {numbers}."
+    return f"On these {person(metrics)}s it is {side} {what}, which may be chance all the same: {numbers}."
 
 
-def _actors(found: Mapping[str, Any]) -> str:
-    return f"{found['units']} actor{'s' * (found['units'] != 1)}"
+def _people(found: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    return f"{found['units']} {person(metrics)}{'s' * (found['units'] != 1)}"

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .subject import person
+
 
 def calibration_words(metrics: Mapping[str, Any]) -> str:
-    """What was fitted on the validation actors and what the test gains by it; empty where the run fitted nothing."""
+    """What was fitted on the validation part and what the test gains by it; empty where the run fitted nothing."""
     before, fitted = metrics.get("test_calibration_error_before"), metrics.get("calibration")
     if before is None or not fitted:
         return ""
@@ -15,7 +17,8 @@ def calibration_words(metrics: Mapping[str, Any]) -> str:
         what += f"{fitted['late_audio_weight']:.2f}"
     else:
         what = f"a temperature of {fitted['temperature']:.2f}"
-    return f"{before:.3f} before {what} {'were' if ' and ' in what else 'was'} fitted on the validation actors"
+    was = "were" if " and " in what else "was"
+    return f"{before:.3f} before {what} {was} fitted on the validation {person(metrics)}s"
 
 
 def mark_of_answers(metrics: Mapping[str, Any]) -> str:
@@ -41,11 +44,12 @@ def unsure_words(metrics: Mapping[str, Any]) -> str:
     if wanted is None:
         return f"is {mark}" if mark else ""
     chosen, asked = metrics.get("validation_answered"), f"{wanted:g} of its answers right were asked for"
+    validated = f"on the validation {person(metrics)}s"
     if chosen is None:
-        return f"always answers: {asked}, and on the validation actors not even the surest are"
+        return f"always answers: {asked}, and {validated} not even the surest are"
     if not mark:
-        return f"always answers: {asked}, and on the validation actors {chosen['accuracy']:.3f} are"
-    return f"is {mark} ({asked}; on the validation actors {_answers(chosen)})"
+        return f"always answers: {asked}, and {validated} {chosen['accuracy']:.3f} are"
+    return f"is {mark} ({asked}; {validated} {_answers(chosen)})"
 
 
 def fitted_by_scoring(metrics: Mapping[str, Any]) -> dict[str, float]:

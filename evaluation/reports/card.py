@@ -36,10 +36,13 @@ from .card_template import card_template
 from .subject import (
     blind_spot,
     cross_validation_words,
+    interval_units,
     known_actors,
     never_met,
     never_trained,
     part,
+    people,
+    person,
     split_name,
     tested_on,
 )
@@ -101,11 +104,14 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "actors": known_actors(metrics),
         "subject": subject,
         "tested": tested_on(metrics),
+        "people": people(metrics),
+        "person": person(metrics),
+        "interval_units": interval_units(metrics) if metrics.get("test_intervals_over") else "",
         "split": split_name(metrics, quote="`"),
         "tables": card_tables(metrics, subject),
         "verdict": verdict(metrics),
         "conditions": [row["condition"] for row in metrics.get("robustness") or []],
-        "gaps": gaps_between_people(fairness(metrics)),
+        "gaps": gaps_between_people(fairness(metrics), person(metrics)),
         "few_actors": FEW_ACTORS,
         "acted": entry.acted if entry else "",
         "part": part(metrics),
@@ -147,12 +153,11 @@ def _headline(metrics: Mapping[str, Any]) -> str:
 
 def _chosen(metrics: Mapping[str, Any]) -> str:
     """Which weights were kept, and how they did on the validation actors; empty where nothing was validated."""
-    people = "actors" if known_actors(metrics) else "clips" if metrics.get("own_clips") else "pictures"
     for name, title in (TITLES | {"loss": "loss"}).items():
         score = metrics.get(f"validation_{name}")
         if score is None:
             continue
-        measured = f"{title} on the validation {people}"
+        measured = f"{title} on the validation {people(metrics)}"
         if metrics.get("select") == "last":
             return f"the weights of the last step were kept ({measured}: {score:.3f})"
         return f"the checkpoint with the {'lowest' if name == 'loss' else 'best'} {measured} ({score:.3f}) was kept"
@@ -179,13 +184,14 @@ def _on_the_hub(metrics: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name and "/" in name and not Path(name).exists()]
 
 
-def gaps_between_people(gaps: Mapping[str, float]) -> str:
+def gaps_between_people(gaps: Mapping[str, float], person: str = "actor") -> str:
     """What the test says of whether the model does equally well for everyone; empty where nothing was compared.
 
     Args:
         gaps (`Mapping`): What `fairness` found.
+        person (`str`): What one of them is called.
     """
-    between = {"gender_gap": "between genders", "actor_gap": "between the best and the worst actor"}
+    between = {"gender_gap": "between genders", "actor_gap": f"between the best and the worst {person}"}
     shown = {words: f"{gaps[name]:.3f}" for name, words in between.items() if name in gaps}
     if not shown:
         return ""

@@ -7,7 +7,7 @@ from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import known, markdown_table, number
 
 from .branch_words import branches_table
-from .subject import known_actors
+from .subject import known_actors, person
 
 
 def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def card_tables(metrics: Mapping[str, Any], subject: str) -> dict[str, str]:
         "coverage": _coverage(metrics.get("test_by_coverage") or []),
         "classes": _groups(_measured(metrics.get("test_per_class")), "class", ("precision", "recall", "f1", "clips")),
         "genders": _groups(metrics.get("test_by_gender"), "gender", ("uar", "accuracy", "clips")),
-        "actors": _groups(metrics.get("test_by_actor"), "actor", ("gender", "uar", "accuracy", "clips")),
+        "actors": _groups(metrics.get("test_by_actor"), person(metrics), ("gender", "uar", "accuracy", "clips")),
         "robustness": robustness_markdown(metrics.get("robustness") or []),
         "splits": _splits(metrics),
     }
@@ -85,11 +85,12 @@ def _cell(value: Any) -> str:
 
 def _splits(metrics: Mapping[str, Any]) -> str:
     actors = known_actors(metrics)
+    who = [f"{person(metrics)}s"] if actors else []
     rows = [
         [name, *([", ".join(map(str, actors.get(name, []))) or "-"] if actors else []), str(count)]
         for name, count in (metrics.get("clips") or {}).items()
     ]
-    return markdown_table(["split", *(["actors"] if actors else []), "clips"], rows, left=2 if actors else 1)
+    return markdown_table(["split", *who, "clips"], rows, left=2 if actors else 1)
 
 
 def robustness_markdown(rows: Sequence[Mapping[str, Any]]) -> str:

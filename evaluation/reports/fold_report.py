@@ -18,7 +18,7 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 from .branch_words import branches_table, verdict
 from .calibration_words import unsure_words
 from .illustrations import branches_plot, coverage_plot, gate_plot
-from .subject import blind_spot, classes_of, tested_on, trained_together, worst_leak
+from .subject import blind_spot, classes_of, interval_units, person, tested_on, trained_together, worst_leak
 
 FEWEST = 3
 """So many runs have a deviation; of two it would be their difference, told as if it were more."""
@@ -58,7 +58,8 @@ def text(record: dict[str, Any]) -> str:
         ["all test clips", "", tested, "", clips, *_pooled(pooled)],
         ["chance (guessing)", "", "", "", "", *(number(pooled[f"chance_{name}"]) for name in TITLES)],
     ]
-    header = ["fold", "seed", "test actors", "validation actors", "clips", *TITLES.values()]
+    who = person(record)
+    header = ["fold", "seed", f"test {who}s", f"validation {who}s", "clips", *TITLES.values()]
     lines = [title(record), "", markdown_table(header, rows, left=4), "", *_notes(record)]
     return "\n".join([*lines, *_branches(record)])
 
@@ -101,11 +102,11 @@ def title(record: dict[str, Any]) -> str:
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    units = f"{record['over_actors']['test_intervals_units']} {record['over_actors']['test_intervals_over']}"
+    units, who = interval_units(as_one(record)), person(record)
     if record["over_folds"]["macro_f1"]["folds"] >= FEWEST:
         notes = [
             "± is the standard deviation over folds. Intervals are 95 %: of the mean, Student's t over folds (which "
-            f"share training actors, so it is too narrow); of all test clips, by bootstrap over {units}."
+            f"share training {who}s, so it is too narrow); of all test clips, by bootstrap over {units}."
         ]
     else:
         notes = [
@@ -126,11 +127,12 @@ def blind_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def fold_notes(record: dict[str, Any]) -> list[str]:
-    """Which folds were left out and why, and where other actors validated."""
+    """Which folds were left out and why, and where others validated."""
     return [
         *(f"Left out: {reason}." for reason in record["refused_folds"].values()),
         *(
-            f"Fold {k}: its own validation actors are not there; actors {numbers(actors)} validated."
+            f"Fold {k}: its own validation {person(record)}s are not there; {person(record)}s {numbers(actors)} "
+            "validated."
             for k, actors in record["stand_in_validation"].items()
         ),
     ]
@@ -149,7 +151,9 @@ def _plots(record: dict[str, Any]) -> dict[str, Callable[[Path], None]]:
     heading = f"{title(record)}, folds {', '.join(sorted({str(run['fold']) for run in record['runs']}, key=int))}"
     plots = {CONFUSION_PLOT: drawn(confusion_figure, pooled["test_confusion_matrix"], record["labels"], heading)}
     if "test_by_actor" in pooled:
-        plots[ACTORS_PLOT] = drawn(actors_figure, pooled["test_by_actor"], heading, pooled["chance_uar"])
+        plots[ACTORS_PLOT] = drawn(
+            actors_figure, pooled["test_by_actor"], heading, pooled["chance_uar"], person(record)
+        )
     plots |= coverage_plot(as_one(record), f"Accuracy where it may be unsure: {heading}")
     plots |= gate_plot(record["fusion"], record.get("robustness") or [], f"Weight of the sound: {heading}")
     return plots | branches_plot(as_one(record), heading)

@@ -26,7 +26,7 @@ from emofusion.evaluation.run_files import (
 )
 
 from .calibration_words import mark_of_answers
-from .subject import known_actors, tested_on
+from .subject import known_actors, person, tested_on
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ def plots_of(metrics: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
     if matrix:
         plots[CONFUSION_PLOT] = drawn(confusion_figure, matrix, metrics["labels"], heading)
     if by_actor:
-        plots[ACTORS_PLOT] = drawn(actors_figure, by_actor, f"{title}: UAR of {scored}", metrics.get("chance_uar"))
+        plots[ACTORS_PLOT] = drawn(
+            actors_figure, by_actor, f"{title}: UAR of {scored}", metrics.get("chance_uar"), person(metrics)
+        )
     plots |= coverage_plot(metrics, f"{title}: accuracy where it may be unsure, {scored}")
     if robustness:
         damaged = f"{title}: missing and damaged input, {scored}"
@@ -112,5 +114,7 @@ def branches_plot(metrics: Mapping[str, Any], title: str) -> dict[str, Callable[
     alone = {name: found["uar_by_actor"] for name, found in branches.items()}
     together = {actor: group["uar"] for actor, group in metrics["test_by_actor"].items()}
     return {
-        BRANCHES_PLOT: drawn(branches_figure, alone, together, metrics["fusion"], title, metrics.get("chance_uar"))
+        BRANCHES_PLOT: drawn(
+            branches_figure, alone, together, metrics["fusion"], title, metrics.get("chance_uar"), person(metrics)
+        )
     }

@@ -29,6 +29,33 @@ def tested_on(metrics: Mapping[str, Any]) -> str:
     return f"pictures of the published {part(metrics)} split{note}"
 
 
+def person(metrics: Mapping[str, Any]) -> str:
+    """What one of the people in the clips is called: `actor`, or `speaker` in clips of one's own."""
+    return "speaker" if metrics.get("own_clips") else "actor"
+
+
+def people(metrics: Mapping[str, Any]) -> str:
+    """Of what the parts of a split are: `actors` or `speakers`; `clips` or `pictures` of nobody knows whom."""
+    if known_actors(metrics) or metrics.get("test_by_actor"):
+        return f"{person(metrics)}s"
+    return "clips" if metrics.get("own_clips") else "pictures"
+
+
+def interval_over(metrics: Mapping[str, Any]) -> str:
+    """Over whom intervals are: `actors`, `speakers`, or `clips` where nobody knows who is in them.
+
+    Args:
+        metrics (`Mapping`): Content of metrics.json, or several runs as one.
+    """
+    over = str(metrics["test_intervals_over"])
+    return f"{person(metrics)}s" if over == "actors" else over
+
+
+def interval_units(metrics: Mapping[str, Any]) -> str:
+    """[`interval_over`] with how many there are: `20 actors`."""
+    return f"{metrics['test_intervals_units']} {interval_over(metrics)}"
+
+
 def classes_of(metrics: Mapping[str, Any]) -> str:
     """The name of the label set; classes of one's own have none."""
     return str(metrics["label_set"] or "own labels")
@@ -87,12 +114,12 @@ def cross_validation_words(metrics: Mapping[str, Any]) -> str:
     found = metrics.get("cross_validated")
     if not found:
         return ""
-    people = "speakers" if metrics.get("own_clips") else "actors"
+    called = f"{person(metrics)}s"
     who = metrics["actors"].get("train")
-    trained = f"{len(who)} {people}" if who else f"{metrics['clips']['train']} clips"
+    trained = f"{len(who)} {called}" if who else f"{metrics['clips']['train']} clips"
     named = f"{_several('fold', found['folds'])} of `{metrics['protocol']}`, {_several('seed', found['seeds'])}"
     counts = sorted({min(found["actors"]), max(found["actors"])})
-    alike = f"on {' to '.join(map(str, counts))} {people} each and scored" if who else "on a part of them and scored"
+    alike = f"on {' to '.join(map(str, counts))} {called} each and scored" if who else "on a part of them and scored"
     return (
         f"These are not scores of the weights here, which learned from all {trained}, so that nobody is left to score "
         f"them on. They are those of {len(found['actors'])} models that were trained alike {alike} on others "

@@ -8,7 +8,7 @@ from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import branch_lines
 from .calibration_words import calibration_words, unsure_words
-from .subject import blind_spot, classes_of, known_actors, pictures_of, tested_on
+from .subject import blind_spot, classes_of, interval_units, known_actors, pictures_of, tested_on
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -41,5 +41,4 @@ def _interval(metrics: Mapping[str, Any], name: str) -> str:
     ends = (metrics.get("test_intervals") or {}).get(name)
     if not ends:
         return ""
-    over = f"{metrics['test_intervals_units']} {metrics['test_intervals_over']}"
-    return f"  95 % {ends[0]:.3f} to {ends[1]:.3f} over {over}"
+    return f"  95 % {ends[0]:.3f} to {ends[1]:.3f} over {interval_units(metrics)}"

@@ -117,6 +117,7 @@ def test_answers_are_written_whole_or_not_at_all(
         (["--top_k", "0"], "--top_k 0: expected 1 or more"),
         (["--jobs", "0"], "--jobs 0: expected 1 or more"),
         (["--hop", "0.5"], "--hop: it does nothing without --timeline"),
+        (["--timeline", "--jobs", "2"], "--jobs with --timeline: recordings are read one after the other"),
         (["--timeline", "--hop", "0"], "--hop 0: expected seconds above 0"),
         (
             ["--output", "nowhere/answers.csv"],

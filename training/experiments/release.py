@@ -21,6 +21,7 @@ from emofusion.evaluation.record.metrics_file import read_metrics, save_metrics
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.card import license_of, write_card
 from emofusion.evaluation.reports.illustrations import history_of, plots_of
+from emofusion.evaluation.reports.subject import people
 from emofusion.training.command_line.arguments import ExperimentArguments
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.command_line.recipes import read_recipe, starts_with_recipe
@@ -57,7 +58,7 @@ def release(experiment: ExperimentArguments, planned: Plan, record: Mapping[str,
     if PartialState().is_main_process:
         metrics = released_record(done, record, cells, folder)
         _write(done, metrics, folder, license_of(cells[0].folder), getattr(torch, experiment.release_dtype))
-        say(f"a model that all actors trained, for others: {folder}")
+        say(f"a model that all {people(metrics)} trained, for others: {folder}")
     PartialState().wait_for_everyone()
     return folder
 

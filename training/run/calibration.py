@@ -82,7 +82,7 @@ def fit_unsure(trainer: Trainer, rows: Dataset, validation: Dataset, accuracy: f
     _set(config, {"unsure_below": found or 0.0})
     if found is None:
         logger.warning(
-            "--unsure_accuracy %g: not even the surest answers are right so often on the validation actors, so the "
+            "--unsure_accuracy %g: not even the surest answers are right so often on the validation clips, so the "
             "model always answers; write less",
             accuracy,
         )

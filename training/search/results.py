@@ -75,7 +75,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
 def record_of(study: optuna.Study) -> dict[str, Any]:
     """Best and all trials, and importances, as search.json holds them."""
     return {
-        "objective": "macro-F1 of the validation actors, at the epoch that the run would keep",
+        "objective": "macro-F1 of the validation clips, at the epoch that the run would keep",
         "study_name": study.study_name,
         "best": _trial_record(study.best_trial),
         "importances": importances(study),
@@ -106,7 +106,7 @@ def save_results(record: dict[str, Any], recipe: dict[str, Any], folder: Path, i
     best = record["best"]
     head = (
         f"# The best of {sum(trial['state'] == 'complete' for trial in record['trials'])} trials (trial "
-        f"{best['trial']}): macro-F1 {best['validation_macro_f1']:.3f} on the validation actors of "
+        f"{best['trial']}): macro-F1 {best['validation_macro_f1']:.3f} on the validation clips of "
         f"{record['corpus']}.\n"
     )
     settings = recipe | best["params"]
@@ -141,5 +141,5 @@ def last_words(record: dict[str, Any], folder: Path, places: dict[str, str | Non
     command += ["--output_dir", (folder / BEST_FOLDER).as_posix()]
     return (
         f"best: trial {best['trial']}, validation macro-F1 {best['validation_macro_f1']:.3f} ({record['corpus']}): "
-        f"{values}\ntrain with it and score the test actors: {shlex.join(command)}"
+        f"{values}\ntrain with it and score the test clips: {shlex.join(command)}"
     )

@@ -86,7 +86,8 @@ def _open(name: str) -> dict[str, Dataset]:
     try:
         found = load_from_disk(str(place)) if saved else load_dataset(name)
     except Exception as error:  # whatever a builder, the hub or the disk stumbles over
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        cause = error.__cause__ or error  # a builder says that it failed, and its cause says why
+        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise ValueError(
             f"dataset_name {name}: expected a data set that can be opened, on this machine or on the hub: {reason}"
         ) from error

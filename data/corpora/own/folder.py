@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from emofusion.data.sources.files import CorpusFile, CorpusFiles
-from emofusion.data.sources.named_files import AUDIO_ENDINGS, MEDIA_ENDINGS
+from emofusion.data.sources.named_files import AUDIO_ENDINGS, CLIP_WORDS, MEDIA_ENDINGS
 
 from .own_clips import SPLIT_NAMES, Listing, OwnClip, checked_listing, is_empty, label_names, split_name
 from .table import FILE_COLUMN, SPLIT_COLUMN, Row, find_table, read_table
@@ -30,7 +30,7 @@ def list_folder(files: CorpusFiles, label_column: str, speaker_column: str) -> L
     if not media:
         raise ValueError(
             f"{files.place}: no clip in it, expected files such as happy/1.wav or happy/1.mp4 "
-            f"({', '.join(sorted(MEDIA_ENDINGS))}), or metadata.csv with {FILE_COLUMN} and {label_column}"
+            f"({CLIP_WORDS}), or metadata.csv with {FILE_COLUMN} and {label_column}"
         )
     return _by_folder(files, media)
 

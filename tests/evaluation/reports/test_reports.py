@@ -121,6 +121,15 @@ def test_fold_table_says_what_was_left_out():
     assert "Fold 1: its own validation actors are not there; actors 7-8 validated." in text
 
 
+def test_fold_table_of_own_clips_speaks_of_speakers():
+    text = fold_report.text(record_of([run | {"own_clips": True} for run in RUNS], TABLES))
+    assert text.startswith("audio on unseen speakers of RAVDESS")
+    assert rows_of(text)[0][2:4] == ["test speakers", "validation speakers"]
+    assert "by bootstrap over 6 speakers" in text
+    assert "Fold 1: its own validation speakers are not there; speakers 7-8 validated." in text
+    assert "actor" not in text
+
+
 def test_folds_that_may_be_unsure_say_how_many_clips_they_answer():
     assert "unsure" not in fold_report.text(record_of(RUNS, TABLES))
     below = (0.5, 0.6, 0.0, 0.7)  # a threshold each

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from praatio import textgrid
 
 from emofusion.evaluation.timelines import FORMATS, save_timeline, save_timeline_picture
 from emofusion.evaluation.timelines.files import stretches
@@ -79,6 +80,23 @@ def test_text_grid_has_tiers_without_holes(tmp_path: Path):
     assert [text for _, _, text in tiers["gate"]] == ["0.250", "", "0.250", "0.250"]
     assert [text for _, _, text in tiers["modalities"]] == ["audio+video", "audio", "audio+video", "audio+video"]
     assert [text for _, _, text in tiers["score"]] == ["0.700", "0.600", "0.700", "0.700"]
+
+
+def test_text_grid_opens_in_a_reader_that_is_not_ours(tmp_path: Path):
+    path = tmp_path / "talk.TextGrid"
+    save_timeline([window(0.5), window(1.5, 'wütend, "so" 怒り', None), window(9.0)], path)
+    grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
+    assert grid.tierNames == ("label", "score", "modalities", "gate")
+    assert (grid.minTimestamp, grid.maxTimestamp) == (0.0, 12.0)
+    assert [tuple(entry) for entry in grid.getTier("label").entries] == [
+        (0.0, 0.5, ""),
+        (0.5, 2.5, "happy"),
+        (2.5, 4.5, 'wütend, "so" 怒り'),
+        (4.5, 9.0, ""),
+        (9.0, 12.0, "happy"),
+    ]
+    assert [entry.label for entry in grid.getTier("gate").entries] == ["", "0.250", "", "", "0.250"]
+    assert [entry.label for entry in grid.getTier("score").entries] == ["", "0.700", "0.600", "", "0.700"]
 
 
 def test_text_grid_of_a_recording_with_nothing_in_between_has_an_empty_interval(tmp_path: Path):

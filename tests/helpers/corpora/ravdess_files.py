@@ -40,8 +40,12 @@ def write_media(
     sound: np.ndarray | None = None,
     rate: int = RATE,
     codecs: tuple[str, str] = ("libx264", "aac"),
+    preset: str = "ultrafast",
 ) -> Path:
-    """Write a container with a picture stream [frames, height, width, 3], a mono sound stream [samples], or both."""
+    """Write a container with a picture stream [frames, height, width, 3], a mono sound stream [samples], or both.
+
+    With another preset of x264 some pictures are made from those before and after them, as cameras do it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = audio = None
@@ -49,7 +53,7 @@ def write_media(
             video = container.add_stream(codecs[0], rate=FPS)
             video.height, video.width = frames.shape[1:3]
             video.pix_fmt = "bgr0" if codecs[0] == "ffv1" else "yuv420p"
-            video.options = {"preset": "ultrafast", "threads": "1"} if codecs[0] == "libx264" else {}
+            video.options = {"preset": preset, "threads": "1"} if codecs[0] == "libx264" else {}
         if sound is not None:
             audio = container.add_stream(codecs[1], rate=rate, layout="mono")
         for array in frames if frames is not None else ():
