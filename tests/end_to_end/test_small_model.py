@@ -1,6 +1,8 @@
 """The checkpoint in the box: models/emofusion-small."""
 
 import json
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 from transformers import AutoConfig
 
+from emofusion.commands.main import main
 from helpers import REPOSITORY
 from helpers.runs.demo_runs import run_without_package
 
@@ -68,3 +71,15 @@ def test_it_answers_without_the_package_on_clips_with_a_face_or_a_voice(test_dat
     classes = {*AutoConfig.from_pretrained(MODEL).id2label.values(), "unsure"}
     assert set(answers) == {str(path) for path in files}
     assert all(name in classes and total == pytest.approx(1.0) for name, total in answers.values())
+
+
+def test_readme_shows_what_the_command_prints(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """Numbers to two digits: another processor may round the last one the other way."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    command, shown = re.search(r"^\$ emofusion (predict .*)\n((?:.*\n)*?)```", text, re.MULTILINE).groups()
+    monkeypatch.chdir(REPOSITORY)
+    assert main([*shlex.split(command), "--no_progress", "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert re.split(r"[\d.]+", printed) == re.split(r"[\d.]+", shown)
+    found, expected = ([float(number) for number in re.findall(r"\d+\.\d+", part)] for part in (printed, shown))
+    assert found == pytest.approx(expected, abs=0.02)

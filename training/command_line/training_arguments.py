@@ -105,5 +105,5 @@ class Arguments(NamedTuple):
 
     @property
     def validates(self) -> bool:
-        """Whether anything is measured on validation actors."""
-        return self.trains and self.training.eval_strategy != "no"
+        """Whether anything is measured on validation actors, of whom there are none where everybody trains."""
+        return self.trains and self.tests and self.training.eval_strategy != "no"

@@ -85,6 +85,16 @@ def test_record_of_the_fusion_holds_its_branches_and_its_own_command(done: Finis
     assert "--start_head" not in metrics["command"]
 
 
+def test_everybody_trains_every_stage_and_a_branch_that_everybody_trained_is_taken(words: list[str], tmp_path: Path):
+    own = [*words, "--protocol=everyone", "--num_train_epochs=1"]
+    run_stages([*own, "--fusion=audio", f"--output_dir={tmp_path / 'voices' / 'everyone'}"])
+    there = json.dumps({"model_name_or_path": str(tmp_path / "voices" / "{run}"), "num_train_epochs": 0})
+    fused = run_stages([*own, f"--audio_settings={there}", f"--output_dir={tmp_path / 'out'}"])
+    assert fused.metrics["actors"] == {"train": [1, 2, 5, 6, 9, 10]}
+    voice, taken = weights(tmp_path / "voices" / "everyone"), weights(tmp_path / "out" / "audio")
+    assert all(torch.equal(voice[name], taken[name]) for name in voice)
+
+
 def test_output_folder_of_another_run_is_refused_before_any_stage(done: Finished, words: list[str]):
     """The branches would have been trained for nothing."""
     flags = [*words, "--branches_first=false", "--fusion=audio", f"--output_dir={done.folder / 'audio'}"]
