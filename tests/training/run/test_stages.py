@@ -86,10 +86,12 @@ def test_record_of_the_fusion_holds_its_branches_and_its_own_command(done: Finis
 
 
 def test_everybody_trains_every_stage_and_a_branch_that_everybody_trained_is_taken(words: list[str], tmp_path: Path):
-    own = [*words, "--protocol=everyone", "--num_train_epochs=1"]
-    run_stages([*own, "--fusion=audio", f"--output_dir={tmp_path / 'voices' / 'everyone'}"])
-    there = json.dumps({"model_name_or_path": str(tmp_path / "voices" / "{run}"), "num_train_epochs": 0})
-    fused = run_stages([*own, f"--audio_settings={there}", f"--output_dir={tmp_path / 'out'}"])
+    own = [*(word for word in words if not word.startswith("--num_train_epochs")), "--protocol=everyone"]
+    run_stages([*own, "--num_train_epochs=1", "--fusion=audio", f"--output_dir={tmp_path / 'voices' / 'everyone'}"])
+    there = {"model_name_or_path": str(tmp_path / "voices" / "{run}"), "num_train_epochs": 0}
+    blocks = {"audio": there, "video": {"num_train_epochs": 1}, "fusion": {"num_train_epochs": 1}}
+    flags = [f"--{name}_settings={json.dumps(block)}" for name, block in blocks.items()]
+    fused = run_stages([*own, *flags, f"--output_dir={tmp_path / 'out'}"])
     assert fused.metrics["actors"] == {"train": [1, 2, 5, 6, 9, 10]}
     voice, taken = weights(tmp_path / "voices" / "everyone"), weights(tmp_path / "out" / "audio")
     assert all(torch.equal(voice[name], taken[name]) for name in voice)
