@@ -5,6 +5,11 @@ from pathlib import Path
 
 from .metrics_file import read_metrics
 
+UNTOLD = "weights "
+"""Before the name of weights of others, of which no record says what they had learnt from."""
+
+_IMAGENET = {"imagenet": "ImageNet"}
+
 
 def learnt_before(sources: Mapping[str, str | None], corpus: str) -> dict[str, list[str]]:
     """Other corpora than the run's own, by modality; modalities that began at random are absent.
@@ -14,7 +19,7 @@ def learnt_before(sources: Mapping[str, str | None], corpus: str) -> dict[str, l
         corpus (`str`): What tables call the corpus of the run.
 
     Returns:
-        `dict[str, list[str]]`, the earliest first; the name of the weights where no metrics.json lies beside them.
+        `dict[str, list[str]]`, the earliest first; `UNTOLD` and a name where no metrics.json lies beside the weights.
     """
     found = {
         modality: [name for name in _corpora(source, modality) if name != corpus]
@@ -25,11 +30,15 @@ def learnt_before(sources: Mapping[str, str | None], corpus: str) -> dict[str, l
 
 
 def _corpora(source: str, modality: str) -> list[str]:
+    if source in _IMAGENET:
+        return [_IMAGENET[source]]
     folder = Path(source).expanduser()
-    try:
-        metrics = read_metrics(folder, tested=False)
-        own = [str(metrics["corpus"])] if metrics["trained"] else []
-        before: dict[str, list[str]] = metrics.get("learnt_before", {})
-    except (OSError, ValueError, KeyError):  # weights of others: of them no more is known than what they are called
-        return [folder.name if folder.exists() else source]
-    return list(dict.fromkeys([*before.get(modality, []), *own]))
+    for place in (folder, folder.parent):  # a checkpoint of a training lies in the folder of its run
+        try:
+            metrics = read_metrics(place, tested=False)
+            own = [str(metrics["corpus"])] if metrics["trained"] else []
+            before: dict[str, list[str]] = metrics.get("learnt_before", {})
+            return list(dict.fromkeys([*before.get(modality, []), *own]))
+        except (OSError, ValueError, KeyError):
+            continue
+    return [UNTOLD + (folder.name if folder.exists() else source)]

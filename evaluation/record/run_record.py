@@ -67,8 +67,10 @@ class ModelFields(TypedDict):
     parameters: Annotated[int, Note("how many numbers the model has learnt", "parameters", needed=True)]
     num_frames: Annotated[int, Note("frames that the model sees of a clip", "frames", needed=True)]
     image_size: Annotated[int, Note("width and height of a frame", "pixels", needed=True)]
-    encoder_width: Annotated[int, Note("channels of the encoders' first stage", "channels")]
-    audio_encoder_width: NotRequired[Annotated[int, Note("the same of the sound encoder", "channels")]]
+    encoder_width: Annotated[int, Note("channels of the first stage of encoders", "channels")]
+    audio_encoder_width: NotRequired[
+        Annotated[int, Note("the same of the sound encoder, which may have another width", "channels")]
+    ]
     window: Annotated[str | None, Note("which three seconds of a longer clip the model looks at")]
     face_crop: Annotated[str, Note("how frames were cut to the face", missing="none")]
     grey: Annotated[bool, Note("whether frames were turned grey", missing=False)]
@@ -129,8 +131,9 @@ class CircumstanceFields(TypedDict):
     learnt_before: NotRequired[
         Annotated[
             dict[str, list[str]],
-            Note("by modality, where its encoder began with weights of a checkpoint: other corpora that it had learnt "
-                 "from, or the name of the weights where nobody says"),
+            Note("by modality, where its encoder began with given weights: other corpora that these had learnt from, "
+                 "or `weights` and their name where nobody says; encoders of transformers are `audio_backbone` and "
+                 "`video_backbone`"),
         ]
     ]  # fmt: skip
     processes: Annotated[int, Note("processes that trained and scored together", "processes")]

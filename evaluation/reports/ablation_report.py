@@ -28,6 +28,7 @@ _FACTS = (
     "num_frames",
     "image_size",
     "encoder_width",
+    "audio_encoder_width",
     "versions",
 )
 

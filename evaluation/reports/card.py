@@ -15,6 +15,7 @@ from emofusion.data.corpora.registry import entry_called
 from emofusion.data.whole_files import write_whole
 from emofusion.evaluation.field_notes import with_missing
 from emofusion.evaluation.record.command_line import for_others, told_from
+from emofusion.evaluation.record.learnt_before import UNTOLD
 from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.run_files import (
     ACTORS_PLOT,
@@ -133,10 +134,12 @@ def _learnt_before(metrics: Mapping[str, Any]) -> list[str]:
     """Sentences: which corpora the encoders had learnt from before, and what those say of themselves."""
     found: dict[str, list[str]] = metrics.get("learnt_before") or {}
     parts = {"audio": "sound", "video": "picture"}
-    sentences = [
-        f"The encoder of the {parts[modality]} began with weights that had learnt from {' and '.join(names)}."
-        for modality, names in found.items()
-    ]
+    sentences = []
+    for modality, names in found.items():
+        known = [name for name in names if not name.startswith(UNTOLD)]
+        told = f"weights that had learnt from {' and '.join(known)}"
+        untold = f"the {names[0]}, of which no record says what they had learnt from"
+        sentences.append(f"The encoder of the {parts[modality]} began with {told if known else untold}.")
     entries = [entry_called(name) for name in dict.fromkeys(sum(found.values(), []))]
     return sentences + [entry.corpus.notice for entry in entries if entry and entry.corpus.notice]
 

@@ -121,7 +121,8 @@ class Run:
             processes=args.world_size,
             load_from=self.load_from,
         )
-        if before := learnt_before(start_weights(self.arguments.model, self.config), corpus["corpus"]):
+        before = learnt_before(start_weights(self.arguments.model, self.config), corpus["corpus"])
+        if self.trains and before:
             circumstances["learnt_before"] = before
         return {**corpus, **model_fields(self.trainer.model, self.trainer.seen), **circumstances}
 

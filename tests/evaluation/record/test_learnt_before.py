@@ -29,7 +29,12 @@ def test_branches_of_the_same_corpus_and_scored_weights_of_nobody_add_nothing(tm
 def test_weights_without_a_record_are_called_by_their_name(tmp_path: Path):
     (tmp_path / "theirs.pth").touch()
     assert learnt_before({"video": "imagenet", "audio": "you/name"}, "RAVDESS") == {
-        "video": ["imagenet"],
-        "audio": ["you/name"],
+        "video": ["ImageNet"],
+        "audio": ["weights you/name"],
     }
-    assert learnt_before({"video": str(tmp_path / "theirs.pth")}, "RAVDESS") == {"video": ["theirs.pth"]}
+    assert learnt_before({"video": str(tmp_path / "theirs.pth")}, "RAVDESS") == {"video": ["weights theirs.pth"]}
+
+
+def test_checkpoint_of_a_training_has_the_record_of_its_run(tmp_path: Path):
+    run = saved(tmp_path / "faces", corpus="FER-2013")
+    assert learnt_before({"video": f"{run}/checkpoint-100"}, "RAVDESS") == {"video": ["FER-2013"]}

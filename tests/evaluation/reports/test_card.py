@@ -293,7 +293,9 @@ def test_card_says_what_the_encoders_had_learnt_from_before(tmp_path: Path):
     text = written(RUNS["begun elsewhere"](), tmp_path / "begun").text.partition("## Training")[2]
     assert "The encoder of the picture began with weights that had learnt from ImageNet and FER-2013." in text
     assert "whose rights were never cleared" in text  # what FER-2013 says of itself
-    assert "began with weights" not in written(RUNS["fused"](), tmp_path / "fused").text
+    theirs = written(metrics_of(learnt_before={"audio": ["weights you/name"]}), tmp_path / "theirs").text
+    assert "The encoder of the sound began with the weights you/name, of which no record says" in theirs
+    assert "began with" not in written(RUNS["fused"](), tmp_path / "fused").text.partition("## Training")[2]
 
 
 def test_first_line_of_what_must_not_be_taken_for_a_result(tmp_path: Path):
