@@ -215,11 +215,16 @@ def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, note
         notes.append(what if nothing else f"{what}, those before are shown")
 
 
+_SPARED = ("h264", "mpeg4")
+"""Codecs, as FFmpeg calls them, in which no picture is made from one that counts as no reference."""
+
+
 def _sparing(packets: Iterator[Any], pictures: Pictures, wanted: np.ndarray) -> Iterator[Any]:
     """The packets, before each of which its decoder is told whether it may pass over the picture.
 
     It may where nobody wants the picture, and does where no other one is made from it: H.264 as it is commonly written
-    has a third to a half of such pictures. The others come out as they always do.
+    has a third to a half of such pictures. The others come out as they always do. Not so in HEVC: there a picture that
+    counts as no reference may be one for those of a higher temporal layer (ITU-T H.265, 7.4.2.2).
     """
     if not pictures.timed or (np.diff(pictures.times) <= 2 * EARLY_S).any():  # which picture is in a packet?
         yield from packets
@@ -227,9 +232,9 @@ def _sparing(packets: Iterator[Any], pictures: Pictures, wanted: np.ndarray) -> 
     needed = np.zeros(pictures.times.size, bool)
     needed[pictures.shown_at(wanted)] = True
     for packet in packets:
-        if packet.pts is not None:
-            time = float(packet.pts * packet.time_base) - pictures.zero
-            packet.stream.codec_context.skip_frame = "DEFAULT" if needed[pictures.shown_at(time)] else "NONREF"
+        wants = packet.pts is None or packet.stream.codec_context.name not in _SPARED
+        wants = wants or needed[pictures.shown_at(float(packet.pts * packet.time_base) - pictures.zero)]
+        packet.stream.codec_context.skip_frame = "DEFAULT" if wants else "NONREF"
         yield packet
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .subject import person
+from .subject import people
 
 
 def calibration_words(metrics: Mapping[str, Any]) -> str:
@@ -18,7 +18,7 @@ def calibration_words(metrics: Mapping[str, Any]) -> str:
     else:
         what = f"a temperature of {fitted['temperature']:.2f}"
     was = "were" if " and " in what else "was"
-    return f"{before:.3f} before {what} {was} fitted on the validation {person(metrics)}s"
+    return f"{before:.3f} before {what} {was} fitted on the validation {people(metrics)}"
 
 
 def mark_of_answers(metrics: Mapping[str, Any]) -> str:
@@ -44,7 +44,7 @@ def unsure_words(metrics: Mapping[str, Any]) -> str:
     if wanted is None:
         return f"is {mark}" if mark else ""
     chosen, asked = metrics.get("validation_answered"), f"{wanted:g} of its answers right were asked for"
-    validated = f"on the validation {person(metrics)}s"
+    validated = f"on the validation {people(metrics)}"
     if chosen is None:
         return f"always answers: {asked}, and {validated} not even the surest are"
     if not mark:
