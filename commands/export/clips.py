@@ -153,10 +153,8 @@ def training_clips(
             f"--protocol: its training part has {who} that this model was not trained on, and quantising by them "
             "would be learning from them; give the --protocol and --fold of its training"
         )
-    people = f", actors {numbers(actors)}" if actors and max(actors) < FIRST_NUMBER else ""
-    return RealClips(
-        f"{len(rows)} training clips of {name}{people}", *_inputs_of(clips, rows, processor, axes, config)
-    )
+    words = f"{len(rows)} training clips of {name}{_people(actors)}"
+    return RealClips(words, *_inputs_of(clips, rows, processor, axes, config))
 
 
 def scored_clips(

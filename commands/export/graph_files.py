@@ -107,7 +107,7 @@ def metadata_of(
         sound (`str`): What it hears: `"samples"` or `"log_mel"`.
         licence (`str`, *optional*): Of the weights; None where there is no card.
     """
-    labels = config.id2label or {}
+    labels = {int(index): name for index, name in (config.id2label or {}).items()}
     said = {
         "model_type": config.model_type,
         "license": licence,

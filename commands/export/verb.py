@@ -78,7 +78,7 @@ def check_encoders(config: dict[str, Any], model: str) -> None:
 
 def _read_words(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """The words, and those among them that are flags of a corpus."""
-    args, corpus = _parser().parse_known_args(words)
+    args, corpus = make_parser().parse_known_args(words)
     if corpus and args.to != "int8":
         raise UsageError(f"{corpus[0]}: --to {args.to} needs no corpus; see emofusion export --help")
     if corpus and args.clips:
@@ -101,7 +101,8 @@ def _read_words(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     return args, corpus
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Its words; what it does not know are flags of a corpus."""
     parser = argparse.ArgumentParser(
         prog="emofusion export",
         description=_DESCRIPTION,

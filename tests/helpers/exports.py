@@ -1,11 +1,13 @@
 """Models to export, and clips to try the files on."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from emofusion.commands.export.graph_files import Inputs, Run
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.seen_emofusion import Seen
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
@@ -30,3 +32,31 @@ def write_clips(folder: Path) -> Path:
     write_media(folder / "silent.mp4", make_frames(seed=1))
     write_sound(folder / "voice.wav", make_sound(seconds=5.0, seed=2))
     return folder
+
+
+def assert_missing_does_not_count(run: Run, inputs: Inputs) -> None:
+    """What stands in place of a picture or sound that is missing does not change an answer: not even no number."""
+    expected = run(inputs)
+    masks = {"video_mask": ("pixel_values", "action_units"), "audio_mask": ("samples", "input_features")}
+    filled = dict(inputs)
+    for mask, names in masks.items():
+        for name in names:
+            if name in inputs:
+                assert not inputs[mask].all()
+                there = inputs[mask].view(-1, *(1,) * (inputs[name].ndim - 1))
+                filled[name] = torch.where(there, inputs[name], math.nan)
+    found = run(filled)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
+
+
+def signature_of(path: Path) -> tuple[dict[str, tuple[int | str, ...]], list[str]]:
+    """Inputs of an ONNX file with their axes, and the names of its outputs."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    inputs = {
+        value.name: tuple(axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim)
+        for value in graph.input
+    }
+    return inputs, [value.name for value in graph.output]

@@ -6,7 +6,6 @@ what a page says runs there as it is written. What is changed all the same stand
 
 import importlib.util
 import re
-import runpy
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import pytest
 import torch
 import yaml
 
+from emofusion.commands.export import verb
+from emofusion.commands.export.exporting import RUNNER
 from emofusion.commands.main import main as emofusion
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
@@ -67,6 +68,8 @@ SAME = {name: names[0] for names in (RAVDESS, FER, CHECKPOINTS, BEST, MEANS) for
 
 ONLY_READ = {
     "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
+    "onnx": "20 s for each; tests/commands/export/test_exported.py exports one and runs the script beside it",
+    "int8": "the same; tests/commands/export/test_export.py fits one to clips",
     "benchmarks/": "they take minutes; tests/end_to_end/test_benchmarks.py runs them on a few clips",
     "../shared/tools/": "not part of this repository, as the page says",
     "recipes/small.yaml": "it starts from runs of earlier commands, which take hours",
@@ -346,19 +349,6 @@ def _emofusion_data(stage: Stage, command: Command) -> None:
     assert emofusion(["data", *command.rest, *reads]) == 0
 
 
-def _emofusion_export(stage: Stage, command: Command) -> None:
-    cache = ["--cache_dir", str(stage.cache)] if "--data_dir" in command.words else []
-    assert emofusion([*command.words[1:], *cache]) == 0
-
-
-def _run_onnx(stage: Stage, command: Command) -> None:
-    assert emofusion(["export", "runs/gated", "--to", "onnx"]) == 0  # of an earlier command of the page
-    stage.monkeypatch.setattr("sys.argv", list(command.words[1:]))
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(command.words[1], run_name="__main__")
-    assert ended.value.code == 0
-
-
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
@@ -366,6 +356,16 @@ def _only_read(command: Command) -> None:
         of_training = run_flags() if "load_corpus" in text else ()
         flags = [word for word in command.rest if word.startswith("--")]
         assert all(f'"{flag}"' in text or flag.removeprefix("--") in of_training for flag in flags), flags
+
+
+def _export_flags(command: Command) -> None:
+    _, corpus = verb.make_parser().parse_known_args(command.rest)
+    if corpus:
+        parse_arguments([*corpus, "--output_dir", "none"])
+
+
+def _of_the_script(command: Command) -> None:
+    assert command.words[1] == f"exported/{RUNNER}"
 
 
 def _make(command: Command) -> None:
@@ -418,13 +418,14 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "emofusion train": _emofusion_train,
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,
-    "emofusion export": _emofusion_export,
-    "python exported/run_onnx.py": _run_onnx,
+    "emofusion export": _emofusion,
     "emofusion": _emofusion,
 }
 """How a command begins, and how it is run in this process."""
 CHECKED: dict[str, Callable[[Command], None]] = {
-    # They change the environment, run everything, or wait for somebody: what they name must exist.
+    # They change the environment, run everything, take minutes, or wait for somebody: what they name must exist.
+    "emofusion export": _export_flags,
+    "python exported/run_onnx.py": _of_the_script,
     "make": _make,
     "pip install": _pip_install,
     "python -m pytest": _pytest,

@@ -10,11 +10,15 @@ import torch
 
 from emofusion.commands.endings import UsageError
 from emofusion.commands.export import exporting
+from emofusion.commands.export.exportable import Exportable, axes_of
+from emofusion.commands.export.graph_files import open_archive, write_archive
+from emofusion.commands.export.parity import TOLERANCE, drawn_batches, parity_of
 from emofusion.commands.main import main
+from emofusion.modeling import EmoFusionFeatureExtractor
 from helpers.corpora.ravdess_files import write_corpus
-from helpers.exports import save_model, write_clips
+from helpers.exports import assert_missing_does_not_count, save_model, write_clips
 from helpers.tiny_checkpoint import FOLDER
-from helpers.tiny_models import one_thread  # noqa: F401
+from helpers.tiny_models import one_thread, trained_model  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +69,25 @@ def test_archive_is_checked_on_clips_too_and_has_no_runner(
 def test_file_that_does_not_answer_as_the_model_is_not_left(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
-    monkeypatch.setattr(exporting, "TOLERANCE", 0.0)
-    assert main(["export", str(model), "--to", "torch", "--output", str(tmp_path)]) == 1
-    assert "off what the model answers, and 0 is allowed; nothing was written" in capsys.readouterr().err
+    monkeypatch.setattr(exporting, "TOLERANCE", -1.0)  # 0 would allow a graph of the very same operations
+    assert main(["export", str(model), "--to", "torch", "--sound", "log_mel", "--output", str(tmp_path)]) == 1
+    assert "off what the model answers, and -1 is allowed; nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_archive_with_attention_and_action_units_answers_as_the_model(tmp_path: Path):
+    model = trained_model("xattn", audio_encoder="cnn", video_encoder="action_units")
+    axes, path = axes_of(model.config, "log_mel"), tmp_path / "model.pt2"
+    write_archive(path, Exportable(model), axes, {"a": "1"})
+    run, batches = open_archive(path), drawn_batches(model, axes)
+    parity = parity_of(run, model, EmoFusionFeatureExtractor(feature_size=32), batches)
+    assert parity.furthest <= TOLERANCE
+    assert parity.same_label == parity.clips == 4
+    assert_missing_does_not_count(run, batches[0])
+    extra = {"emofusion.json": ""}
+    torch.export.load(path, extra_files=extra)
+    assert '"a": "1"' in extra["emofusion.json"]
 
 
 def test_clips_of_others_than_those_that_trained_the_model_are_refused(tmp_path: Path):
