@@ -1,6 +1,6 @@
 """Run the tutorials from top to bottom and save what they print.
 
-python docs/tutorials/run_notebooks.py            # both; or name some
+python docs/tutorials/run_notebooks.py            # all; or name some
 """
 
 import contextlib

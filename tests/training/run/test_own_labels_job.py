@@ -4,15 +4,21 @@ import logging
 import re
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
 
+from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.record.predictions import read_predictions
+from emofusion.evaluation.record.run_record import RunRecord
 from emofusion.evaluation.reports.summary import summary
 from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+from emofusion.training.command_line.experiment import split_experiment
 from emofusion.training.command_line.parser import parse_arguments
 from emofusion.training.errors import SetupError
+from emofusion.training.experiments.cross_validation import cross_validate
 from emofusion.training.run.job import run_job
 from emofusion.training.run.ready import make_ready, setup_errors
 from emofusion.training.setup.leaks import seen_in_run
@@ -44,9 +50,35 @@ def words(place: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def trained(place: Path, words: list[str]) -> Path:
     """The folder of a run that trained the checkpoint further, with its encoder as it was."""
-    start = [f"--model_name_or_path={place / 'start'}", "--freeze_audio_encoder", "--num_train_epochs=1"]
-    run_job([*words, *start, f"--output_dir={place / 'trained'}"])
+    run_job([*words, *further(place), f"--output_dir={place / 'trained'}"])
     return place / "trained"
+
+
+@pytest.fixture(scope="module")
+def released(place: Path) -> Path:
+    """The folder of a model that all speakers trained; the folds lie beside it. The clips are a data set on disk."""
+    paths = sorted((place / "voices").glob("*.wav"))
+    content = {
+        "audio": [{"bytes": path.read_bytes(), "path": path.name} for path in paths],
+        "label": [path.stem.split("-")[1] for path in paths],
+        "speaker": [path.stem.split("-")[0] for path in paths],
+    }
+    rows = datasets.Dataset.from_dict(content).cast_column("audio", datasets.Audio())
+    rows.save_to_disk(place / "data_set")
+    start = [*QUIET, f"--dataset_name={place / 'data_set'}", f"--cache_dir={place / 'cache'}", *further(place)]
+    several = ["--cross_validate", "--folds", "0", "1", f"--release={place / 'model'}"]
+    cross_validate(*split_experiment([*start, *several, f"--output_dir={place / 'folds'}"]))
+    return place / "model"
+
+
+def further(place: Path) -> list[str]:
+    """Flags of a training that draws nothing by the names of the clips."""
+    return [
+        f"--model_name_or_path={place / 'start'}",
+        "--freeze_audio_encoder",
+        "--no_spec_augment",
+        "--num_train_epochs=1",
+    ]
 
 
 def test_checkpoint_learns_own_labels_and_keeps_its_encoder(place: Path, trained: Path):
@@ -64,8 +96,37 @@ def test_scores_are_of_speakers_by_name(trained: Path):
     text = ModelCard.load(trained / "README.md").text
     assert "own clips voices, unseen speakers" in text
     assert tested in text
+    assert lines_about_actors(text) == []
+
+
+def lines_about_actors(text: str) -> list[str]:
     told = re.sub(r"```.*?```|\]\([^)]*\)", "", text, flags=re.DOTALL)  # not in commands and names of files
-    assert re.findall(r".*\bactors?\b.*", told, re.IGNORECASE) == []
+    return re.findall(r".*\bactors?\b.*", told, re.IGNORECASE)
+
+
+def test_data_set_on_disk_is_trained_on_and_scored_like_its_folder(released: Path, trained: Path):
+    found, expected = fold_metrics(released, 0), read_metrics(trained)
+    for name in ("protocol", "actors", "clips", "labels", "leaky", "test_confusion_matrix"):
+        assert found[name] == expected[name], name
+    folders = released.with_name("folds") / "fold_0_seed_42", trained
+    probabilities = [np.stack(read_predictions(folder)["probabilities"]) for folder in folders]
+    np.testing.assert_allclose(*probabilities, atol=1e-5)
+
+
+def test_model_of_all_speakers_has_scores_of_speakers_on_its_card(released: Path):
+    metrics = read_metrics(released)
+    tested = sorted(name for k in (0, 1) for name in fold_metrics(released, k)["actors"]["test"])
+    assert metrics["actors"] == {"train": sorted(SPEAKERS), "test": tested}
+    text = ModelCard.load(released / "README.md").text
+    assert "which learned from all 5 speakers" in text
+    assert "(cross-validation: folds 0, 1 of `speakers`, seed 42)" in text
+    assert lines_about_actors(text) == []
+    for page in released.with_name("folds").glob("*.md"):
+        assert lines_about_actors(page.read_text(encoding="utf-8")) == [], page.name
+
+
+def fold_metrics(released: Path, k: int) -> RunRecord:
+    return read_metrics(released.with_name("folds") / f"fold_{k}_seed_42")
 
 
 def test_scoring_the_same_speakers_is_a_leak_with_their_names(
