@@ -147,7 +147,12 @@ def training_clips(
     rows = thin_out(clips.splits["train"], limit)
     actors = actors_of(clips.splits["train"])
     known = config.training_actors if config.training_actors_complete else None
-    if known is not None and (others := actors - set(known)):
+    if known is None:
+        raise UsageError(
+            "--data_dir: nobody knows whom this model was trained on, so that its test clips may be among these; name "
+            "clips that you want to quantise by, with --clips"
+        )
+    if others := actors - set(known):
         who = f"actors {numbers(others)}" if max(others) < FIRST_NUMBER else "speakers or clips"
         raise UsageError(
             f"--protocol: its training part has {who} that this model was not trained on, and quantising by them "

@@ -1,6 +1,7 @@
 """One export from its words to its files: load, write, compare with the model, give the file its name."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,10 @@ class Export:
         if to == "int8":
             assert clips is not None
             self._write_int8(path, clips)
-            return self.parity(open_onnx(path), clips.batches)
+            parity = self.parity(open_onnx(path), clips.batches)
+            if not math.isfinite(parity.furthest):
+                raise FailedError(f"{self.name}: in 8-bit numbers it answers {parity.furthest}; nothing was written")
+            return parity
         write = write_archive if to == "torch" else write_onnx
         write(path, self.graph, self.axes, self.about)
         run = open_archive(path) if to == "torch" else open_onnx(path)
@@ -146,7 +150,10 @@ def export_model(
         return
     if job.has_runner:
         write_text(output / RUNNER, one_file(f"{__package__}.run_onnx"))
-        _say(f"{output / RUNNER}: answers about clips by it, with numpy, onnxruntime and av alone")
+        _say(
+            f"python {output / RUNNER} --model {path} CLIP: answers about clips by it, with numpy, onnxruntime and av "
+            "alone"
+        )
     else:
         _say(f"no {RUNNER}: it makes frames and raw sound of clips, and this file takes {', '.join(job.axes)}")
 

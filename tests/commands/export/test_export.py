@@ -98,7 +98,10 @@ def test_clips_of_others_than_those_that_trained_the_model_are_refused(tmp_path:
     clips, name = exporting.load_corpus(str(voices), words)
     with pytest.raises(UsageError, match="--protocol: its training part has actors 3 that this model was not"):
         exporting.training_clips(clips, name, job.processor, job.axes, job.model.config, 8)
-    job.model.config.training_actors = [1, 2, 3]
+    job.model.config.training_actors_complete = False
+    with pytest.raises(UsageError, match="nobody knows whom this model was trained on"):
+        exporting.training_clips(clips, name, job.processor, job.axes, job.model.config, 8)
+    job.model.config.training_actors, job.model.config.training_actors_complete = [1, 2, 3], True
     found = exporting.training_clips(clips, name, job.processor, job.axes, job.model.config, 3)
     assert found.words.startswith("3 training clips of RAVDESS, actors 1-3")
     assert [len(batch["samples"]) for batch in found.batches] == [3]
