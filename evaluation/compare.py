@@ -13,7 +13,14 @@ from typing import Any
 from emofusion.data.protocols import numbers
 from emofusion.evaluation.record.metrics_file import read_metrics
 from emofusion.evaluation.reports.branch_words import verdict
-from emofusion.evaluation.reports.subject import classes_of, known_actors, never_trained, person, pictures_of
+from emofusion.evaluation.reports.subject import (
+    classes_of,
+    known_actors,
+    never_trained,
+    part_of_protocol,
+    person,
+    pictures_of,
+)
 from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 from emofusion.evaluation.tables import in_brackets, markdown_table, number
 
@@ -42,9 +49,8 @@ def where(metrics: Mapping[str, Any]) -> str:
         return f"{metrics['corpus']}, {classes_of(metrics)}, {pictures_of(metrics)}"
     warning = {True: f"LEAKY SPLIT, {person(metrics)}s seen in training: ", None: "perhaps seen in training: "}
     leaky = warning.get(metrics.get("leaky", False), "never trained: " if never_trained(metrics) else "")
-    split = f"{metrics['protocol']} fold {metrics['fold']}"
     people = f"{person(metrics)}s {numbers(metrics['actors']['test'])}"
-    return f"{leaky}{metrics['corpus']}, {classes_of(metrics)}, {split}, {people}"
+    return f"{leaky}{metrics['corpus']}, {classes_of(metrics)}, {part_of_protocol(metrics)}, {people}"
 
 
 def with_branches(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

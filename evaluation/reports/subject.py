@@ -148,6 +148,12 @@ def known_actors(metrics: Mapping[str, Any]) -> dict[str, list[Any]]:
     return found if any(found.values()) else {}
 
 
+def part_of_protocol(metrics: Mapping[str, Any]) -> str:
+    """Which clips of a protocol were the test, in short: `msaf6 fold 2`, `msaf6 cross-validated`."""
+    part = "cross-validated" if metrics.get("cross_validated") else f"fold {metrics['fold']}"
+    return f"{metrics['protocol']} {part}"
+
+
 def split_name(metrics: Mapping[str, Any], quote: str = "") -> str:
     """Protocol, in quotes, and fold, for people; empty where a corpus is split as it was published."""
     if not known_actors(metrics) and not metrics.get("own_clips"):

@@ -8,7 +8,15 @@ from emofusion.evaluation.scores.score_fields import SCORES, TITLES
 
 from .branch_words import branch_lines
 from .calibration_words import calibration_words, unsure_words
-from .subject import blind_spot, classes_of, interval_units, known_actors, pictures_of, tested_on
+from .subject import (
+    blind_spot,
+    classes_of,
+    interval_units,
+    known_actors,
+    part_of_protocol,
+    pictures_of,
+    tested_on,
+)
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
@@ -19,8 +27,8 @@ def summary(metrics: Mapping[str, Any]) -> str:
     if known_actors(metrics):
         lines = [
             f"{metrics['fusion']}: {metrics['clips']['test']} clips of {tested_on(metrics)} "
-            f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, {metrics['protocol']} fold "
-            f"{metrics['fold']}, {classes_of(metrics)})"
+            f"{numbers(metrics['actors']['test'])} ({metrics['corpus']}, "
+            f"{part_of_protocol(metrics)}, {classes_of(metrics)})"
         ]
     else:
         silent = "" if metrics["fusion"] == "video" or metrics.get("own_clips") else ", without sound"

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 from transformers import AutoConfig
 
@@ -41,6 +42,17 @@ def test_its_code_is_that_of_the_package():
     assert "modeling_emofusion.py" in theirs
     stale = [name for name in theirs if theirs[name] != ours[name]]
     assert not stale, f"cp modeling/*_emofusion.py {MODEL.relative_to(REPOSITORY)}/"
+
+
+def test_recipes_that_make_it_fit_together():
+    """What faces.yaml trains is what small.yaml starts from; else `make model` would say so after an hour."""
+    faces, small = (
+        yaml.safe_load((REPOSITORY / "recipes" / f"{name}.yaml").read_text()) for name in ("faces", "small")
+    )
+    assert {name: faces[name] for name in ("encoder_width", "grey")} == {"encoder_width": 16, "grey": True}
+    assert all(faces[name] == small[name] for name in ("encoder_width", "grey", "image_size", "face_crop"))
+    voices = yaml.safe_load((REPOSITORY / "recipes" / "audio_cnn.yaml").read_text())
+    assert (voices["audio_encoder"], small["audio_encoder"], small["audio_encoder_width"]) == ("cnn", "cnn", 64)
 
 
 def test_its_card_has_the_scores_of_its_folds_and_both_licences():

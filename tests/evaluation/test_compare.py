@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from emofusion.evaluation import compare
+from emofusion.evaluation.reports.summary import summary
 from helpers.runs.run_records import beside_branches, metrics_of
 
 
 def test_compare_names_a_leaky_split(tmp_path: Path):
     assert "LEAKY SPLIT" in compare.table({"run": metrics_of(leaky=True)})
     assert "LEAKY" not in compare.table({"run": metrics_of()})
+
+
+def test_model_that_was_given_away_is_scored_by_cross_validation():
+    released = {"fold": None, "seed": None, "cross_validated": {"folds": [0, 1], "seeds": [42], "actors": [3, 3]}}
+    metrics = metrics_of(protocol="msaf6", **released)
+    for text in (compare.where(metrics), summary(metrics)):
+        assert "msaf6 cross-validated" in text and "None" not in text
 
 
 def test_compare_prints_corpus_and_chance_beside_each_score(tmp_path: Path, capsys: pytest.CaptureFixture):
