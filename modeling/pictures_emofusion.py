@@ -196,7 +196,7 @@ def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, note
     """
     given, shown, failed = 0, None, []  # type: int, Any, list[Any]
     with open_container(path) as container:
-        packets = _sparing(packets_of(container, [container.streams[pictures.index]], notes), pictures, wanted)
+        packets = packets_of(container, [container.streams[pictures.index]], notes)
         for count, frame in enumerate(frame for packet in packets for frame in decode_packet(packet, failed)):
             counted = pictures.times[: count + len(failed) + 1][-1]
             time = (frame.time or 0.0) - pictures.zero if pictures.timed else counted
@@ -213,29 +213,6 @@ def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, note
     if failed:
         what = f"picture: {len(failed)} of {pictures.times.size} frames do not decode"
         notes.append(what if nothing else f"{what}, those before are shown")
-
-
-_SPARED = ("h264", "mpeg4")
-"""Codecs, as FFmpeg calls them, in which no picture is made from one that counts as no reference."""
-
-
-def _sparing(packets: Iterator[Any], pictures: Pictures, wanted: np.ndarray) -> Iterator[Any]:
-    """The packets, before each of which its decoder is told whether it may pass over the picture.
-
-    It may where nobody wants the picture, and does where no other one is made from it: H.264 as it is commonly written
-    has a third to a half of such pictures. The others come out as they always do. Not so in HEVC: there a picture that
-    counts as no reference may be one for those of a higher temporal layer (ITU-T H.265, 7.4.2.2).
-    """
-    if not pictures.timed or (np.diff(pictures.times) <= 2 * EARLY_S).any():  # which picture is in a packet?
-        yield from packets
-        return
-    needed = np.zeros(pictures.times.size, bool)
-    needed[pictures.shown_at(wanted)] = True
-    for packet in packets:
-        wants = packet.pts is None or packet.stream.codec_context.name not in _SPARED
-        wants = wants or needed[pictures.shown_at(float(packet.pts * packet.time_base) - pictures.zero)]
-        packet.stream.codec_context.skip_frame = "DEFAULT" if wants else "NONREF"
-        yield packet
 
 
 def _as_shown(frame: Any, pictures: Pictures) -> np.ndarray:

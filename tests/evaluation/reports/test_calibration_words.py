@@ -4,6 +4,7 @@ import pytest
 
 from emofusion.evaluation.reports.calibration_words import calibration_words, mark_of_answers, unsure_words
 
+PEOPLE = {"actors": {"test": [17]}}
 LATE = {"temperature": 1.0, "late_audio_weight": 0.62, "audio_temperature": 1.5, "video_temperature": 0.8}
 
 
@@ -24,7 +25,7 @@ LATE = {"temperature": 1.0, "late_audio_weight": 0.62, "audio_temperature": 1.5,
     ],
 )
 def test_words_say_what_was_fitted_and_what_it_gained(metrics: dict, words: str):
-    assert calibration_words(metrics) == words
+    assert calibration_words(metrics | PEOPLE) == words
 
 
 SOME = {"clips": 71, "coverage": 0.71, "accuracy": 0.8119, "accuracy_interval": [0.7, 0.9], "uar": 0.8}
@@ -60,6 +61,6 @@ ASKED = "0.8 of its answers right were asked for"
     ],
 )
 def test_words_say_what_is_answered_and_how_well(metrics: dict, words: str):
-    assert unsure_words(metrics) == words
+    assert unsure_words(metrics | PEOPLE) == words
     mark = mark_of_answers(metrics)
     assert (f"is {mark}" in words) if "is unsure" in words else mark == ""

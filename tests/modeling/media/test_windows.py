@@ -11,11 +11,8 @@ import torch
 
 from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor, read_clip
 from emofusion.modeling import media_emofusion as media_file
-from emofusion.modeling import pictures_emofusion as picture_file
 from emofusion.modeling import sound_emofusion as sound_file
 from emofusion.modeling.clips_emofusion import ClipArrays
-from emofusion.modeling.media_emofusion import scan_file
-from emofusion.modeling.pictures_emofusion import pictures_in_order
 from emofusion.modeling.recordings_emofusion import SoundInOrder, in_windows
 from emofusion.modeling.sound_emofusion import Sound, to_int16
 from emofusion.modeling.window_emofusion import window_starts
@@ -150,23 +147,6 @@ def test_pictures_are_asked_for_when_a_window_needs_them_and_once():
     assert asked == [0, 1, 2, 3]
     assert [frame[0, 0, 0] for frame in next(windows)] == [2, 3, 4, 5]
     assert asked == list(range(6))
-
-
-def test_pictures_that_nobody_asks_for_are_passed_over_and_the_others_stay_the_same(tmp_path: Path, monkeypatch):
-    path = write_media(tmp_path / "film.mp4", make_frames(5.0), preset="medium")
-    pictures = scan_file(path, RATE, []).pictures
-    decoded: list[int] = []
-    plain = picture_file.decode_packet
-    monkeypatch.setattr(
-        picture_file, "decode_packet", lambda *given: [decoded.append(1) or frame for frame in plain(*given)]
-    )
-    all_of_them = list(pictures_in_order(path, pictures, pictures.times, []))
-    assert len(decoded) == len(all_of_them) == 50
-    for wanted in (slice(0, None, 4), slice(3, 30, 5), slice(49, None)):
-        decoded.clear()
-        some = list(pictures_in_order(path, pictures, pictures.times[wanted], []))
-        assert np.array_equal(some, all_of_them[wanted])
-        assert len(decoded) < 40
 
 
 def test_sound_in_order_forgets_what_is_over():
