@@ -33,7 +33,8 @@ def _corpora(source: str, modality: str) -> list[str]:
     if source in _IMAGENET:
         return [_IMAGENET[source]]
     folder = Path(source).expanduser()
-    for place in (folder, folder.parent):  # a checkpoint of a training lies in the folder of its run
+    # A checkpoint of a training lies in the folder of its run, which has the record.
+    for place in (folder, folder.parent) if folder.name.startswith("checkpoint-") else (folder,):
         try:
             metrics = read_metrics(place, tested=False)
             own = [str(metrics["corpus"])] if metrics["trained"] else []

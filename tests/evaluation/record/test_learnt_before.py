@@ -38,3 +38,4 @@ def test_weights_without_a_record_are_called_by_their_name(tmp_path: Path):
 def test_checkpoint_of_a_training_has_the_record_of_its_run(tmp_path: Path):
     run = saved(tmp_path / "faces", corpus="FER-2013")
     assert learnt_before({"video": f"{run}/checkpoint-100"}, "RAVDESS") == {"video": ["FER-2013"]}
+    assert learnt_before({"video": f"{run}/audio"}, "RAVDESS") == {"video": [f"weights {run}/audio"]}
