@@ -32,6 +32,7 @@ WINGS = (
     "evaluation.reports",
     "training",
     "training.command_line",
+    "training.publish",
     "training.setup",
     "training.run",
     "training.experiments",
