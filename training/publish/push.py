@@ -113,8 +113,8 @@ def _check_there(package: Package, repository: Repository, there: There, say: Sa
     """Say what is there already, and refuse to replace what is none of ours, or to show what was to be private."""
     if private and not there.private:
         raise PublishError(
-            f"--private: {repository.name} is there and public; make it private in its settings "
-            f"({repository.address}/settings), or push without --private"
+            f"{repository.name}: expected a private repository or none, found a public one; make it private in its "
+            f"settings ({repository.api.endpoint}/{repository.name}/settings), or push without --private"
         )
     others = [name for name in there.files if name not in _HARMLESS and not is_ours(name)]
     if CONFIG_FILE not in there.files:
