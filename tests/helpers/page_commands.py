@@ -34,6 +34,7 @@ from helpers.corpora.own_files import write_voices
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 from helpers.runs.unpainted import leave_plots_unpainted
+from helpers.servers.hub_server import HubServer, point_at
 from helpers.tiny_backbones import save_backbone
 
 RAVDESS = (
@@ -333,6 +334,14 @@ def _emofusion(stage: Stage, command: Command) -> None:
     assert emofusion(command.words[1:]) == 0
 
 
+def _push(stage: Stage, command: Command) -> None:
+    with HubServer(stage.folder / "hub") as hub:
+        point_at(hub, stage.folder / "home", stage.monkeypatch)
+        words = ["tester/" + word.removeprefix("you/") if word.startswith("you/") else word for word in command.rest]
+        assert emofusion(["push", *(word for word in words if word != "--onnx")]) == 0  # as of `emofusion export`
+        assert ("--dry_run" in words) == (hub.log == [])
+
+
 def _emofusion_train(stage: Stage, command: Command) -> None:
     out = stage.folder / "out"
     assert emofusion([*command.words[1:], "--output_dir", str(out), "--cache_dir", str(stage.cache)]) == 0
@@ -419,6 +428,7 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,
     "emofusion export": _emofusion,
+    "emofusion push": _push,
     "emofusion": _emofusion,
 }
 """How a command begins, and how it is run in this process."""
