@@ -121,6 +121,18 @@ class Repository:
             raise PublishError(f"{self.name}: was made, and cannot be found; push again, or look at {self.address}")
         return found
 
+    def check_private(self, there: There, private: bool) -> None:
+        """Refuse to show what was to be private.
+
+        Raises:
+            PublishError: It was, and the repository is public.
+        """
+        if private and not there.private:
+            raise PublishError(
+                f"{self.name}: expected a private repository or none, found a public one; make it private in its "
+                f"settings on {self.api.endpoint}, or push without --private"
+            )
+
     def commit(self, parts: Sequence[Part], message: str, replaces: Callable[[str], bool]) -> str:
         """Bring all files by one commit, or none; repeated where a connection breaks.
 

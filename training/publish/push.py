@@ -111,11 +111,7 @@ def to_stderr(line: str) -> None:
 
 def _check_there(package: Package, repository: Repository, there: There, say: Say, private: bool) -> None:
     """Say what is there already, and refuse to replace what is none of ours, or to show what was to be private."""
-    if private and not there.private:
-        raise PublishError(
-            f"{repository.name}: expected a private repository or none, found a public one; make it private in its "
-            f"settings ({repository.api.endpoint}/{repository.name}/settings), or push without --private"
-        )
+    repository.check_private(there, private)
     others = [name for name in there.files if name not in _HARMLESS and not is_ours(name)]
     if CONFIG_FILE not in there.files:
         if others or [name for name in there.files if name.endswith(".safetensors")]:
