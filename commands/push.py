@@ -47,13 +47,13 @@ def push(words: Sequence[str]) -> int:
         UsageError: Words that do not go together.
         FailedError: It cannot be published; what is on the hub is as it was.
     """
-    args = _make_parser().parse_args(words)
+    args = make_parser().parse_args(words)
     if args.space and args.onnx:
         raise UsageError("--onnx with --space: the page runs the model by torch; push the model itself with --onnx")
     folder = Path(expanded(args.model))
     with told_alike(PublishError), TemporaryDirectory() as exported:
         from emofusion.training.publish.hub import Repository, check_name
-        from emofusion.training.publish.push import pack, push, to_stderr
+        from emofusion.training.publish.push import pack, push_model, to_stderr
 
         check_name(args.repo)
         if args.space:
@@ -68,7 +68,7 @@ def push(words: Sequence[str]) -> int:
                 to_stderr(f"WARNING: {words_of_it}")
             _list(package.parts)
             return DONE
-        push(pack(folder, repository.name, onnx), repository, to_stderr, args.private)
+        push_model(pack(folder, repository.name, onnx), repository, to_stderr, args.private)
         sys.stdout.write(f"{repository.address}\n")
     return DONE
 
@@ -77,12 +77,12 @@ def _push_space(args: argparse.Namespace, folder: Path) -> None:
     """Push the page, with the model or the name of one, or list what would go."""
     from emofusion.training.publish.hub import Repository
     from emofusion.training.publish.push import pack, to_stderr
-    from emofusion.training.publish.space import push_space, space_parts
+    from emofusion.training.publish.space import MODEL_FOLDER, push_space, space_parts
 
     is_here = folder.is_dir()
     if not is_here:
         ModelFiles(args.model).config()  # of the hub: is it there, and one of ours?
-    package = pack(folder, args.repo) if is_here else None
+    package = pack(folder, MODEL_FOLDER) if is_here else None
     for words in package.warnings if package is not None else ():
         to_stderr(f"WARNING: {words}")
     parts = space_parts(CHECKOUT, args.model, package.parts if package is not None else ())
@@ -111,7 +111,8 @@ def _list(parts: Sequence["Part"]) -> None:
     sys.stdout.write(f"{sum(part.size for part in parts):>12,}  bytes in {len(parts)} files\n")
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Its words."""
     parser = argparse.ArgumentParser(
         prog="emofusion push",
         description=_DESCRIPTION,

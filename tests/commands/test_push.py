@@ -11,7 +11,9 @@ import pytest
 from huggingface_hub import HfApi
 
 from emofusion.commands.main import main
+from emofusion.training.errors import PublishError
 from emofusion.training.publish import hub as hub_module
+from emofusion.training.publish.contents import Part
 from emofusion.training.publish.for_others import card_for_others, told
 from helpers import REPOSITORY
 from helpers.exports import save_model
@@ -216,6 +218,21 @@ def test_connection_that_stays_broken_changes_nothing(hub: HubServer, run: Path,
     hub.breaks.clear()
     assert push(run, REPO) == 0
     assert hub.files(REPO)["model.safetensors"] == bytes(weights)
+
+
+def test_push_of_somebody_else_in_between_is_not_lost(hub: HubServer, run: Path):
+    assert push(run, REPO) == 0
+
+    def meanwhile(name: str) -> bool:
+        if not theirs:
+            theirs.append(HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="a.md", repo_id=REPO).oid)
+        return False
+
+    theirs: list[str] = []
+    repository = hub_module.Repository(REPO, lambda _: None)
+    with pytest.raises(PublishError, match="somebody else has pushed there in the meantime; nothing was published"):
+        repository.commit([Part("b.md", b"ours")], "ours", meanwhile)
+    assert state_of(hub)[0] == theirs[0]
 
 
 def test_failed_first_push_says_what_it_made(hub: HubServer, run: Path, capsys: pytest.CaptureFixture):

@@ -17,6 +17,7 @@ import pytest
 import torch
 import yaml
 
+from emofusion.commands import push
 from emofusion.commands.export import verb
 from emofusion.commands.export.exporting import RUNNER
 from emofusion.commands.main import main as emofusion
@@ -71,6 +72,7 @@ ONLY_READ = {
     "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
     "onnx": "20 s for each; tests/commands/export/test_exported.py exports one and runs the script beside it",
     "int8": "the same; tests/commands/export/test_export.py fits one to clips",
+    "--space": "tests/commands/test_push_space.py pushes one, and starts what came",
     "benchmarks/": "they take minutes; tests/end_to_end/test_benchmarks.py runs them on a few clips",
     "../shared/tools/": "not part of this repository, as the page says",
     "recipes/small.yaml": "it starts from runs of earlier commands, which take hours",
@@ -338,7 +340,7 @@ def _push(stage: Stage, command: Command) -> None:
     with HubServer(stage.folder / "hub") as hub:
         point_at(hub, stage.folder / "home", stage.monkeypatch)
         words = ["tester/" + word.removeprefix("you/") if word.startswith("you/") else word for word in command.rest]
-        assert emofusion(["push", *(word for word in words if word != "--onnx")]) == 0  # as of `emofusion export`
+        assert emofusion(["push", *words]) == 0
         assert ("--dry_run" in words) == (hub.log == [])
 
 
@@ -371,6 +373,10 @@ def _export_flags(command: Command) -> None:
     _, corpus = verb.make_parser().parse_known_args(command.rest)
     if corpus:
         parse_arguments([*corpus, "--output_dir", "none"])
+
+
+def _push_flags(command: Command) -> None:
+    push.make_parser().parse_args(command.rest)
 
 
 def _of_the_script(command: Command) -> None:
@@ -435,6 +441,7 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
 CHECKED: dict[str, Callable[[Command], None]] = {
     # They change the environment, run everything, take minutes, or wait for somebody: what they name must exist.
     "emofusion export": _export_flags,
+    "emofusion push": _push_flags,
     "python exported/run_onnx.py": _of_the_script,
     "make": _make,
     "pip install": _pip_install,

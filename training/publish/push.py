@@ -66,7 +66,7 @@ def pack(folder: Path, repo: str, onnx: Path | None = None) -> Package:
     return Package(folder, sorted(found.values()), [notice.words for notice in notices])
 
 
-def push(package: Package, repository: Repository, say: Say, private: bool = False) -> str:
+def push_model(package: Package, repository: Repository, say: Say, private: bool = False) -> str:
     """Push a model by one commit.
 
     Args:

@@ -22,7 +22,7 @@ from emofusion.modeling.backbones_emofusion import depths_of
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
 from emofusion.training.command_line.training_arguments import Arguments
 from emofusion.training.publish.hub import Repository
-from emofusion.training.publish.push import pack, push, to_stderr
+from emofusion.training.publish.push import pack, push_model, to_stderr
 from emofusion.training.setup.batches import least_clips
 
 from .averaged_weights import AveragedWeights
@@ -103,7 +103,7 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
             return
         package = pack(Path(str(args.output_dir)), str(self.hub_model_id))
         repository = Repository(str(self.hub_model_id), to_stderr, branch=args.hub_revision, token=args.hub_token)
-        push(package, repository, to_stderr, private=bool(args.hub_private_repo))
+        push_model(package, repository, to_stderr, private=bool(args.hub_private_repo))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `train_hf.py` has written the card (evaluation/reports/card.py)."""
