@@ -19,7 +19,7 @@ VERBS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "evaluate": ("handed_over", "evaluate", "score a model on a corpus, without training"),
         "compare": ("handed_over", "compare", "put the scores of runs side by side"),
         "export": ("export.verb", "export", "write a model for other runtimes: ONNX, int8, torch.export"),
-        "push": ("push", "push", "publish a model on the Hugging Face hub"),
+        "push": ("push.verb", "push", "publish a model on the Hugging Face hub"),
         "data": ("handed_over", "data", "get a corpus, look at it, export it, or make one for trying"),
     }
 )

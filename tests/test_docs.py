@@ -87,8 +87,8 @@ def test_extras_are_all_explained():
 def known_flags() -> set[str]:
     """All flags of our commands and, of others, those that pages name."""
     from emofusion.commands import predict
-    from emofusion.commands import push as push_verb
     from emofusion.commands.export import run_onnx, verb
+    from emofusion.commands.push import verb as push_verb
     from emofusion.data import prepare
     from emofusion.data.demo_corpus import __main__ as demo_corpus
     from emofusion.evaluation import compare

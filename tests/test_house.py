@@ -39,6 +39,7 @@ WINGS = (
     "training.search",
     "commands",
     "commands.export",
+    "commands.push",
 )
 """Folders in the order of imports: a wing imports itself and those before it."""
 ENTRANCES = {"data", "data.prepare", "evaluation.compare", "training.train"}

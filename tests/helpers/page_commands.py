@@ -17,10 +17,10 @@ import pytest
 import torch
 import yaml
 
-from emofusion.commands import push
 from emofusion.commands.export import verb
 from emofusion.commands.export.exporting import RUNNER
 from emofusion.commands.main import main as emofusion
+from emofusion.commands.push import verb as push_verb
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
@@ -376,7 +376,7 @@ def _export_flags(command: Command) -> None:
 
 
 def _push_flags(command: Command) -> None:
-    push.make_parser().parse_args(command.rest)
+    push_verb.make_parser().parse_args(command.rest)
 
 
 def _of_the_script(command: Command) -> None:

@@ -8,17 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from emofusion.commands.endings import DONE, UsageError
+from emofusion.commands.export.verb import check_encoders, check_installed
+from emofusion.commands.handed_over import told_alike
+from emofusion.commands.model_files import ModelFiles, expanded
 from emofusion.training.errors import PublishError
-
-from .endings import DONE, UsageError
-from .export.verb import check_encoders, check_installed
-from .handed_over import told_alike
-from .model_files import ModelFiles, expanded
 
 if TYPE_CHECKING:
     from emofusion.training.publish.contents import Part
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 """Where the page lies, if this is no wheel."""
 
 _DESCRIPTION = """\
@@ -97,7 +96,7 @@ def _export(model: str, folder: Path) -> Path:
     """Write the model for onnxruntime, as `emofusion export` does, whose words go to standard error here."""
     check_installed("onnx")
     check_encoders(ModelFiles(model).config(), model)
-    from .export.exporting import export_model
+    from emofusion.commands.export.exporting import export_model
 
     with redirect_stdout(sys.stderr):
         export_model(model, "onnx", folder)
