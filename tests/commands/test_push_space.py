@@ -54,6 +54,7 @@ def test_space_runs_from_its_own_files_alone(hub: HubServer, tmp_path: Path, cap
     assert {"app.py", "README.md", "requirements.txt", "model/config.json", "model/README.md"} <= set(files)
     assert {"emofusion/serving/answers.py", "emofusion/modeling/modeling_emofusion.py"} <= set(files)
     assert not [name for name in files if name.startswith(("emofusion/training", "emofusion/commands", "tests"))]
+    assert "license: cc-by-nc-sa-4.0" in files["README.md"].decode().split("---\n")[1], "of the model, not of the code"
     assert hub.repo("spaces", SPACE).state["private"]
     assert [commit["title"] for commit in hub.commits(SPACE, "space")] == ["Page of emofusion", "initial commit"]
 

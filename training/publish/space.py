@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from emofusion.evaluation.run_files import CARD_FILE
 from emofusion.training.errors import PublishError
 
 from .contents import Part
 from .hub import Repository, Say
+from .notices import licence_in
 
 CODE = ("modeling", "data", "evaluation", "serving")
 """The packages that the page imports."""
@@ -37,7 +40,8 @@ def space_parts(root: Path, model: str, files: Sequence[Part] = ()) -> list[Part
     script = places["app.py"].read_text(encoding="utf-8")
     told = f'import os\n\nos.environ.setdefault("{_MODELS}", {shown!r})\n\n'
     parts = [Part("app.py", (told + script).encode()), Part("requirements.txt", places["requirements.txt"])]
-    parts.append(Part("README.md", _header(places["README.md"].read_text(encoding="utf-8"), model, bool(files))))
+    more = _of_model(files) if files else {"models": [model]}
+    parts.append(Part("README.md", _with_head(places["README.md"].read_text(encoding="utf-8"), more)))
     parts += [Part(f"{MODEL_FOLDER}/{part.name}", part.source) for part in files]
     for folder in CODE:
         parts += [
@@ -79,10 +83,16 @@ def _is_ours(name: str) -> bool:
     return name in _FILES or name.startswith(("emofusion/", f"{MODEL_FOLDER}/"))
 
 
-def _header(readme: str, model: str, has_files: bool) -> bytes:
-    """The README of a Space, whose head names the model that it loads from the hub."""
-    if has_files:
-        return readme.encode()
+def _of_model(files: Sequence[Part]) -> dict[str, str]:
+    """What the head of a Space says of a model that lies in it: its licence, which is narrower than that of the code."""
+    (card,) = [part for part in files if part.name == CARD_FILE]
+    text = card.source if isinstance(card.source, bytes) else card.source.read_bytes()
+    licence = licence_in(text.decode())
+    return {} if licence is None else {"license": licence}
+
+
+def _with_head(readme: str, more: dict[str, Any]) -> bytes:
+    """The README of a Space with more fields in its head."""
     _, head, body = readme.split("---\n", 2)
-    data = yaml.safe_load(head) | {"models": [model]}
+    data = yaml.safe_load(head) | more
     return f"---\n{yaml.safe_dump(data, sort_keys=False, allow_unicode=True)}---\n{body}".encode()
