@@ -84,7 +84,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _of_model(files: Sequence[Part]) -> dict[str, str]:
-    """What the head of a Space says of a model that lies in it: its licence, which is narrower than that of the code."""
+    """What the head of a Space says of a model that lies in it: its licence, in place of that of the code."""
     (card,) = [part for part in files if part.name == CARD_FILE]
     text = card.source if isinstance(card.source, bytes) else card.source.read_bytes()
     licence = licence_in(text.decode())
