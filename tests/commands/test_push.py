@@ -395,6 +395,26 @@ def test_model_goes_with_its_export(hub: HubServer, tmp_path: Path, capsys: pyte
     assert not [name for name in hub.files(REPO) if name.startswith("onnx/")]
 
 
+def test_training_pushes_the_same_files(hub: HubServer, run: Path, monkeypatch: pytest.MonkeyPatch):
+    from emofusion.training.run.trainer import EmoFusionTrainer
+
+    told: list[str] = []
+    args = SimpleNamespace(output_dir=str(run), hub_token=None, hub_revision="run-1", hub_private_repo=None)
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    args.hub_token = hub.token  # --hub_token counts, and not the one of the environment
+    trainer = SimpleNamespace(
+        args=args,
+        state=None,
+        control=None,
+        hub_model_id=REPO,
+        is_world_process_zero=lambda: True,
+        callback_handler=SimpleNamespace(on_push_begin=lambda *_: told.append("begins")),
+    )
+    EmoFusionTrainer.push_to_hub(trainer)
+    assert told == ["begins"]
+    assert set(hub.files(REPO, revision="run-1")) == {*names_of(MODEL), ".gitattributes"}
+
+
 @pytest.mark.parametrize(
     "text, for_others",
     [
