@@ -20,11 +20,12 @@ from pathlib import Path
 import app
 import emofusion.serving.answers as answers
 assert Path(answers.__file__).is_relative_to(Path.cwd()), answers.__file__
-answerer = answers.Answerer(os.environ["EMOFUSION_MODELS"])
-try:
-    print("label", answerer.answer(Path(sys.argv[1]))[0]["label"])
-finally:
-    answerer.close()
+if __name__ == "__main__":  # the processes that decode clips read this file, too
+    answerer = answers.Answerer(os.environ["EMOFUSION_MODELS"])
+    try:
+        print("label", answerer.answer(Path(sys.argv[1]))[0]["label"])
+    finally:
+        answerer.close()
 """
 
 pytestmark = pytest.mark.skipif(
