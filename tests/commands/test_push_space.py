@@ -23,7 +23,7 @@ assert Path(answers.__file__).is_relative_to(Path.cwd()), answers.__file__
 if __name__ == "__main__":  # the processes that decode clips read this file, too
     answerer = answers.Answerer(os.environ["EMOFUSION_MODELS"])
     try:
-        print("label", answerer.answer(Path(sys.argv[1]))[0]["label"])
+        print("label", answerer.answer(Path(sys.argv[1]))["label"])
     finally:
         answerer.close()
 """
