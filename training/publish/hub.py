@@ -222,7 +222,7 @@ class Repository:
         if isinstance(error, OfflineModeIsEnabled):
             return "HF_HUB_OFFLINE is set, and pushing needs the hub: unset it"
         if not isinstance(error, HfHubHTTPError):
-            return f"{getattr(self, 'name', 'the hub')}: {_in_one_line(error)}; {self._left()}"
+            return f"{self.name}: {_in_one_line(error)}; {self._left()}"
         status, said = error.response.status_code, _in_one_line(error.server_message or error)
         if status == 401:
             return (
