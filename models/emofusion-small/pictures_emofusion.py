@@ -224,7 +224,7 @@ class _Shown:
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self._converter = av.video.reformatter.VideoReformatter()  # keeps its tables from picture to picture
+        self._converter: Any = av.video.reformatter.VideoReformatter()  # keeps its tables from picture to picture
 
     def __call__(self, frame: Any) -> np.ndarray:
         height, width = self._pictures.size
