@@ -57,7 +57,7 @@ def decode_for(connection: Connection, model: str, limits: Limits) -> None:
 
 
 def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, limits: Limits) -> Iterator[dict]:
-    """The windows of a file, as of `windows_of`; each with the number of `expected` ones.
+    """The windows of a file, as of `windows_of`; each with how many are `expected`, at most.
 
     Raises:
         Refused: In the words of the package, without the path.

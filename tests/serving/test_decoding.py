@@ -15,6 +15,7 @@ from PIL import Image
 from emofusion.serving.answers import Answerer
 from emofusion.serving.arrivals import arrived
 from emofusion.serving.decoding import GONE, Decoders
+from emofusion.serving.decoding_process import without
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
 from helpers import REPOSITORY
@@ -189,6 +190,8 @@ def test_messages_and_notes_hold_no_path(answerer: Answerer, film: Path, tmp_pat
             said = refused.message
         assert str(tmp_path) not in said
         assert "Traceback" not in said
+    error = f"cannot be read to its end ([Errno 5] Input/output error: '{clip}')"  # as FFmpeg's errors are told
+    assert without(clip, error) == "cannot be read to its end ([Errno 5] Input/output error: 'the file')"
 
 
 def test_model_that_cannot_read_it_says_so(answerer: Answerer, tmp_path: Path):
