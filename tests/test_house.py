@@ -10,7 +10,7 @@ import pytest
 
 from helpers import REPOSITORY
 
-PACKAGES = ("modeling", "data", "evaluation", "training", "commands")
+PACKAGES = ("modeling", "data", "evaluation", "serving", "training", "commands")
 WINGS = (
     "modeling",
     "data",
@@ -30,6 +30,7 @@ WINGS = (
     "evaluation.explain",
     "evaluation.timelines",
     "evaluation.reports",
+    "serving",
     "training",
     "training.command_line",
     "training.setup",
