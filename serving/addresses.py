@@ -33,6 +33,8 @@ OK = 200
 REDIRECTS = (301, 302, 303, 307, 308)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of IPv4 as networks see them that have IPv6 alone (RFC 6052)."""
+ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
+"""Of protocols; Python took most of them for public until 3.12.4."""
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All of IPv6 that is given to anybody in the internet."""
 
@@ -90,7 +92,8 @@ def parsed(address: str) -> ParsedUrl:
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether an address is one of the public internet, by all that is reserved for something else (IANA)."""
     if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and not address.is_reserved
+        reserved = address.is_multicast or address.is_reserved or address in ASSIGNMENTS
+        return address.is_global and not reserved
     if address in NAT64:
         return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     # 6to4 and Teredo have an address of IPv4 inside that need not be public; nobody serves clips by them.
@@ -159,7 +162,7 @@ def _connected(place: ParsedUrl, addresses: list[str], until: float) -> Iterator
 
 @contextmanager
 def _cut_off(connection: HTTPConnection, until: float) -> Iterator[None]:
-    """End a connection when the time is over. A time-out does not: a server that sends a byte now and then has none."""
+    """End a connection when the time is over. No time-out does: a server may send a byte now and then."""
     there = connection.sock  # which the connection forgets when the answer has begun
 
     def cut() -> None:

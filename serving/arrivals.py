@@ -22,8 +22,8 @@ def arrived(upload: Upload, limits: Limits) -> Iterator[Path]:
     It has no name of its own: what the sender calls it is never part of a path.
 
     Args:
-        upload (`Upload`): All of it, a file that is open in binary mode and is read on from where it is, its pieces, or
-            its address.
+        upload (`Upload`): All of it; a file that is open in binary mode, which is read on from where it is; its
+            pieces; or its address.
         limits (`Limits`): How large it may be. It is counted while it arrives: what is too large is never held.
 
     Yields:

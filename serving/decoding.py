@@ -1,8 +1,8 @@
 """Decoding in processes that may die: of a file that is too much for one, nobody but its sender hears.
 
 Not by the pools of Python (when one process dies, all that wait for the pool are refused) or pebble's (whose processes
-share one pipe, which is broken for all when one dies in the midst of a message). Both unpickle what comes from a process
-that has read a stranger's file; here each has a pipe of its own, and sends JSON and plain arrays.
+share one pipe, which is broken for all when one dies in the midst of a message). Both unpickle what a process sends
+that has read a stranger's file. Here each has a pipe of its own, and sends JSON and plain arrays.
 """
 
 import logging
@@ -143,15 +143,12 @@ class Decoders:
     def _fill_up(self) -> None:
         """Have one more; where it does not start, try again: the machine may be short of memory for a while."""
         while not self._closed.is_set():
-            process = self._begin()
             try:
+                process = self._begin()
                 process.wait_until_ready()
-            except RuntimeError:
-                logger.warning("a process that decodes did not start; tried again in %.0f s", AGAIN_SECONDS)
-                process.end()
-                with self._guard:
-                    self._all.discard(process)
-                self._closed.wait(AGAIN_SECONDS)
+            except (OSError, RuntimeError):
+                if not self._closed.wait(AGAIN_SECONDS):
+                    logger.warning("a process that decodes did not start; trying again")
             else:
                 self._idle.put(process)
                 return
@@ -175,8 +172,8 @@ class _Process:
 
     @property
     def lives(self) -> bool:
-        """Whether it is there."""
-        return self._process.is_alive()
+        """Whether it is there. One that has nothing to do says nothing, but the end of its pipe is to be read."""
+        return self._process.is_alive() and not self._connection.poll()
 
     def wait_until_ready(self) -> None:
         """Wait until it takes files.
@@ -189,6 +186,7 @@ class _Process:
                 return
         except (EOFError, OSError, ValueError):
             pass
+        self.end()
         raise RuntimeError("a process that decodes clips does not start; what it wrote last says why")
 
     def windows(self, path: Path, hop: float | None, seconds: float) -> Iterator[dict[str, Any]]:
@@ -227,4 +225,3 @@ class _Process:
         """Kill it, whatever it is doing."""
         self._process.kill()
         self._process.join()
-        self._connection.close()

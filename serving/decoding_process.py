@@ -5,7 +5,6 @@ made for that or that is merely odd, the one who asked is told so, and another p
 """
 
 import logging
-import math
 import signal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -67,7 +66,8 @@ def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, lim
         probe(path, limits)
         recording = processor.recording(Download(str(path), NAME))
         check_length(recording.duration, limits)
-        expected = count_windows(recording.duration, hop, limits)
+        check_windows(recording.duration, hop, limits)
+        expected = 1 if hop is None else 1 + len(processor.starts(recording, hop))
         for window in windows_of(processor, recording, hop):
             if window["stands_for_all"] and not processor.reads(window["clip"]):
                 processor.pack([window["clip"]], cropped=True)  # says what it lacks
@@ -84,18 +84,15 @@ def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, lim
         raise Refused(422, f"{NAME}: it cannot be decoded. Is it complete?") from error
 
 
-def count_windows(duration: float, hop: float | None, limits: Limits) -> int:
-    """About how many windows there will be.
+def check_windows(duration: float, hop: float | None, limits: Limits) -> None:
+    """Refuse a timeline of more windows than the model is to be asked about for one visitor.
 
     Raises:
-        Refused: More than the model is to be asked about for one visitor.
+        Refused: 422.
     """
-    count = 1 if hop is None else 2 + math.floor(duration / hop)
-    if count > limits.max_windows:
-        raise Refused(
-            422, f"hop: {hop:g} s make {count} windows, and at most {limits.max_windows} are taken. Name a longer one."
-        )
-    return count
+    if hop is not None and duration / hop > limits.max_windows:
+        found = f"{hop:g} s make about {duration / hop:.0f} windows, at most {limits.max_windows} are taken"
+        raise Refused(422, f"hop: {found}. Name a longer one.")
 
 
 def without(path: Path, words: str) -> str:
