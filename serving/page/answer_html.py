@@ -64,8 +64,9 @@ def _gate(gate: float | None, modalities: Sequence[str]) -> str:
 
 
 def _notes(notes: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<ul class="notes" aria-label="What was odd about the clip">{items}</ul>' if notes else ""
+    odd = [note for note in notes if not note.startswith("answer: ")]  # which seconds it is about is told above
+    items = "".join(f"<li>{escape(note)}</li>" for note in odd)
+    return f'<ul class="notes" aria-label="What was odd about the clip">{items}</ul>' if odd else ""
 
 
 def _download(answer: Mapping[str, Any]) -> str:

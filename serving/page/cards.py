@@ -10,13 +10,13 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from emofusion.evaluation.run_files import CARD_FILE
 
 ALWAYS = """\
-* It compares a face and a voice with those it was trained on. What somebody **feels** it cannot know.
-* It does not understand **words**, and knows nothing of what came before, of the place or of the people.
-* It always names something: about silence, music, animals or a wall, too. **Of several people** it sees one.
+* It does not understand words, and knows nothing of what came before, of the place or of the people.
+* It always names something: about silence, music, animals or a wall, too. Of several people it sees one.
 """
 """What holds for every model of this package."""
 WITHOUT_CARD = """\
-* This model has no card: nobody says on whom it was tested. It must not be used to judge people.
+* It names the emotion that a clip resembles. What somebody feels it cannot know.
+* It has no card: nobody says on whom it was tested. It must not be used to judge people.
 """
 
 
@@ -30,9 +30,10 @@ def limits_of(model: str) -> str:
     card = _card(model)
     warning = re.search(r"^> \*\*(.+?)\*\*$", card, flags=re.MULTILINE)
     section = re.search(r"^## Limits and misuse\n+(.*?)(?=^#|\Z)", card, flags=re.MULTILINE | re.DOTALL)
-    parts = [ALWAYS, section[1] if section else WITHOUT_CARD, f"**{warning[1]}**" if warning else ""]
-    # Links to other parts of the card lead nowhere here.
-    return re.sub(r"\[([^\]]+)\]\(#[^)]*\)", r"\1", "\n".join(parts).strip())
+    text = f"**{warning[1].replace(' and all scores below', '')}**\n\n" if warning else ""
+    text += ALWAYS + (section[1] if section else WITHOUT_CARD)
+    text = re.sub(r" \([^()[]*\[[^\]]+\]\(#[^)]*\)\)", "", text)  # (more: [Training](#training))
+    return re.sub(r"\[([^\]]+)\]\(#[^)]*\)", r"\1", text).strip()  # parts of the card are not here
 
 
 def _card(model: str) -> str:

@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for name, value, most in (("processes", args.processes, 64), ("port", args.port or 1, 65535)):
         if not 1 <= value <= most:
             parser.error(f"--{name} {value}: expected 1 to {most}")
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # as Ctrl-C: what is open is closed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is open is closed
     with tempfile.TemporaryDirectory(prefix="emofusion-page-") as folder:
         # Gradio reads them when it is imported and used: nobody is told of this page, and uploads are kept apart.
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder}

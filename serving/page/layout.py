@@ -24,7 +24,8 @@ MOST_WAITING = 32
 """Questions that wait in line; one more is turned away."""
 KEPT_S = 600
 """Seconds after which a file is deleted that a visitor has left behind."""
-HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+"""Of what takes no time."""
 
 
 class Handlers:
@@ -118,7 +119,6 @@ def page_of(desk: Desk) -> gr.Blocks:
                             sources=["upload", "webcam"],
                             include_audio=True,
                             webcam_options=gr.WebcamOptions(mirror=False),
-                            height=280,
                         )
                     with gr.Tab("Sound", id="sound"):
                         sound = gr.Audio(
@@ -155,7 +155,7 @@ def page_of(desk: Desk) -> gr.Blocks:
             button.click(lambda name=name: do.draw(name), None, [film, sound, tabs, told], api_visibility="private")
         model.change(limits_of, model, limits, **HIDDEN)
         follow.change(lambda wanted: gr.update(visible=wanted), follow, hop, **HIDDEN)
-        asked = ask.click(
+        asked = ask.click(lambda: gr.update(interactive=True), None, cancel, **HIDDEN).then(
             do.ask,
             [film, sound, model, follow, hop, keep],
             [verdict, scores, seen, timeline, film, sound],
@@ -164,8 +164,7 @@ def page_of(desk: Desk) -> gr.Blocks:
             scroll_to_output=True,
             api_visibility="private",
         )
-        ask.click(lambda: gr.update(interactive=True), None, cancel, queue=False, **HIDDEN)
-        asked.then(lambda: gr.update(interactive=False), None, cancel, queue=False, **HIDDEN)
+        asked.then(lambda: gr.update(interactive=False), None, cancel, **HIDDEN)
         cancel.click(
             lambda: (CANCELLED, gr.update(interactive=False)), None, [verdict, cancel], cancels=[asked], **HIDDEN
         )

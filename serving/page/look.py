@@ -20,9 +20,11 @@ THEME = gr.themes.Default(
 )
 CSS = """
 .gradio-container { max-width: 1120px !important; margin: 0 auto !important; }
+.gradio-container .html-container { padding: 0 !important; }
 .gradio-container h1 { font-size: 1.7rem; margin: .6rem 0 .3rem; }
 .gradio-container h2 { font-size: 1.15rem; margin: 1.2rem 0 .4rem; }
-.quiet, .small, figcaption, .notes { color: var(--body-text-color-subdued); font-size: .9rem; }
+.quiet, .small, figcaption, .notes { color: var(--neutral-600); font-size: .9rem; }
+.dark :is(.quiet, .small, figcaption, .notes) { color: var(--neutral-300); }
 .quiet { border: 1px dashed var(--border-color-primary); border-radius: 8px; padding: 1.5rem 1rem;
   text-align: center; }
 #verdict h2.label { font-size: 2.4rem; line-height: 1.15; margin: 0 0 .2rem; }

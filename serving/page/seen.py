@@ -89,7 +89,7 @@ class Watched:
             return
         length, rate = _length_and_rate(self.processor)
         self.duration = clip.duration or length
-        if clip.frames is not None and clip.start >= len(self.pictures) * self.duration / THUMBNAILS:
+        if clip.frames is not None and clip.start >= (len(self.pictures) - 0.5) * self.duration / THUMBNAILS:
             middle, times = len(clip.frames) // 2, frame_times(clip.start, length, len(clip.frames))
             self.pictures.append((float(times[middle]), clip.frames[middle]))
         if clip.audio is not None:
