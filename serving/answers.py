@@ -15,7 +15,7 @@ from .limits import DEFAULTS, Limits
 BATCH = 16
 """Windows that the model is given at a time."""
 Progress = Callable[[int, int], object]
-"""Told how many windows are answered, and of about how many. What it raises ends the work."""
+"""Told how many windows are answered, and of how many at most. What it raises ends the work."""
 
 
 class Answerer:
@@ -64,10 +64,10 @@ class Answerer:
         """
         with closing(self.decoders.windows(path, timeline=timeline, hop=hop)) as windows:
             answered = []
-            for window in self.answered(windows):
+            for window in self._answered(windows):
                 answered.append(window)
                 if progress is not None:
-                    progress(len(answered), max(window["expected"], len(answered)))
+                    progress(len(answered), window["expected"])
         return self.pipe.postprocess(answered)
 
     def forward(self, decoded: Sequence[Decoded]) -> list[dict[str, Any]]:
@@ -76,19 +76,8 @@ class Answerer:
         Returns:
             `list[dict]`: Of each, as of [`Answerer.answer`].
         """
-        answered = self.answered(window for file in decoded for window in file.windows)
+        answered = self._answered(window for file in decoded for window in file.windows)
         return [self.pipe.postprocess(list(islice(answered, len(file.windows)))) for file in decoded]
-
-    def answered(self, windows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Windows as they come, some at a time, with what the model says in place of what it looks at.
-
-        Args:
-            windows: As of [`Decoders.windows`].
-        """
-        left = iter(windows)
-        while batch := list(islice(left, BATCH)):
-            said = self.pipe.forward({"clip": [window["clip"] for window in batch]})["clip"]
-            yield from ({**window, "clip": clip} for window, clip in zip(batch, said, strict=True))
 
     def close(self) -> None:
         """End the processes that decode."""
@@ -99,3 +88,10 @@ class Answerer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _answered(self, windows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Windows with what the model says in place of what it looks at."""
+        left = iter(windows)
+        while batch := list(islice(left, BATCH)):
+            said = self.pipe.forward({"clip": [window["clip"] for window in batch]})["clip"]
+            yield from ({**window, "clip": clip} for window, clip in zip(batch, said, strict=True))
