@@ -31,6 +31,7 @@ WINGS = (
     "evaluation.timelines",
     "evaluation.reports",
     "serving",
+    "serving.page",
     "training",
     "training.command_line",
     "training.publish",
@@ -51,7 +52,7 @@ FLAT = {"modeling": 24}
 FILES = sorted(path for folder in PACKAGES for path in (REPOSITORY / folder).rglob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 NAMES = [path.relative_to(REPOSITORY).as_posix() for path in FILES]
-SCRIPTS = [REPOSITORY / "train_hf.py", REPOSITORY / "__main__.py"]
+SCRIPTS = [REPOSITORY / "train_hf.py", REPOSITORY / "__main__.py", REPOSITORY / "app.py"]
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 every_script_too = pytest.mark.parametrize("path", [*FILES, *SCRIPTS], ids=[*NAMES, *(path.name for path in SCRIPTS)])
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.set_dpi(120)
     # Not savefig, which lays a figure out in a draw of its own before it draws it: twice the time.
     write_whole(path, FigureCanvasAgg(figure).print_png)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG."""
+    buffer = BytesIO()
+    figure.set_dpi(120)
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
 
 
 def drawn(figure: Callable[..., Figure], *given: Any) -> Callable[[Path], None]:

@@ -1,0 +1,1 @@
+"""The page: somebody gives a clip in a browser, and reads the answer."""

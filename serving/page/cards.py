@@ -1,0 +1,46 @@
+"""What a model cannot know, in the words of its card."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from emofusion.evaluation.run_files import CARD_FILE
+
+ALWAYS = """\
+* It does not understand words, and knows nothing of what came before, of the place or of the people.
+* It always names something: about silence, music, animals or a wall, too. Of several people it sees one.
+"""
+"""What holds for every model of this package."""
+WITHOUT_CARD = """\
+* It names the emotion that a clip resembles. What somebody feels it cannot know.
+* It has no card: nobody says on whom it was tested. It must not be used to judge people.
+"""
+
+
+@cache
+def limits_of(model: str) -> str:
+    """What a model cannot know and must not be used for, as Markdown.
+
+    Args:
+        model (`str`): Folder or hub name of a checkpoint.
+    """
+    card = _card(model)
+    warning = re.search(r"^> \*\*(.+?)\*\*$", card, flags=re.MULTILINE)
+    section = re.search(r"^## Limits and misuse\n+(.*?)(?=^#|\Z)", card, flags=re.MULTILINE | re.DOTALL)
+    text = f"**{warning[1].replace(' and all scores below', '')}**\n\n" if warning else ""
+    text += ALWAYS + (section[1] if section else WITHOUT_CARD)
+    text = re.sub(r" \([^()[]*\[[^\]]+\]\(#[^)]*\)\)", "", text)  # (more: [Training](#training))
+    return re.sub(r"\[([^\]]+)\]\(#[^)]*\)", r"\1", text).strip()  # parts of the card are not here
+
+
+def _card(model: str) -> str:
+    """The text of a card; empty where there is none."""
+    folder = Path(model)
+    try:
+        path = folder / CARD_FILE if folder.is_dir() else Path(hf_hub_download(model, CARD_FILE))
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError, HfHubHTTPError, HFValidationError):
+        return ""

@@ -1,0 +1,32 @@
+"""Debian's Chromium, as a visitor uses it: without a screen, and without what it would ask the network for itself."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),  # a camera and a microphone that beep
+)
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """The browser; where there is none, the test is skipped, and says what is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("needs the program chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
