@@ -64,7 +64,7 @@ class Answerer:
         """
         with closing(self.decoders.windows(path, timeline=timeline, hop=hop)) as windows:
             answered = []
-            for window in self._answered(windows):
+            for window in self.answered(windows):
                 answered.append(window)
                 if progress is not None:
                     progress(len(answered), window["expected"])
@@ -76,7 +76,7 @@ class Answerer:
         Returns:
             `list[dict]`: Of each, as of [`Answerer.answer`].
         """
-        answered = self._answered(window for file in decoded for window in file.windows)
+        answered = self.answered(window for file in decoded for window in file.windows)
         return [self.pipe.postprocess(list(islice(answered, len(file.windows)))) for file in decoded]
 
     def close(self) -> None:
@@ -89,8 +89,8 @@ class Answerer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answered(self, windows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Windows with what the model says in place of what it looks at."""
+    def answered(self, windows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Windows with what the model says in place of what it looks at, as the pipeline's `postprocess` takes them."""
         left = iter(windows)
         while batch := list(islice(left, BATCH)):
             said = self.pipe.forward({"clip": [window["clip"] for window in batch]})["clip"]

@@ -1,6 +1,7 @@
 """What stands where on the page, and what happens when something on it is used."""
 
 import asyncio
+import socket
 import tempfile
 from html import escape
 from pathlib import Path
@@ -172,11 +173,11 @@ def page_of(desk: Desk) -> gr.Blocks:
 
 
 def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) -> None:
-    """Show the page until the process is told to end."""
+    """Show the page until the process is told to end; at port 0 at any that is free."""
     page.queue(max_size=MOST_WAITING)
     page.launch(
         server_name=host,
-        server_port=port,
+        server_port=_free_port() if port == 0 else port,
         share=False,
         footer_links=[],
         run_history=False,
@@ -189,3 +190,10 @@ def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) 
         css=CSS,
         js=ON_LOAD,
     )
+
+
+def _free_port() -> int:
+    """Gradio would listen at a free port, and say that it is number 0."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
