@@ -31,6 +31,7 @@ WINGS = (
     "evaluation.timelines",
     "evaluation.reports",
     "serving",
+    "serving.service",
     "training",
     "training.command_line",
     "training.setup",
