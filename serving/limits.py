@@ -10,7 +10,8 @@ class Limits:
     Args:
         max_bytes (`int`): Size of a file, as it arrives.
         max_seconds (`float`): Length of a recording.
-        decode_seconds (`float`): Time that decoding may take.
+        max_windows (`int`): Windows of a timeline.
+        decode_seconds (`float`): Time that decoding may take, and that one may wait until somebody has time to begin.
         fetch_seconds (`float`): Time that the server of an address may take for its whole file.
         max_redirects (`int`): How often that server may send one elsewhere.
         decode_memory (`int`): Bytes that a decoding process may allocate beside what it has when it begins; where the
@@ -24,6 +25,7 @@ class Limits:
 
     max_bytes: int = 200 * 2**20
     max_seconds: float = 600.0
+    max_windows: int = 1200
     decode_seconds: float = 60.0
     fetch_seconds: float = 30.0
     max_redirects: int = 3
@@ -37,3 +39,6 @@ class Limits:
                 raise ValueError(f"{field.name}={value!r}: expected more than 0")
         if self.max_redirects < 0:
             raise ValueError(f"max_redirects={self.max_redirects!r}: expected 0 or more")
+
+
+DEFAULTS = Limits()

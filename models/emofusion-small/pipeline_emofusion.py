@@ -15,6 +15,7 @@ from transformers.pipelines.base import ChunkPipeline
 
 from .clips_emofusion import ClipArrays
 from .container_emofusion import MediaError
+from .recordings_emofusion import Recording
 
 TASK = "audio-visual-emotion-classification"
 TIMEOUT_S = 30.0  # of silence from a server
@@ -120,25 +121,7 @@ class EmoFusionPipeline(ChunkPipeline):
         """The windows of one clip, in order; the last one says so, and knows all that is odd about it."""
         with local(item) as there:
             recording = self.processor.recording(there, **rates)
-            if return_timeline:
-                starts = self.processor.starts(recording, hop)
-                places = np.searchsorted(starts, recording.chosen, side="right")
-                clips = recording.clips(np.insert(starts, places, recording.chosen))
-            else:
-                places, clips = 0, iter([recording.clip()])
-            waiting: dict[str, Any] | None = None
-            for place, clip in enumerate(clips):
-                stands_for_all = place == places
-                if not stands_for_all and not self.processor.reads(clip):
-                    continue
-                if waiting is not None:
-                    yield waiting
-                clip.duration = None if recording.still else clip.duration
-                clip.end = clip.start if recording.still else clip.end
-                waiting = {"clip": clip, "stands_for_all": stands_for_all, "is_last": False}
-            assert waiting is not None  # the window that stands for all is always there
-            waiting["clip"].notes = tuple(dict.fromkeys(recording.notes))
-            yield {**waiting, "is_last": True}
+            yield from windows_of(self.processor, recording, hop if return_timeline else None)
 
     def _forward(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """What the model makes of a batch of windows, or of a single one."""
@@ -198,6 +181,39 @@ class EmoFusionPipeline(ChunkPipeline):
         order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:top_k]
         scores = {self.model.config.id2label[index]: probabilities[index] for index in order}
         return {"label": label, "score": max(probabilities), "scores": scores}
+
+
+def windows_of(processor: Any, recording: Recording, hop: float | None) -> Iterator[dict[str, Any]]:
+    """The windows of a recording that a model is asked about, as [`EmoFusionPipeline`] takes them.
+
+    Args:
+        processor (`EmoFusionProcessor`): The model's.
+        recording (`Recording`): What it has opened.
+        hop (`float`, *optional*): Seconds from one window of the timeline to the next; no timeline without it.
+
+    Yields:
+        `dict`: In ascending seconds, of each window its `clip` ([`ClipArrays`]), whether it is the one that
+        `stands_for_all`, and whether it `is_last`; that one has all `notes`.
+    """
+    if hop is None:
+        places, clips = 0, iter([recording.clip()])
+    else:
+        starts = processor.starts(recording, hop)
+        places = int(np.searchsorted(starts, recording.chosen, side="right"))
+        clips = recording.clips(np.insert(starts, places, recording.chosen))
+    waiting: dict[str, Any] | None = None
+    for place, clip in enumerate(clips):
+        stands_for_all = place == places
+        if not stands_for_all and not processor.reads(clip):
+            continue
+        if waiting is not None:
+            yield waiting
+        clip.duration = None if recording.still else clip.duration
+        clip.end = clip.start if recording.still else clip.end
+        waiting = {"clip": clip, "stands_for_all": stands_for_all, "is_last": False}
+    assert waiting is not None  # the window that stands for all is always there
+    waiting["clip"].notes = tuple(dict.fromkeys(recording.notes))
+    yield {**waiting, "is_last": True}
 
 
 def own_pipelines() -> dict[str, dict[str, Any]]:
@@ -270,4 +286,4 @@ def downloaded(address: str) -> Iterator[Download]:
         yield Download(path, address)
 
 
-__all__ = ["TASK", "EmoFusionPipeline", "own_pipelines"]
+__all__ = ["TASK", "EmoFusionPipeline", "own_pipelines", "windows_of"]

@@ -1,0 +1,66 @@
+"""What a visitor sends becomes a file, for as long as it takes to answer."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .addresses import Url, fetched
+from .limits import Limits
+from .refused import Refused, too_large
+
+CHUNK = 2**16
+"""Bytes that are in memory at a time."""
+Upload = bytes | BinaryIO | Url | Iterable[bytes]
+
+
+@contextmanager
+def arrived(upload: Upload, limits: Limits) -> Iterator[Path]:
+    """The file that somebody has sent, in a folder that nobody else can read, and that is gone afterwards.
+
+    It has no name of its own: what the sender calls it is never part of a path.
+
+    Args:
+        upload (`Upload`): All of it; a file that is open in binary mode, which is read on from where it is; its
+            pieces; or its address.
+        limits (`Limits`): How large it may be. It is counted while it arrives: what is too large is never held.
+
+    Yields:
+        `Path`: Where it is, until the end of the `with`.
+
+    Raises:
+        Refused: 413 it is too large, 400 it is empty, 503 there is no room for it; as of [`fetched`].
+    """
+    with tempfile.TemporaryDirectory(prefix="emofusion-") as folder:
+        path = Path(folder, "clip")
+        with closing(_pieces(upload, limits)) as pieces:
+            _write(path, pieces, limits.max_bytes)
+        yield path
+
+
+def _write(path: Path, pieces: Iterable[bytes], most: int) -> None:
+    size = 0
+    with path.open("xb") as file:
+        for piece in pieces:
+            size += len(piece)
+            if size > most:
+                raise too_large(most)
+            try:
+                file.write(piece)
+            except OSError as error:
+                raise Refused(503, "There is no room for your file now. Try again in a few minutes.") from error
+    if not size:
+        raise Refused(400, "the file: it is empty. Send one with picture or sound.")
+
+
+def _pieces(upload: Upload, limits: Limits) -> Iterator[bytes]:
+    if isinstance(upload, bytes):
+        yield upload
+    elif isinstance(upload, Url):
+        yield from fetched(upload, limits)
+    elif hasattr(upload, "read"):
+        while piece := upload.read(CHUNK):
+            yield piece
+    else:
+        yield from upload
