@@ -1,6 +1,8 @@
 """What an answer looks like, for the OpenAPI page. The values are those of the pipeline."""
 
-from typing_extensions import NotRequired, TypedDict  # pydantic takes those of typing from Python 3.12 on
+from typing import NotRequired
+
+from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 
 class Window(TypedDict):

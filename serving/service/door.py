@@ -1,4 +1,4 @@
-"""Who may come in: so many at a time, with so many bytes, for so long. The others are told so, before they are read."""
+"""Who may come in: so many at a time, with so many bytes, for so long. The others are told so, and are not read."""
 
 import asyncio
 import math
@@ -9,6 +9,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from emofusion.serving.refused import too_large
 
 from .metrics import Metrics
 from .settings import Settings
@@ -37,6 +39,7 @@ class Door:
         metrics.watch(lambda: self.inside, settings.queue)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as middleware does."""
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
@@ -67,8 +70,7 @@ class Door:
 
     @property
     def _too_large(self) -> str:
-        megabytes = self.settings.limits.max_bytes / 2**20
-        return f"the file is too large: expected {megabytes:g} MB at most; send a shorter clip"
+        return too_large(self.settings.limits.max_bytes).message
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Have one request answered; returns the status that it got."""
