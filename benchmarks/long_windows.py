@@ -44,7 +44,7 @@ def repeat(clip: Path, path: Path, seconds: float) -> None:
     with av.open(str(path), "w") as target:
         streams, shift, first = {}, 0.0, True
         while shift < seconds:
-            longest = 0.0
+            longest, lead = 0.0, 0.0
             with av.open(str(clip)) as source:
                 kinds = [part[0] for part in (source.streams.video, source.streams.audio) if part]
                 if first:
@@ -53,13 +53,14 @@ def repeat(clip: Path, path: Path, seconds: float) -> None:
                 for packet in source.demux(kinds):
                     if packet.dts is None:
                         continue
+                    lead = max(lead, -float(packet.dts * packet.time_base))  # AAC begins before 0
                     packet.pts, packet.dts = (
                         int(value + shift / packet.time_base) for value in (packet.pts, packet.dts)
                     )
                     longest = max(longest, float((packet.pts + (packet.duration or 0)) * packet.time_base) - shift)
                     packet.stream = streams[packet.stream.type]
                     target.mux(packet)
-            shift += longest
+            shift += longest + lead
 
 
 def in_its_own_process(

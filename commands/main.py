@@ -20,6 +20,7 @@ VERBS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "compare": ("handed_over", "compare", "put the scores of runs side by side"),
         "serve": ("serve", "serve", "answer by HTTP, for other programs"),
         "export": ("export.verb", "export", "write a model for other runtimes: ONNX, int8, torch.export"),
+        "push": ("push.verb", "push", "publish a model on the Hugging Face hub"),
         "data": ("handed_over", "data", "get a corpus, look at it, export it, or make one for trying"),
     }
 )
@@ -43,6 +44,7 @@ examples:
   emofusion train recipes/demo.yaml --data_dir runs/demo_corpus
   emofusion evaluate --model runs/demo --data_dir RAVDESS --output_dir runs/new
   emofusion compare runs/demo/audio runs/demo
+  emofusion push runs/demo you/emofusion-demo --private
 
 `emofusion VERB --help` says more. Results go to standard output, all else to
 standard error. Exit code: 0; 1 where something failed, which is named; 2 for

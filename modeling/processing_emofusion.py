@@ -230,6 +230,8 @@ class EmoFusionProcessor(ProcessorMixin, ClipReader):
             values = self._hear([array for array in audio if array is not None])
             (name,) = self.feature_extractor.model_input_names
             data[name], data["audio_mask"] = scatter(values, [array is not None for array in audio])
+        if return_tensors == "pt":
+            return BatchFeature(data)
         return BatchFeature({name: tensor.numpy() for name, tensor in data.items()}, tensor_type=return_tensors)
 
     def _pack_frames(self, batch: Sequence[ClipArrays], cropped: bool) -> dict[str, torch.Tensor]:

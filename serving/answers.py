@@ -15,7 +15,7 @@ from .limits import DEFAULTS, Limits
 BATCH = 16
 """Windows that the model is given at a time."""
 Progress = Callable[[int, int], object]
-"""Told how many windows are answered, and of about how many. What it raises ends the work."""
+"""Told how many windows are answered, and of how many at most. What it raises ends the work."""
 
 
 class Answerer:
@@ -67,7 +67,7 @@ class Answerer:
             for window in self._answered(windows):
                 answered.append(window)
                 if progress is not None:
-                    progress(len(answered), max(window["expected"], len(answered)))
+                    progress(len(answered), window["expected"])
         return self.pipe.postprocess(answered)
 
     def forward(self, decoded: Sequence[Decoded]) -> list[dict[str, Any]]:

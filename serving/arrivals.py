@@ -1,7 +1,7 @@
 """What a visitor sends becomes a file, for as long as it takes to answer."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -54,7 +54,7 @@ def _write(path: Path, pieces: Iterable[bytes], most: int) -> None:
         raise Refused(400, "the file: it is empty. Send one with picture or sound.")
 
 
-def _pieces(upload: Upload, limits: Limits) -> Iterator[bytes]:
+def _pieces(upload: Upload, limits: Limits) -> Generator[bytes, None, None]:
     if isinstance(upload, bytes):
         yield upload
     elif isinstance(upload, Url):

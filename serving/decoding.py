@@ -10,7 +10,7 @@ import multiprocessing
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ GONE = f"{NAME}: it ended the process that read it. Write it anew (ffmpeg -i FIL
 logger = logging.getLogger(__name__)
 # Forked by a server that has imported everything: in place of one that dies the next is there at once.
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-_CONTEXT = multiprocessing.get_context(_METHOD)
+_CONTEXT: Any = multiprocessing.get_context(_METHOD)
 _CONTEXT.set_forkserver_preload([decode_for.__module__])
 
 
@@ -83,10 +83,12 @@ class Decoders:
         """
         return Decoded(list(self.windows(path, timeline=timeline, hop=hop)))
 
-    def windows(self, path: Path, *, timeline: bool = False, hop: float = 1.0) -> Iterator[dict[str, Any]]:
+    def windows(
+        self, path: Path, *, timeline: bool = False, hop: float = 1.0
+    ) -> Generator[dict[str, Any], None, None]:
         """[`Decoders.decode`], window by window: a process waits with the next one until it is wanted.
 
-        Each says how many are `expected`, about. Who wants no more of them closes the iterator.
+        Each says how many are `expected`, at most. Who wants no more of them closes the generator.
         """
         if timeline and not 0 < hop < float("inf"):
             raise Refused(400, f"hop={hop!r}: expected the seconds from one window to the next, such as 1.0")

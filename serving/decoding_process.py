@@ -57,7 +57,7 @@ def decode_for(connection: Connection, model: str, limits: Limits) -> None:
 
 
 def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, limits: Limits) -> Iterator[dict]:
-    """The windows of a file, as of `windows_of`; each with the number of `expected` ones.
+    """The windows of a file, as of `windows_of`; each with how many are `expected`, at most.
 
     Raises:
         Refused: In the words of the package, without the path.
@@ -66,7 +66,8 @@ def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, lim
         probe(path, limits)
         recording = processor.recording(Download(str(path), NAME))
         check_length(recording.duration, limits)
-        check_windows(recording.duration, hop, limits)
+        if hop is not None:
+            check_windows((recording.duration - processor.feature_extractor.clip_duration) / hop, hop, limits)
         expected = 1 if hop is None else 1 + len(processor.starts(recording, hop))
         for window in windows_of(processor, recording, hop):
             if window["stands_for_all"] and not processor.reads(window["clip"]):
@@ -84,14 +85,14 @@ def windows_in(path: Path, hop: float | None, processor: EmoFusionProcessor, lim
         raise Refused(422, f"{NAME}: it cannot be decoded. Is it complete?") from error
 
 
-def check_windows(duration: float, hop: float | None, limits: Limits) -> None:
+def check_windows(count: float, hop: float, limits: Limits) -> None:
     """Refuse a timeline of more windows than the model is to be asked about for one visitor.
 
     Raises:
         Refused: 422.
     """
-    if hop is not None and duration / hop > limits.max_windows:
-        found = f"{hop:g} s make about {duration / hop:.0f} windows, at most {limits.max_windows} are taken"
+    if count > limits.max_windows:
+        found = f"{hop:g} s make {count:.0f} windows, at most {limits.max_windows} are taken"
         raise Refused(422, f"hop: {found}. Name a longer one.")
 
 

@@ -34,12 +34,14 @@ WINGS = (
     "serving.service",
     "training",
     "training.command_line",
+    "training.publish",
     "training.setup",
     "training.run",
     "training.experiments",
     "training.search",
     "commands",
     "commands.export",
+    "commands.push",
 )
 """Folders in the order of imports: a wing imports itself and those before it."""
 ENTRANCES = {"data", "data.prepare", "evaluation.compare", "training.train"}

@@ -19,3 +19,7 @@ class DivergedError(JobError):
 
 class NoCardError(JobError):
     """A model was to be pushed that has no card. Its scores are saved."""
+
+
+class PublishError(JobError):
+    """A model cannot be published. What was on the hub is as it was, unless the message says otherwise."""

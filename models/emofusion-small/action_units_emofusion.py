@@ -252,6 +252,8 @@ def pack_rows(found: Sequence[np.ndarray | None], size: int) -> dict[str, torch.
 def scatter(values: torch.Tensor, there: list[bool]) -> tuple[torch.Tensor, torch.Tensor]:
     """Put `values [n, ...]` at the n places that are True, zeros elsewhere; returns `[batch, ...]` and the mask."""
     mask = torch.tensor(there)
+    if all(there):
+        return values, mask  # as they are: in a long recording a copy of each window counts
     spread = torch.zeros(len(there), *values.shape[1:], dtype=values.dtype)
     spread[mask] = values
     return spread, mask

@@ -195,6 +195,7 @@ def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, note
         nothing at all if none decodes.
     """
     given, shown, failed = 0, None, []  # type: int, Any, list[Any]
+    as_shown = _Shown(pictures)
     with open_container(path) as container:
         packets = packets_of(container, [container.streams[pictures.index]], notes)
         for count, frame in enumerate(frame for packet in packets for frame in decode_packet(packet, failed)):
@@ -202,21 +203,31 @@ def pictures_in_order(path: Source, pictures: Pictures, wanted: np.ndarray, note
             time = (frame.time or 0.0) - pictures.zero if pictures.timed else counted
             due = int(np.searchsorted(wanted, time - EARLY_S))  # so many wanted times lie before this picture
             if due > given:
-                yield from repeat(_as_shown(shown or frame, pictures), due - given)
+                yield from repeat(as_shown(shown or frame), due - given)
                 given = due
             if given == wanted.size:
                 break
             shown = frame
         if shown is not None and given < wanted.size:
-            yield from repeat(_as_shown(shown, pictures), wanted.size - given)
+            yield from repeat(as_shown(shown), wanted.size - given)
     nothing = given == 0 and shown is None
     if failed:
         what = f"picture: {len(failed)} of {pictures.times.size} frames do not decode"
         notes.append(what if nothing else f"{what}, those before are shown")
 
 
-def _as_shown(frame: Any, pictures: Pictures) -> np.ndarray:
-    """A decoded picture as uint8 `[height, width, 3]`, from one stored size to one shown."""
-    height, width = pictures.size
-    rgb = frame.to_ndarray(format="rgb24", height=height, width=width, dst_colorspace="itu601")  # PyAV 15 needs it
-    return pictures.display.show(rgb)
+class _Shown:
+    """Turns decoded pictures of a track into those shown, uint8 `[height, width, 3]`, all from one stored size.
+
+    They are looked at where FFmpeg has written them: in a long film a copy of each costs as much as the conversion.
+    """
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+        self._converter: Any = av.video.reformatter.VideoReformatter()  # keeps its tables from picture to picture
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        height, width = self._pictures.size
+        rgb = self._converter.reformat(frame, width, height, "rgb24", dst_colorspace="itu601")  # PyAV 15 needs it
+        rows = np.frombuffer(rgb.planes[0], np.uint8).reshape(height, -1)  # each may end in padding
+        return self._pictures.display.show(rows[:, : 3 * width].reshape(height, width, 3))

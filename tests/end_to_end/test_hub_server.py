@@ -318,4 +318,4 @@ def test_resolve(raw):
     assert ask(raw, "GET", "/api/whoami-v2", token=None)[0] == 401
     assert ask(raw, "GET", "/api/models/tester/raw", token="hf_wrong")[0] == 401
     assert ask(raw, "POST", "/api/repos/create", {"name": "../x"})[0] == 400
-    assert ask(raw, "POST", "/api/repos/create", {"name": "x", "type": "space"})[0] == 400
+    assert ask(raw, "POST", "/api/repos/create", {"name": "x", "type": "kernel"})[0] == 400

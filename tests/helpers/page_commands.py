@@ -20,6 +20,7 @@ import yaml
 from emofusion.commands.export import verb
 from emofusion.commands.export.exporting import RUNNER
 from emofusion.commands.main import main as emofusion
+from emofusion.commands.push import verb as push_verb
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
@@ -34,6 +35,7 @@ from helpers.corpora.own_files import write_voices
 from helpers.corpora.picture_files import write_affectnet, write_tree, zip_tree
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_corpus, write_media, write_sound
 from helpers.runs.unpainted import leave_plots_unpainted
+from helpers.servers.hub_server import HubServer, point_at
 from helpers.tiny_backbones import save_backbone
 
 RAVDESS = (
@@ -70,6 +72,7 @@ ONLY_READ = {
     "imagenet": "the weights come from the network; tests/training/setup/test_encoder_weights.py loads a file",
     "onnx": "20 s for each; tests/commands/export/test_exported.py exports one and runs the script beside it",
     "int8": "the same; tests/commands/export/test_export.py fits one to clips",
+    "--space": "tests/commands/test_push_space.py pushes one, and starts what came",
     "benchmarks/": "they take minutes; tests/end_to_end/test_benchmarks.py runs them on a few clips",
     "../shared/tools/": "not part of this repository, as the page says",
     "recipes/small.yaml": "it starts from runs of earlier commands, which take hours",
@@ -333,6 +336,14 @@ def _emofusion(stage: Stage, command: Command) -> None:
     assert emofusion(command.words[1:]) == 0
 
 
+def _push(stage: Stage, command: Command) -> None:
+    with HubServer(stage.folder / "hub") as hub:
+        point_at(hub, stage.folder / "home", stage.monkeypatch)
+        words = ["tester/" + word.removeprefix("you/") if word.startswith("you/") else word for word in command.rest]
+        assert emofusion(["push", *words]) == 0
+        assert ("--dry_run" in words) == (hub.log == [])
+
+
 def _emofusion_train(stage: Stage, command: Command) -> None:
     out = stage.folder / "out"
     assert emofusion([*command.words[1:], "--output_dir", str(out), "--cache_dir", str(stage.cache)]) == 0
@@ -362,6 +373,10 @@ def _export_flags(command: Command) -> None:
     _, corpus = verb.make_parser().parse_known_args(command.rest)
     if corpus:
         parse_arguments([*corpus, "--output_dir", "none"])
+
+
+def _push_flags(command: Command) -> None:
+    push_verb.make_parser().parse_args(command.rest)
 
 
 def _of_the_script(command: Command) -> None:
@@ -419,12 +434,14 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "emofusion evaluate": _emofusion_train,
     "emofusion data": _emofusion_data,
     "emofusion export": _emofusion,
+    "emofusion push": _push,
     "emofusion": _emofusion,
 }
 """How a command begins, and how it is run in this process."""
 CHECKED: dict[str, Callable[[Command], None]] = {
     # They change the environment, run everything, take minutes, or wait for somebody: what they name must exist.
     "emofusion export": _export_flags,
+    "emofusion push": _push_flags,
     "python exported/run_onnx.py": _of_the_script,
     "make": _make,
     "pip install": _pip_install,

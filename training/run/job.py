@@ -232,10 +232,11 @@ def _license(run: Run) -> str:
 
 
 def push(run: Run) -> None:
-    """Push the output folder to the hub.
+    """Push the model of the output folder to the hub.
 
     Raises:
         NoCardError: It has no card. Nothing was pushed.
+        PublishError: It cannot be pushed; the message says why.
     """
     has_card = [(run.folder / CARD_FILE).is_file()]
     if not broadcast_object_list(has_card)[0]:  # of the main process: all of them go on, or none
@@ -243,6 +244,10 @@ def push(run: Run) -> None:
             f"--push_to_hub: {run.folder / CARD_FILE} could not be written, and nobody should get a model without its "
             "limits and licence; mend what the warning above names, and score and push it again"
         )
+    if (
+        not run.trains
+    ):  # a checkpoint that was scored is not there yet; a trained model is, and a resumed one only there
+        run.trainer.save_model(_internal_call=True)
     run.trainer.push_to_hub()
 
 

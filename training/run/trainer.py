@@ -1,11 +1,11 @@
 """What HF Trainer lacks: learning rates per branch, the epoch for augmentation, and our own card."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from huggingface_hub import HfApi
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -15,14 +15,14 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from emofusion.data import ClipCollator, EpochClock
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.backbones_emofusion import depths_of
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen
-from emofusion.training.command_line.stages import STAGE_FOLDERS
 from emofusion.training.command_line.training_arguments import Arguments
+from emofusion.training.publish.hub import Repository
+from emofusion.training.publish.push import pack, push_model, to_stderr
 from emofusion.training.setup.batches import least_clips
 
 from .averaged_weights import AveragedWeights
@@ -93,23 +93,17 @@ class EmoFusionTrainer(StartCounts, AveragedWeights, ClipLoops, LossOverClips):
                 }
         return rates
 
-    def push_to_hub(self, commit_message: str | None = "End of training", **_: Any) -> Any:
-        """Push the output folder as Trainer does, without the stages that the run began with and their checkpoints."""
-        token = self.args.hub_token
-        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+    def push_to_hub(self, *_: Any, **__: Any) -> None:
+        """Push what of the output folder is the model, as `emofusion push` does; it must be saved there already."""
+        args = self.args
+        self.callback_handler.on_push_begin(args, self.state, self.control)
         if self.hub_model_id is None:
-            self.init_hf_repo(token=token)
-        self.save_model(_internal_call=True)
+            self.init_hf_repo(token=args.hub_token)
         if not self.is_world_process_zero():
-            return None
-        return HfApi().upload_folder(
-            repo_id=str(self.hub_model_id),
-            folder_path=str(self.args.output_dir),
-            commit_message=commit_message,
-            token=token,
-            ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", *(f"{stage}/*" for stage in STAGE_FOLDERS)],
-            revision=self.args.hub_revision,
-        )
+            return
+        package = pack(Path(str(args.output_dir)), str(self.hub_model_id))
+        repository = Repository(str(self.hub_model_id), to_stderr, branch=args.hub_revision, token=args.hub_token)
+        push_model(package, repository, to_stderr, private=bool(args.hub_private_repo))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `train_hf.py` has written the card (evaluation/reports/card.py)."""

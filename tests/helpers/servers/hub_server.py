@@ -4,9 +4,13 @@
         subprocess.run([...], env={**os.environ, **hub.env, "HF_HOME": home})  # set before any HF import
         hub.files("tester/model")  # {".gitattributes": b"...", "config.json": b"..."}
 
-What lies under `root` outlives the server: `blobs/<sha256>` holds contents; `repos/<models|datasets>/<owner>/<name>/`
-holds one JSON per commit, and `state.json` with the branches. Files are replaced whole, never edited. One server at a
-time per root. Absent: spaces, pull requests, tags, .gitignore, Xet, multipart uploads. The user may write anywhere.
+What lies under `root` outlives the server: `blobs/<sha256>` holds contents; `repos/<kind>/<owner>/<name>/` (of
+models, datasets and spaces) holds one JSON per commit, and `state.json` with the branches. Files are replaced whole,
+never edited. One server at a time per root. Absent: pull requests, tags, .gitignore, Xet, multipart uploads; spaces do
+not run. The user may write anywhere but to `CLOSED`, and `reading_token` writes nowhere.
+
+`hub.breaks` is a list of what goes wrong next: `Break("PUT /lfs/")` ends the connection in the middle of the next such
+request, and `Break("POST /api/.*/commit/", done=True)` after it was done, before anybody is told.
 """
 
 import base64
@@ -16,152 +20,35 @@ import hmac
 import json
 import re
 import secrets
+import socket
 import threading
 import traceback
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 
+import huggingface_hub
+import pytest
+from huggingface_hub.utils import close_session
+
+from .hub_repo import HubError, Json, Repo, listing, require, upload_mode, write_whole
+
 USER = "tester"
-LFS_THRESHOLD = 1 << 20  # bytes; the public hub takes text of up to 10 MiB without LFS
-LFS_ENDINGS = (".safetensors", ".bin", ".pt", ".onnx", ".npy", ".npz", ".arrow", ".parquet", ".zip", ".wav")
-GITATTRIBUTES = "".join(f"*{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in LFS_ENDINGS).encode()
-Json = dict[str, Any]
+CLOSED = "somebody"
+"""Whose repositories the user may not write to."""
 
 
-class HubError(Exception):
-    """A refusal: HTTP status, message, the hub's X-Error-Code where it has one, more of the body, more headers."""
+class Break(NamedTuple):
+    """A connection that ends: at the first request whose method and path begin like the pattern.
 
-    def __init__(self, status: int, message: str, code: str = "", body: Any = None, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.body = status, {"error": message, **(body or {})}
-        self.headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {}), **headers}
+    Attributes:
+        pattern (`str`): Of `METHOD /path`.
+        done (`bool`): True where the request is done all the same, and only its answer is lost.
+    """
 
-
-def require(condition: object, *refusal: Any, **more: Any) -> None:
-    """Refuse the request, as HubError's arguments say, unless the condition holds."""
-    if not condition:
-        raise HubError(*refusal, **more)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
-def git_oid(data: bytes) -> str:
-    """The sha1 that git gives a blob of these bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-
-def upload_mode(path: str, size: int, sample: bytes) -> str:
-    """How a file must come: `lfs` for known binary endings, big files and binary samples, else `regular`."""
-    return "lfs" if size and (path.endswith(LFS_ENDINGS) or size > LFS_THRESHOLD or b"\0" in sample) else "regular"
-
-
-class Repo:
-    """One repository on disk. A commit is a JSON that holds its parent and the whole table of files."""
-
-    def __init__(self, root: Path, kind: str, repo_id: str) -> None:
-        self.kind, self.id = kind, repo_id
-        self.folder, self.blobs = root / "repos" / kind / repo_id, root / "blobs"  # contents are shared by all
-        self.web_path = ("/datasets/" if kind == "datasets" else "/") + repo_id
-        self.valid = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo_id, re.ASCII) is not None  # it becomes a path
-        self.exists = self.valid and (self.folder / "state.json").is_file()
-
-    @property
-    def state(self) -> Json:
-        """What changes: `private`, `createdAt`, and `branches` (name -> commit id)."""
-        return json.loads((self.folder / "state.json").read_bytes())
-
-    def set_branch(self, state: Json, branch: str, oid: str) -> None:
-        """Move or create a branch: from here on a new commit is there for others."""
-        state = {**state, "branches": {**state.get("branches", {}), branch: oid}}
-        write_whole(self.folder / "state.json", json.dumps(state).encode())
-
-    def create(self, private: bool) -> None:
-        """Lay the repository down with the hub's usual first commit."""
-        entry = self.regular(".gitattributes", GITATTRIBUTES)
-        commit = self.write_commit({".gitattributes": entry}, None, "initial commit", "")
-        self.set_branch({"private": private, "createdAt": commit["date"]}, "main", commit["id"])
-
-    def regular(self, path: str, data: bytes) -> Json:
-        """Keep a small file's bytes and describe it."""
-        require(upload_mode(path, len(data), data[:512]) == "regular", 400, f"{path} must come by LFS.")
-        sha256 = hashlib.sha256(data).hexdigest()
-        write_whole(self.blobs / sha256, data)
-        return {"oid": git_oid(data), "size": len(data), "sha256": sha256}
-
-    def lfs(self, path: str, sha256: str) -> Json:
-        """Describe a file whose bytes were uploaded before; git holds a pointer in its place."""
-        held = re.fullmatch(r"[0-9a-f]{64}", sha256) and (self.blobs / sha256).is_file()
-        require(held, 400, f"LFS object {sha256} of {path} was never uploaded.")
-        size = (self.blobs / sha256).stat().st_size
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
-        lfs = {"oid": sha256, "size": size, "pointerSize": len(pointer)}
-        return {"oid": git_oid(pointer), "size": size, "sha256": sha256, "lfs": lfs}
-
-    def write_commit(self, files: Json, parent: str | None, title: str, message: str) -> Json:
-        """Keep a commit, on no branch yet."""
-        date = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        commit = {"parent": parent, "title": title, "message": message, "date": date, "files": files}
-        data = json.dumps(commit, sort_keys=True).encode()
-        oid = hashlib.sha1(data).hexdigest()
-        write_whole(self.folder / "commits" / f"{oid}.json", data)
-        return {"id": oid, **commit}
-
-    def at(self, revision: str) -> Json:
-        """The commit that a branch name or a commit id stands for."""
-        oid = self.state["branches"].get(revision, revision)
-        path = self.folder / "commits" / f"{oid}.json"
-        known = re.fullmatch(r"[0-9a-f]{40}", oid) and path.is_file()
-        require(known, 404, f"Invalid rev id: {revision}", "RevisionNotFound")
-        return {"id": oid, **json.loads(path.read_bytes())}
-
-    def apply(self, files: Json, key: str, value: Json) -> None:
-        """Do one line of a commit's payload to a table of files."""
-        path = value["path"].removesuffix("/" if key == "deletedFolder" else "")
-        require(not {"", ".", "..", ".git"} & {*path.split("/")}, 400, f"Invalid path: {path!r}")
-        if key == "file":
-            data = value["content"].encode()
-            files[path] = self.regular(path, base64.b64decode(data) if value.get("encoding") == "base64" else data)
-        elif key == "lfsFile":
-            files[path] = self.lfs(path, value["oid"])
-        else:
-            require(key in ("deletedFile", "deletedFolder"), 400, f"Unknown key in the payload: {key!r}")
-            gone = [name for name in files if (name == path if key == "deletedFile" else name.startswith(path + "/"))]
-            require(gone, 404, f"A file with this name doesn't exist: {path}", "EntryNotFound")
-            for name in gone:
-                del files[name]
-
-    def commit(self, branch: str, header: Json, operations: list[Json]) -> str:
-        """Commit all the operations, or none of them where one is refused; return the commit's id."""
-        state, head = self.state, self.at(branch)
-        require(branch in state["branches"], 400, f"{branch} is not a branch.")
-        require(head["id"].startswith(header.get("parentCommit") or ""), 412, "A commit has happened since.")
-        files = dict(head["files"])
-        for operation in operations:
-            self.apply(files, operation["key"], operation["value"])
-        commit = self.write_commit(files, head["id"], header["summary"], header.get("description", ""))
-        self.set_branch(state, branch, commit["id"])
-        return commit["id"]
-
-
-def listing(files: Json) -> dict[str, Json]:
-    """Every file and folder of a commit by path, as the tree and paths-info calls word them."""
-    out: dict[str, Json] = {}
-    for path, entry in sorted(files.items()):
-        for slash in re.finditer("/", path):
-            inside = [item for item in sorted(files.items()) if item[0].startswith(path[: slash.end()])]
-            folder = path[: slash.start()]
-            out[folder] = {"type": "directory", "path": folder, "oid": git_oid(repr(inside).encode()), "size": 0}
-        out[path] = {"type": "file", "path": path, **{key: entry[key] for key in entry if key != "sha256"}}
-    return out
+    pattern: str
+    done: bool = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -177,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         self.query = {key: values[-1] for key, values in parse_qs(query).items()}
         self.unread = int(self.headers.get("Content-Length") or 0)
         try:
+            if self.breaks(path, before=True):
+                return
             self.route(path)
         except HubError as error:
             self.reply(error.body, error.status, error.headers)
@@ -184,12 +73,28 @@ class Handler(BaseHTTPRequestHandler):
             self.server.log.append(traceback.format_exc())
             self.reply({"error": self.server.log[-1]}, 400 if isinstance(error, (ValueError, KeyError)) else 500)
 
+    def breaks(self, path: str, before: bool) -> bool:
+        """End the connection without an answer, in the middle of the request, if that is what comes next."""
+        with self.server.lock_of_breaks:
+            planned = self.server.breaks
+            if not planned or planned[0].done is before:
+                return False
+            if not re.match(planned[0].pattern, f"{self.command} {path}"):
+                return False
+            planned.pop(0)
+        self.rfile.read(self.unread // 2)
+        self.log_message('"%s %s" broke', self.command, path)
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+        return True
+
     do_GET = do_HEAD = do_POST = do_PUT = dispatch  # noqa: N815
 
     def route(self, path: str) -> None:
         """Call the method for this path; it gets the repository, and the pattern's other groups unquoted."""
         given = self.headers.get("Authorization")  # a wrong token is an error, for reading too
-        require(given in (None, f"Bearer {self.server.token}"), 401, "Invalid credentials in Authorization header")
+        known = (None, *(f"Bearer {token}" for token in (self.server.token, self.server.reading_token)))
+        require(given in known, 401, "Invalid credentials in Authorization header")
         for method, pattern, needs_token, answer in ROUTES:
             if method == self.command.replace("HEAD", "GET") and (match := re.fullmatch(pattern, path)):
                 require(given or not needs_token, 401, "Invalid username or password.")
@@ -197,9 +102,17 @@ class Handler(BaseHTTPRequestHandler):
                 if "id" in groups:
                     kind = groups.pop("kind").strip("/") or "models"
                     groups["repo"] = self.server.repo(kind, groups.pop("id"), known=bool(given))
+                if needs_token and self.command != "GET":
+                    self.check_may_write(given, groups.get("repo"))
                 with self.server.lock if needs_token else contextlib.nullcontext():  # writers take turns
                     return answer(self, **groups)
         raise HubError(404, "Sorry, we can't find the page you are looking for.")
+
+    def check_may_write(self, given: str | None, repo: Repo | None) -> None:
+        """Refuse a token that reads, and the repositories of others."""
+        require(given == f"Bearer {self.server.token}", 403, "You must use a write token to upload to a repository.")
+        if repo is not None:
+            require(repo.id.split("/")[0] != CLOSED, 403, "You don't have the rights to write to this repository.")
 
     def body(self) -> bytes:
         """The request's body, or what is left of it."""
@@ -209,6 +122,8 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """Send bytes, or anything else as JSON; the request is read to its end, for the connection lives on."""
         self.body()
+        if self.breaks(self.path.partition("?")[0], before=False):
+            return
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
         self.send_response(status)
@@ -224,15 +139,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def whoami(self) -> None:
         """The account behind the token."""
-        auth = {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}}
+        role = "write" if self.headers["Authorization"] == f"Bearer {self.server.token}" else "read"
+        auth = {"type": "access_token", "accessToken": {"displayName": "test", "role": role}}
         self.reply({"type": "user", "id": "0" * 24, "name": USER, "fullname": USER, "orgs": [], "auth": auth})
 
     def create_repo(self) -> None:
-        """Create a model or dataset repository; 409 where it is there, with the answer that exist_ok needs."""
+        """Create a repository; 409 where it is there, with the answer that exist_ok needs."""
         request = json.loads(self.body())
-        kind = {"model": "models", "dataset": "datasets"}.get(request.get("type") or "model", "")
+        kind = {"model": "models", "dataset": "datasets", "space": "spaces"}.get(request.get("type") or "model", "")
         repo = Repo(self.server.root, kind, f"{request.get('organization') or USER}/{request.get('name')}")
         require(kind and repo.valid, 400, f"Cannot create {request.get('type')} {repo.id} here.")
+        require(kind != "spaces" or request.get("sdk"), 400, "A space needs an sdk.")
+        require(
+            request.get("organization") != CLOSED, 403, f"You don't have the rights to create a repo for {CLOSED}."
+        )
         answer = {"url": self.server.endpoint + repo.web_path, "name": repo.id, "id": repo.id}
         require(not repo.exists, 409, f"You already created this {kind[:-1]} repo: {repo.id}", body=answer)
         repo.create(request.get("private") is True or request.get("visibility") == "private")
@@ -335,7 +255,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 REPO, REV = r"(?P<id>[^/]+/[^/]+|[^/]+)", r"(?P<rev>[^/]+)"
-API, WEB = rf"/api/(?P<kind>models|datasets)/{REPO}", rf"/(?P<kind>datasets/)?{REPO}"
+API, WEB = rf"/api/(?P<kind>models|datasets|spaces)/{REPO}", rf"/(?P<kind>(?:datasets|spaces)/)?{REPO}"
 ROUTES = [  # method (GET serves HEAD too), path, whether it needs the token, who answers
     ("GET", r"/api/whoami-v2", True, Handler.whoami),
     ("POST", r"/api/repos/create", True, Handler.create_repo),
@@ -353,12 +273,31 @@ ROUTES = [  # method (GET serves HEAD too), path, whether it needs the token, wh
 ]
 
 
+def point_at(hub: "HubServer", home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let huggingface_hub of this very process, which has read its settings long ago, talk to a server."""
+    for name, value in {**hub.env, "HF_HOME": str(home)}.items():
+        monkeypatch.setenv(name, value)
+    found = {
+        "ENDPOINT": hub.endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,
+    }
+    for name, value in found.items():
+        monkeypatch.setattr(huggingface_hub.constants, name, value)
+    close_session()  # one that would go through a proxy
+
+
 class HubServer(ThreadingHTTPServer):
-    """The server; `with` starts and stops it. `log` holds one line per request answered."""
+    """The server; `with` starts and stops it. `log` holds one line per request answered, `breaks` what breaks next."""
 
     def __init__(self, root: Path, token: str = "hf_loopback") -> None:
         self.root, self.token, self.secret = Path(root), token, secrets.token_bytes(32)
+        self.reading_token = f"{token}_reads"
         self.lock, self.log = threading.Lock(), list[str]()
+        self.lock_of_breaks, self.breaks = threading.Lock(), list[Break]()
         super().__init__(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
 

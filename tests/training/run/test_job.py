@@ -79,8 +79,11 @@ def test_finished_run_that_is_resumed_by_its_flag_is_not_done_again(
     assert f"finished already, nothing was trained or scored again: {tmp_path}" in capsys.readouterr().out
 
 
-def stand_in(folder: Path, pushed: list[str]) -> Any:
-    return SimpleNamespace(is_main=True, folder=folder, trainer=SimpleNamespace(push_to_hub=lambda: pushed.append("")))
+def stand_in(folder: Path, done: list[str], trains: bool = True) -> Any:
+    trainer = SimpleNamespace(
+        push_to_hub=lambda: done.append("push"), save_model=lambda _internal_call: done.append("save")
+    )
+    return SimpleNamespace(is_main=True, folder=folder, trains=trains, trainer=trainer)
 
 
 def test_model_without_a_card_is_not_pushed(tmp_path: Path):
@@ -90,7 +93,17 @@ def test_model_without_a_card_is_not_pushed(tmp_path: Path):
     assert not pushed
     (tmp_path / "README.md").write_text("card")
     job.push(stand_in(tmp_path, pushed))
-    assert len(pushed) == 1
+    assert pushed == ["push"]
+
+
+def test_only_a_model_that_was_scored_is_saved_before_it_is_pushed(tmp_path: Path):
+    """A trained one lies in its folder; where its run had finished before, the trainer holds an untrained one."""
+    (tmp_path / "README.md").write_text("card")
+    done: list[str] = []
+    job.push(stand_in(tmp_path, done, trains=True))
+    assert done == ["push"]
+    job.push(stand_in(tmp_path, done, trains=False))
+    assert done == ["push", "save", "push"]
 
 
 def test_batch_that_is_left_out_must_not_be_the_only_one(words: list[str], tmp_path: Path):
