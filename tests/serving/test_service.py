@@ -59,8 +59,8 @@ class Service:
     def hold_a_place(self) -> socket.socket:
         """A request that has begun and does not end."""
         connection = socket.create_connection(("127.0.0.1", self.port))
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 99\r\n"
-        connection.sendall(f"{head}\r\n--b\r\n".encode())
+        kind = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 99"
+        connection.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\n{kind}\r\n\r\n--b\r\n".encode())
         return connection
 
 
