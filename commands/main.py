@@ -12,12 +12,13 @@ from .endings import DONE, UsageError, ended
 
 VERBS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        "predict": ("predict", "predict", "name the emotion of clips, or follow it through a recording"),
+        "predict": ("predict.verb", "predict", "name the emotion of clips, or follow it through a recording"),
         "info": ("info", "info", "what a model reads, its classes, scores and licence"),
         "explain": ("handed_over", "explain", "what moved an answer: frames, stretches, mel bands"),
         "train": ("handed_over", "train", "train and score a model, as train_hf.py does"),
         "evaluate": ("handed_over", "evaluate", "score a model on a corpus, without training"),
         "compare": ("handed_over", "compare", "put the scores of runs side by side"),
+        "serve": ("serve.verb", "serve", "answer by HTTP, for other programs"),
         "export": ("export.verb", "export", "write a model for other runtimes: ONNX, int8, torch.export"),
         "push": ("push.verb", "push", "publish a model on the Hugging Face hub"),
         "data": ("handed_over", "data", "get a corpus, look at it, export it, or make one for trying"),
@@ -38,6 +39,7 @@ examples:
   emofusion predict recordings --model runs/demo --format csv > answers.csv
   emofusion predict talk.mp4 --model runs/demo --timeline
   emofusion info runs/demo
+  emofusion serve --model runs/demo
   emofusion data demo runs/demo_corpus
   emofusion train recipes/demo.yaml --data_dir runs/demo_corpus
   emofusion evaluate --model runs/demo --data_dir RAVDESS --output_dir runs/new

@@ -90,7 +90,7 @@ class Answerer:
         self.close()
 
     def answered(self, windows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Windows with what the model says in place of what it looks at, as the pipeline's `postprocess` takes them."""
+        """Windows with what the model says in place of what it looks at, for the pipeline's `postprocess`."""
         left = iter(windows)
         while batch := list(islice(left, BATCH)):
             said = self.pipe.forward({"clip": [window["clip"] for window in batch]})["clip"]

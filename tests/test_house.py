@@ -32,6 +32,7 @@ WINGS = (
     "evaluation.reports",
     "serving",
     "serving.page",
+    "serving.service",
     "training",
     "training.command_line",
     "training.publish",
@@ -40,8 +41,10 @@ WINGS = (
     "training.experiments",
     "training.search",
     "commands",
+    "commands.predict",
     "commands.export",
     "commands.push",
+    "commands.serve",
 )
 """Folders in the order of imports: a wing imports itself and those before it."""
 ENTRANCES = {"data", "data.prepare", "evaluation.compare", "training.train"}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from emofusion.commands.endings import FailedError, UsageError
-from emofusion.commands.inputs import find_inputs
+from emofusion.commands.predict.inputs import find_inputs
 from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
 from emofusion.data.inputs.augmentation import Augmentation
 from emofusion.data.protocols import numbers

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from emofusion.commands.answering import Answerer
 from emofusion.commands.endings import FailedError
 from emofusion.commands.model_files import ModelFiles
+from emofusion.commands.predict.answering import Answerer
 from emofusion.data.whole_files import write_text, write_whole
 from emofusion.modeling import EmoFusionFeatureExtractor, EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.pipeline_emofusion import EmoFusionPipeline

@@ -102,6 +102,26 @@ def drawn(answer: dict[str, Any], watched: Watched, model: str) -> tuple[Any, ..
     )
 
 
+def clip_asked_for() -> tuple[gr.Tabs, gr.Video, gr.Audio]:
+    """Where a visitor gives a clip: the tabs, and what is on each."""
+    with gr.Tabs() as tabs:
+        with gr.Tab("Film", id="film"):
+            film = gr.Video(
+                label="A film with a face, or your camera",
+                sources=["upload", "webcam"],
+                include_audio=True,
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )
+        with gr.Tab("Sound", id="sound"):
+            sound = gr.Audio(
+                label="A voice, or your microphone",
+                sources=["upload", "microphone"],
+                type="filepath",
+                editable=False,
+            )
+    return tabs, film, sound
+
+
 def page_of(desk: Desk) -> gr.Blocks:
     """The page; [`launch`] shows it.
 
@@ -113,21 +133,7 @@ def page_of(desk: Desk) -> gr.Blocks:
         gr.HTML(INTRODUCTION)
         with gr.Row():
             with gr.Column():
-                with gr.Tabs() as tabs:
-                    with gr.Tab("Film", id="film"):
-                        film = gr.Video(
-                            label="A film with a face, or your camera",
-                            sources=["upload", "webcam"],
-                            include_audio=True,
-                            webcam_options=gr.WebcamOptions(mirror=False),
-                        )
-                    with gr.Tab("Sound", id="sound"):
-                        sound = gr.Audio(
-                            label="A voice, or your microphone",
-                            sources=["upload", "microphone"],
-                            type="filepath",
-                            editable=False,
-                        )
+                tabs, film, sound = clip_asked_for()
                 gr.HTML(EXAMPLES_HEAD)
                 with gr.Row():
                     examples = [gr.Button(name, size="sm", min_width=100) for name in EXAMPLES]

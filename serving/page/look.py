@@ -41,7 +41,7 @@ figcaption { margin-top: .3rem; }
 .frames { display: grid; grid-template-columns: repeat(auto-fill, minmax(72px, 1fr)); gap: 4px; }
 .frames img { width: 100%; border-radius: 4px; }
 img.wide { width: 100%; border-radius: 4px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; max-width: calc(100vw - 4rem); }
 img.timeline { width: 100%; min-width: 640px; }
 #timeline table { border-collapse: collapse; margin-top: .5rem; }
 #timeline th, #timeline td { padding: .25rem .8rem .25rem 0; text-align: left; white-space: nowrap; }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from emofusion.commands.formats import FORMATS
+from emofusion.commands.predict.formats import FORMATS
 
 SCORES = {"happy": 0.2, "sad": 0.7, "angry": 0.1}
 CLIP = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emofusion.commands.inputs import find_inputs
+from emofusion.commands.predict.inputs import find_inputs
 
 
 def make(folder: Path, *names: str) -> None:

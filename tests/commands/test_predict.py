@@ -100,7 +100,7 @@ def test_answers_are_written_whole_or_not_at_all(
         os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
         yield from pieces
 
-    monkeypatch.setattr("emofusion.commands.predict.FORMATS", {"csv": stopped_after_the_first})
+    monkeypatch.setattr("emofusion.commands.predict.verb.FORMATS", {"csv": stopped_after_the_first})
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run side by side it is ignored
     try:
         assert main(words) == 130

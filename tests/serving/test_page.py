@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from helpers import REPOSITORY
-from helpers.browser import chromium
 from helpers.corpora.ravdess_files import make_sound, write_sound
+from helpers.servers.browser import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,6 +47,7 @@ def address(browser: "Browser", temporary: Path) -> Iterator[str]:
     """A page that is shown by a process of its own; of `browser` first, for without one nobody waits for a server."""
     words = [sys.executable, "app.py", "--model", MODEL, "tests/helpers/tiny_checkpoint/files", "--port", "0"]
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = str(temporary.with_name("inductor"))  # torch makes one, used or not
     process = subprocess.Popen(
         words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -159,8 +161,7 @@ def test_film_is_answered_as_by_the_pipeline_and_deleted(visits: Any, pipeline: 
     assert_same(told, wanted)
     assert page.locator("#verdict h2").inner_text().lower() == wanted["label"]
     assert f"{wanted['score']:.2f}" in page.locator("#verdict").inner_text()
-    first = page.locator("#scores").get_by_role("meter").first if False else page.locator("#scores")
-    assert max(wanted["scores"], key=wanted["scores"].get) in first.inner_text()
+    assert max(wanted["scores"], key=wanted["scores"].get) in page.locator("#scores").inner_text()
     assert page.locator("#seen img").count() == pipeline.processor.num_frames + 1  # frames, and a spectrogram
     page.get_by_role("button", name="Clear").wait_for(state="detached")
     assert uploads(temporary) == []
@@ -190,11 +191,14 @@ def test_broken_file_is_refused_in_words(visits: Any, tmp_path: Path, temporary:
     page = visits()
     give(page, broken)
     ask(page)
-    alert = page.get_by_test_id("toast-body")
-    alert.wait_for()
+    alert = page.get_by_test_id("toast-body").filter(has_text="the file: expected a recording")
+    alert.wait_for()  # the browser, too, may have said that it cannot play this
     words = alert.inner_text()
-    assert "the file: expected a recording" in words
     assert not re.search(r"/|Traceback|\.py|secret_name", words.replace("mp4, mov, webm, wav or mp3", ""))
+    page.close()  # until then it lies before its visitor, who may remove it
+    until = time.monotonic() + 60
+    while uploads(temporary) and time.monotonic() < until:
+        time.sleep(0.2)
     assert uploads(temporary) == []
 
 
@@ -244,7 +248,9 @@ def test_long_work_is_cancelled_and_the_next_is_answered(visits: Any, tmp_path: 
     give(page, tmp_path / "long.wav")
     page.get_by_label("Follow it through").check()
     ask(page)
-    page.locator(".progress-text, .progress-level, .meta-text").filter(has_text=re.compile("Looking|Reading")).first.wait_for()
+    page.locator(".progress-text, .progress-level, .meta-text").filter(
+        has_text=re.compile("Looking|Reading")
+    ).first.wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("nothing was answered").wait_for()
     give_again(page, voice)
@@ -281,17 +287,20 @@ def test_keyboard_and_screen_reader_find_their_way(visits: Any):
     toast = page.get_by_test_id("toast-body")
     toast.wait_for()
     assert "There is no clip yet" in toast.inner_text()
-    assert toast.get_attribute("role") == "alert"
+    assert toast.get_attribute("role") in ("alert", "status")  # either is read aloud
 
 
 NAMES = """
 () => [...document.querySelectorAll("input, select, textarea, button, a, img, video, audio, [role=slider]")]
-  .filter(it => it.checkVisibility({visibilityProperty: true, opacityProperty: true}) && !it.closest("[aria-hidden=true]"))
-  .map(it => [
-    it.outerHTML.slice(0, 200),
-    it.ariaLabel || it.alt || it.title || it.innerText?.trim() || [...(it.labels || [])].map(l => l.innerText).join(" ").trim()
-      || (it.getAttribute("aria-labelledby") || "").split(" ").map(id => document.getElementById(id)?.innerText || "").join(" ").trim()
-  ])
+  .filter(it => it.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+  .filter(it => !it.closest("[aria-hidden=true]"))
+  .map(it => {
+    const labels = [...(it.labels || [])].map(label => label.innerText);
+    const others = (it.getAttribute("aria-labelledby") || "").split(" ").map(
+      id => document.getElementById(id)?.innerText || "");
+    const said = [it.ariaLabel, it.alt, it.title, it.innerText, ...labels, ...others];
+    return [it.outerHTML.slice(0, 200), said.map(words => words?.trim()).find(words => words)];
+  })
 """
 """Of everything that can be used or seen: what it is, and what a screen reader calls it."""
 

@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Dataset
 from transformers.utils import logging as transformers_logging
 
+from emofusion.commands.endings import FailedError, UsageError
 from emofusion.data.store.cores import cores
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.pipeline_emofusion import EmoFusionPipeline
 
-from .endings import FailedError, UsageError
 from .formats import Answer
 
 

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .endings import DONE, FAILED, FailedError, UsageError
+from emofusion.commands.endings import DONE, FAILED, FailedError, UsageError
+from emofusion.commands.model_files import ModelFiles, expanded
+
 from .formats import FORMATS, Answer
 from .inputs import Inputs, find_inputs
-from .model_files import ModelFiles, expanded
 
 _DESCRIPTION = """\
 Name the emotion of clips: the likeliest classes, of which seconds, and whether

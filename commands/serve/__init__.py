@@ -1,0 +1,1 @@
+"""The verb `serve`: a model answers by HTTP."""

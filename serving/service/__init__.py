@@ -1,0 +1,1 @@
+"""A model behind HTTP, for other programs: `emofusion serve`."""
