@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-CLOSE = 1e-3
+CLOSE = 1e-4
 """How far probabilities of one clip may lie apart: it is answered in batches of other sizes."""
 START_SECONDS = 900.0
 HEADS = "way, clients, answered, wrong, failed, 429, a second, p50 (s), p95 (s), p99 (s), MB".split(", ")

@@ -21,6 +21,7 @@ from emofusion.commands.export import verb
 from emofusion.commands.export.exporting import RUNNER
 from emofusion.commands.main import main as emofusion
 from emofusion.commands.push import verb as push_verb
+from emofusion.commands.serve import verb as serve_verb
 from emofusion.data import prepare
 from emofusion.data.demo_corpus import __main__ as demo_corpus
 from emofusion.data.download import transfer
@@ -379,6 +380,10 @@ def _push_flags(command: Command) -> None:
     push_verb.make_parser().parse_args(command.rest)
 
 
+def _serve_flags(command: Command) -> None:
+    serve_verb.make_parser().parse_args(command.rest)
+
+
 def _of_the_script(command: Command) -> None:
     assert command.words[1] == f"exported/{RUNNER}"
 
@@ -442,6 +447,7 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     # They change the environment, run everything, take minutes, or wait for somebody: what they name must exist.
     "emofusion export": _export_flags,
     "emofusion push": _push_flags,
+    "emofusion serve": _serve_flags,
     "python exported/run_onnx.py": _of_the_script,
     "make": _make,
     "pip install": _pip_install,
@@ -456,6 +462,7 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "python benchmarks/long_windows.py": _only_read,
     "python benchmarks/augmentation.py": _only_read,
     "python benchmarks/exported.py": _only_read,
+    "python benchmarks/serving.py": _only_read,
     "python ../shared/tools/make_animated_corpus.py": _only_read,
     "python ../shared/tools/make_paired_corpus.py": _only_read,
 }
