@@ -19,7 +19,7 @@ def web(redis_port: int, port: int) -> None:
     from fastapi import FastAPI, UploadFile
     from fastapi.responses import Response
 
-    app, queue = FastAPI(), redis.Redis(port=redis_port)
+    app, queue = FastAPI(), redis.Redis(port=redis_port, max_connections=2000)
 
     @app.get("/health")
     async def health() -> str:
@@ -46,7 +46,7 @@ def worker(redis_port: int, model: str) -> None:
     from emofusion.modeling.pipeline_emofusion import EmoFusionPipeline
 
     torch.set_num_threads(1)
-    queue = redis.Redis(port=redis_port)
+    queue = redis.Redis(port=redis_port, max_connections=2000)
     pipe = EmoFusionPipeline(
         model=EmoFusionModel.from_pretrained(model), processor=EmoFusionProcessor.from_pretrained(model)
     )

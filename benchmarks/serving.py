@@ -75,7 +75,7 @@ def main() -> None:
             return
         other, redis = [sys.executable, str(Path(__file__).with_name("redis_queue.py"))], str(free_port())
         commands = [
-            ["redis-server", "--port", redis, "--save", "", "--appendonly", "no", "--loglevel", "warning"],
+            ["redis-server", "--port", redis, "--save", "", "--appendonly", "no", "--logfile", "/dev/null"],
             *[[*other, "worker", redis, args.model] for _ in range(args.workers)],
             [*other, "web", redis, "{port}"],
         ]

@@ -60,7 +60,8 @@ class Door:
         if self.inside >= self.settings.queue:
             seconds = max(1, math.ceil(self.usual_seconds))
             words = f"{self.inside} clips are inside already, which is all there is room for; try again in {seconds} s"
-            return told(429, words, {"Retry-After": str(seconds)})
+            # Closed: it might be just when he comes back, so much later, and he would get nothing.
+            return told(429, words, {"Retry-After": str(seconds), "Connection": "close"})
         return None
 
     @property
