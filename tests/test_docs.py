@@ -86,16 +86,17 @@ def test_extras_are_all_explained():
 @pytest.fixture(scope="module")
 def known_flags() -> set[str]:
     """All flags of our commands and, of others, those that pages name."""
-    from emofusion.commands import predict
     from emofusion.commands.export import run_onnx, verb
+    from emofusion.commands.predict import verb as predict_verb
     from emofusion.commands.push import verb as push_verb
+    from emofusion.commands.serve import verb as serve_verb
     from emofusion.data import prepare
     from emofusion.data.demo_corpus import __main__ as demo_corpus
     from emofusion.evaluation import compare
     from emofusion.evaluation.explain import __main__ as explain
     from emofusion.training.command_line.parser import make_parser
 
-    modules = (prepare, demo_corpus, compare, explain, predict, push_verb, verb, run_onnx)
+    modules = (prepare, demo_corpus, compare, explain, predict_verb, push_verb, serve_verb, verb, run_onnx)
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     ours = {*make_parser()._option_string_actions, *re.findall(r"--\w+", "".join(sources)), "--help", "--help_all"}
     return ours | {"--config_file", "--num_cpu_threads_per_process", "--quiet", "--strict"}  # accelerate, mkdocs
