@@ -3,9 +3,10 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -52,8 +53,20 @@ def describe(path: Path, about: Mapping[str, str]) -> None:
     import onnx
 
     model = onnx.load(path)
+    _forget_places(model.graph.node)
+    for function in model.functions:
+        _forget_places(function.node)
     onnx.helper.set_model_props(model, dict(about))
     onnx.save(model, path)
+
+
+def _forget_places(nodes: Iterable[Any]) -> None:
+    """Take from nodes, and from graphs inside them, what torch notes: lines of code, by their path on this machine."""
+    for node in nodes:
+        del node.metadata_props[:]
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                _forget_places(graph.node)
 
 
 def write_archive(path: Path, graph: Exportable, axes: Axes, about: Mapping[str, str]) -> None:

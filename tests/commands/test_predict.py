@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emofusion.commands import formats
 from emofusion.commands.main import main
+from emofusion.commands.predict import formats
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
 from helpers.tiny_checkpoint import FOLDER
 

@@ -22,7 +22,7 @@ from helpers.runs.demo_runs import tiny_recipe
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = ("modeling", "data", "evaluation", "training", "commands")
+PACKAGES = ("modeling", "data", "evaluation", "serving", "training", "commands")
 TRAIN = """
 import runpy
 import emofusion.data, emofusion.evaluation, emofusion.modeling, emofusion.training

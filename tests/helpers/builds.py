@@ -12,7 +12,7 @@ _BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys
 
 def copy_sources(tree: Path) -> Path:
     """What a build reads; a build leaves files beside it, so the checkout itself is left alone."""
-    for name in ("modeling", "data", "evaluation", "training", "commands", "models"):
+    for name in ("modeling", "data", "evaluation", "serving", "training", "commands", "models"):
         shutil.copytree(REPOSITORY / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "__main__.py", "model_card.md", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, tree)

@@ -51,6 +51,10 @@ def pipe(model: Path) -> Iterator[EmoFusionPipeline]:
 # --- the file ---
 
 
+def test_no_place_of_this_machine_stands_in_it(exported: Path):
+    assert b".py" not in (exported / "model.onnx").read_bytes()  # torch notes lines of code, by their whole path
+
+
 @pytest.mark.slow
 def test_file_answers_as_the_model_with_anything_missing_at_any_length(exported: Path, pipe: EmoFusionPipeline):
     path, axes = exported / "model.onnx", axes_of(pipe.model.config, "samples")
