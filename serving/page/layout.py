@@ -118,6 +118,7 @@ def clip_asked_for() -> tuple[gr.Tabs, gr.Video, gr.Audio]:
                 sources=["upload", "microphone"],
                 type="filepath",
                 editable=False,
+                buttons=[],  # one of them would carry the sound to another place
             )
     return tabs, film, sound
 

@@ -58,5 +58,9 @@ ON_LOAD = """
   for (const id of ["verdict", "timeline", "drawn"]) {
     document.getElementById(id)?.setAttribute("aria-live", "polite");
   }
+  // Gradio calls the button that stops a film "start recording", too; what stands on it is right.
+  new MutationObserver(() => {
+    for (const it of document.querySelectorAll("[aria-label='start recording']")) it.removeAttribute("aria-label");
+  }).observe(document.body, {childList: true, subtree: true});
 }
 """
