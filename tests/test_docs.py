@@ -94,9 +94,11 @@ def known_flags() -> set[str]:
     from emofusion.data.demo_corpus import __main__ as demo_corpus
     from emofusion.evaluation import compare
     from emofusion.evaluation.explain import __main__ as explain
+    from emofusion.serving.page import command as page_command
     from emofusion.training.command_line.parser import make_parser
 
-    modules = (prepare, demo_corpus, compare, explain, predict_verb, push_verb, serve_verb, verb, run_onnx)
+    verbs = (predict_verb, push_verb, serve_verb, page_command, verb)
+    modules = (prepare, demo_corpus, compare, explain, *verbs, run_onnx)
     sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
     ours = {*make_parser()._option_string_actions, *re.findall(r"--\w+", "".join(sources)), "--help", "--help_all"}
     return ours | {"--config_file", "--num_cpu_threads_per_process", "--quiet", "--strict"}  # accelerate, mkdocs

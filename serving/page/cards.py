@@ -33,6 +33,7 @@ def limits_of(model: str) -> str:
     text = f"**{warning[1].replace(' and all scores below', '')}**\n\n" if warning else ""
     text += ALWAYS + (section[1] if section else WITHOUT_CARD)
     text = re.sub(r" \([^()[]*\[[^\]]+\]\(#[^)]*\)\)", "", text)  # (more: [Training](#training))
+    text = re.sub(r"; see above[^.\n]*", "", text)  # nor what stands above in it
     return re.sub(r"\[([^\]]+)\]\(#[^)]*\)", r"\1", text).strip()  # parts of the card are not here
 
 

@@ -118,6 +118,7 @@ def clip_asked_for() -> tuple[gr.Tabs, gr.Video, gr.Audio]:
                 sources=["upload", "microphone"],
                 type="filepath",
                 editable=False,
+                buttons=[],  # one of them would carry the sound to another place
             )
     return tabs, film, sound
 
@@ -145,7 +146,7 @@ def page_of(desk: Desk) -> gr.Blocks:
                     label="Keep my clip for another question", info="Otherwise it is deleted with the answer."
                 )
                 with gr.Row():
-                    ask = gr.Button("Name the emotion", variant="primary", min_width=140)
+                    ask = gr.Button("Name the emotion", variant="primary", min_width=140, scale=2)
                     cancel = gr.Button("Cancel", min_width=100, interactive=False)
             with gr.Column():
                 verdict = gr.HTML(NOTHING_YET, elem_id="verdict")

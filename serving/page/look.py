@@ -34,8 +34,11 @@ CSS = """
 #verdict .gate div { background: #0072B2; height: 100%; }
 #verdict .gate-words span { border-bottom: 3px solid #D55E00; }
 #verdict .gate-words span:first-child { border-color: #0072B2; }
+#verdict { margin-top: .5rem; }
+#verdict .small { margin-top: .6rem; }
 #verdict .notes { margin: .6rem 0; padding-left: 1.2rem; list-style: disc; }
 a.download { white-space: nowrap; text-decoration: underline; color: var(--link-text-color); }
+.gradio-container video { max-height: 320px; }
 figure { margin: 0 0 1rem; }
 figcaption { margin-top: .3rem; }
 .frames { display: grid; grid-template-columns: repeat(auto-fill, minmax(72px, 1fr)); gap: 4px; }
@@ -55,5 +58,9 @@ ON_LOAD = """
   for (const id of ["verdict", "timeline", "drawn"]) {
     document.getElementById(id)?.setAttribute("aria-live", "polite");
   }
+  // Gradio calls the button that stops a film "start recording", too; what stands on it is right.
+  new MutationObserver(() => {
+    for (const it of document.querySelectorAll("[aria-label='start recording']")) it.removeAttribute("aria-label");
+  }).observe(document.body, {childList: true, subtree: true});
 }
 """

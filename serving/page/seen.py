@@ -89,9 +89,14 @@ class Watched:
             return
         length, rate = _length_and_rate(self.processor)
         self.duration = clip.duration or length
-        if clip.frames is not None and clip.start >= (len(self.pictures) - 0.5) * self.duration / THUMBNAILS:
-            middle, times = len(clip.frames) // 2, frame_times(clip.start, length, len(clip.frames))
-            self.pictures.append((float(times[middle]), clip.frames[middle]))
+        if clip.frames is not None:
+            middle = len(clip.frames) // 2
+            second = float(frame_times(clip.start, length, len(clip.frames))[middle])
+            room = (
+                0.7 * self.duration / THUMBNAILS
+            )  # a little less than each has: the last windows are closer together
+            if not self.pictures or second - self.pictures[-1][0] >= room:
+                self.pictures.append((second, clip.frames[middle]))
         if clip.audio is not None:
             self.wave = np.zeros((POINTS, 2), np.float32) if self.wave is None else self.wave
             places = ((clip.start + np.arange(len(clip.audio)) / rate) / self.duration * POINTS).astype(int)

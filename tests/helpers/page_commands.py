@@ -6,7 +6,11 @@ what a page says runs there as it is written. What is changed all the same stand
 
 import importlib.util
 import re
+import runpy
+import signal
+import sys
 import tomllib
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -361,6 +365,28 @@ def _emofusion_data(stage: Stage, command: Command) -> None:
     assert emofusion(["data", *command.rest, *reads]) == 0
 
 
+def _page(stage: Stage, command: Command) -> None:
+    from gradio import Blocks  # takes long
+
+    shown = []
+
+    def look(page: Blocks) -> None:
+        """In place of waiting for visitors until Ctrl-C."""
+        shown.append(urllib.request.urlopen(page.local_url, timeout=60).status)
+        page.close()
+
+    stage.monkeypatch.setattr(Blocks, "block_thread", look)
+    stage.monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # tests are ended as they were
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        stage.monkeypatch.setenv(name, "")  # so that what the command says of it is forgotten
+    words = list(command.rest)
+    if "--port" in words:
+        words[words.index("--port") + 1] = "0"  # another may be at that of the page
+    stage.monkeypatch.setattr(sys, "argv", ["app.py", *words])
+    runpy.run_path(str(REPOSITORY / "app.py"), run_name="__main__")
+    assert shown == [200]
+
+
 def _only_read(command: Command) -> None:
     script = REPOSITORY / command.words[1]
     if script.is_relative_to(REPOSITORY / "benchmarks"):
@@ -441,6 +467,7 @@ RUN: dict[str, Callable[[Stage, Command], None]] = {
     "python -m emofusion.evaluation.compare": _compare,
     "emofusion train": _emofusion_train,
     "emofusion evaluate": _emofusion_train,
+    "python app.py": _page,
     "emofusion data": _emofusion_data,
     "emofusion export": _emofusion,
     "emofusion push": _push,

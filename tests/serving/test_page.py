@@ -242,6 +242,33 @@ def test_other_model_and_an_example_made_on_the_spot(visits: Any, temporary: Pat
 
 
 @pytest.mark.slow
+def test_recordings_of_camera_and_microphone_are_answered(visits: Any):
+    """The browser's own: a camera that shows a clock, a microphone that beeps."""
+    page = visits()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    page.get_by_role("tab", name="Sound").click()
+    panel.get_by_role("button", name="Record audio").click()
+    panel.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(3000)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    panel.get_by_role("button", name="Play", exact=True).wait_for()
+    ask(page)
+    told = answer_on(page)
+    assert told["modalities"] == ["audio"] and 1 < told["duration"] < 30
+
+    page.get_by_role("tab", name="Film").click()
+    panel.get_by_role("button", name="Capture from camera").click()
+    panel.get_by_role("button", name="Click to Access Webcam").click()
+    panel.get_by_role("button", name="Record").click()
+    page.wait_for_timeout(3000)
+    panel.get_by_role("button", name="Stop").click()
+    panel.get_by_role("button", name="play-pause").wait_for()
+    ask(page)
+    page.locator("#verdict").get_by_text("sound and picture").wait_for()
+    assert answer_on(page)["modalities"] == ["audio", "video"]
+
+
+@pytest.mark.slow
 def test_long_work_is_cancelled_and_the_next_is_answered(visits: Any, tmp_path: Path, voice: Path):
     write_sound(tmp_path / "long.wav", make_sound(seconds=500.0))
     page = visits()
