@@ -270,10 +270,13 @@ def test_recordings_of_camera_and_microphone_are_answered(visits: Any):
 
 @pytest.mark.slow
 def test_long_work_is_cancelled_and_the_next_is_answered(visits: Any, tmp_path: Path, voice: Path):
-    write_sound(tmp_path / "long.wav", make_sound(seconds=500.0))
+    write_sound(tmp_path / "long.wav", make_sound(seconds=590.0))
     page = visits()
     give(page, tmp_path / "long.wav")
     page.get_by_label("Follow it through").check()
+    page.get_by_label("Seconds from one look to the next").first.fill(
+        "0.5"
+    )  # else it is over before the button is hit
     ask(page)
     page.locator(".progress-text, .progress-level, .meta-text").filter(
         has_text=re.compile("Looking|Reading")
