@@ -69,14 +69,18 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
 def envelope(sound: Sound, seconds: float) -> np.ndarray:
     """Lowest and highest sample of equal stretches of `seconds`: float32 `[POINTS, 2]`, zeros without sound."""
-    found = np.zeros((POINTS, 2), np.float32)
-    per_sample, at = POINTS / (seconds * sound.rate), 0
+    found, at = np.zeros((POINTS, 2), np.float32), 0
     for chunk in sound.chunks():
-        places = np.minimum(((at + np.arange(chunk.size)) * per_sample).astype(int), POINTS - 1)
-        np.minimum.at(found[:, 0], places, chunk)
-        np.maximum.at(found[:, 1], places, chunk)
+        add_to_envelope(found, chunk, at, seconds * sound.rate)
         at += chunk.size
     return found
+
+
+def add_to_envelope(found: np.ndarray, samples: np.ndarray, first: float, count: float) -> None:
+    """Put samples into an envelope `[POINTS, 2]`, of `count` in all, where these are from the `first` on."""
+    places = np.minimum(((first + np.arange(samples.size)) * (POINTS / count)).astype(int), POINTS - 1)
+    np.minimum.at(found[:, 0], places, samples)
+    np.maximum.at(found[:, 1], places, samples)
 
 
 def timeline_figure(

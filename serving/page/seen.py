@@ -11,7 +11,7 @@ import torch
 from emofusion.evaluation.explain.explanation import band_edges
 from emofusion.evaluation.plots.figures import GREY, blank_figure, png_bytes
 from emofusion.evaluation.timelines.files import Timeline
-from emofusion.evaluation.timelines.picture import POINTS, THUMBNAILS, timeline_figure
+from emofusion.evaluation.timelines.picture import POINTS, THUMBNAILS, add_to_envelope, timeline_figure
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.clips_emofusion import ClipArrays
 from emofusion.modeling.faces_emofusion import to_grey
@@ -92,17 +92,12 @@ class Watched:
         if clip.frames is not None:
             middle = len(clip.frames) // 2
             second = float(frame_times(clip.start, length, len(clip.frames))[middle])
-            room = (
-                0.7 * self.duration / THUMBNAILS
-            )  # a little less than each has: the last windows are closer together
+            room = 0.7 * self.duration / THUMBNAILS  # less than each has: the last windows are closer together
             if not self.pictures or second - self.pictures[-1][0] >= room:
                 self.pictures.append((second, clip.frames[middle]))
         if clip.audio is not None:
             self.wave = np.zeros((POINTS, 2), np.float32) if self.wave is None else self.wave
-            places = ((clip.start + np.arange(len(clip.audio)) / rate) / self.duration * POINTS).astype(int)
-            places, samples = places.clip(max=POINTS - 1), from_int16(clip.audio)
-            np.minimum.at(self.wave[:, 0], places, samples)
-            np.maximum.at(self.wave[:, 1], places, samples)
+            add_to_envelope(self.wave, from_int16(clip.audio), clip.start * rate, self.duration * rate)
 
     @property
     def seen(self) -> Seen:
