@@ -30,11 +30,15 @@ from .refused import Refused, too_large
 CHUNK = 2**16
 PORTS = {"http": 80, "https": 443}
 OK = 200
+NO_ANSWER = "The server at that address does not answer as it should. Try a browser."
+NOT_PUBLIC = "expected the address of a public server, found none of that name. Check the address."
 REDIRECTS = (301, 302, 303, 307, 308)
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of IPv4 as networks see them that have IPv6 alone (RFC 6052)."""
 ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
 """Of protocols; Python took most of them for public until 3.12.4."""
+OF_CLOUDS = ipaddress.ip_address("168.63.129.16")
+"""Public by its number, and in each of Azure's networks the machine that keeps its secrets."""
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All of IPv6 that is given to anybody in the internet."""
 
@@ -67,7 +71,7 @@ def fetched(url: Url, limits: Limits) -> Iterator[bytes]:
             if answer.status not in REDIRECTS or elsewhere is None:
                 yield from _body(answer, limits)
                 return
-        address = urljoin(address, elsewhere)
+        address = joined(address, elsewhere)
     raise Refused(422, f"The address leads elsewhere more than {limits.max_redirects} times. Give that of the file.")
 
 
@@ -89,10 +93,22 @@ def parsed(address: str) -> ParsedUrl:
     return place
 
 
+def joined(address: str, elsewhere: str) -> str:
+    """Where a server leads.
+
+    Raises:
+        Refused: Nowhere.
+    """
+    try:
+        return urljoin(address, elsewhere)
+    except ValueError as error:
+        raise Refused(422, NO_ANSWER) from error
+
+
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether an address is one of the public internet, by all that is reserved for something else (IANA)."""
     if isinstance(address, ipaddress.IPv4Address):
-        reserved = address.is_multicast or address.is_reserved or address in ASSIGNMENTS
+        reserved = address.is_multicast or address.is_reserved or address in ASSIGNMENTS or address == OF_CLOUDS
         return address.is_global and not reserved
     if address in NAT64:
         return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -114,8 +130,14 @@ def resolved(place: ParsedUrl, limits: Limits) -> list[str]:
     except (OSError, ValueError):  # UnicodeError is a ValueError
         addresses, allowed = [], False
     if not addresses or not allowed:
-        raise Refused(403, "expected the address of a public server, found none of that name. Check the address.")
+        raise Refused(403, NOT_PUBLIC)
     return addresses
+
+
+def leads_here(connection: HTTPConnection) -> bool:
+    """Whether both ends of a connection are of this machine, which may well have a public address."""
+    own, other = connection.sock.getsockname(), connection.sock.getpeername()
+    return bool(own[0] == other[0])
 
 
 @contextmanager
@@ -123,13 +145,15 @@ def _asked(place: ParsedUrl, limits: Limits, until: float) -> Iterator[BaseHTTPR
     """What a server answers, and the connection to it, which ends in any case when the time is over."""
     try:
         with _connected(place, resolved(place, limits), until) as connection, _cut_off(connection, until):
+            if not limits.private_addresses and leads_here(connection):
+                raise Refused(403, NOT_PUBLIC)
             headers = {"Host": place.netloc or "", "User-Agent": "emofusion", "Accept-Encoding": "identity"}
             connection.request("GET", place.request_uri, headers=headers, preload_content=False, decode_content=False)
             yield connection.getresponse()
             late = time.monotonic() >= until  # an answer of unknown length just ends there
-    except (HTTPError, HTTPException, OSError) as error:
+    except (HTTPError, HTTPException, OSError, ValueError) as error:  # ValueError: numbers that are none
         if time.monotonic() < until:
-            raise Refused(422, "The server at that address does not answer as it should. Try a browser.") from error
+            raise Refused(422, NO_ANSWER) from error
         late = True
     if late:
         raise Refused(408, f"The file at that address is not here after {limits.fetch_seconds:g} s. Send it yourself.")
@@ -183,6 +207,6 @@ def _body(answer: BaseHTTPResponse, limits: Limits) -> Iterator[bytes]:
     if answer.status != OK:
         raise Refused(422, f"The server at that address does not give the file: it answers {answer.status}.")
     announced = answer.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > limits.max_bytes:
+    if announced.isdecimal() and float(announced) > limits.max_bytes:  # int() takes no more than 4300 digits
         raise too_large(limits.max_bytes)
     yield from answer.stream(CHUNK, decode_content=False)

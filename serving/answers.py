@@ -39,7 +39,7 @@ class Answerer:
 
     def __init__(self, model: str, limits: Limits = DEFAULTS, *, processes: int = 1, device: str = "cpu") -> None:
         self.pipe = EmoFusionPipeline(
-            model=EmoFusionModel.from_pretrained(model),
+            model=EmoFusionModel.from_pretrained(model, use_safetensors=True),
             processor=EmoFusionProcessor.from_pretrained(model),
             device=device,
         )

@@ -32,8 +32,10 @@ def arrived(upload: Upload, limits: Limits) -> Iterator[Path]:
     Raises:
         Refused: 413 it is too large, 400 it is empty, 503 there is no room for it; as of [`fetched`].
     """
-    with tempfile.TemporaryDirectory(prefix="emofusion-") as folder:
-        path = Path(folder, "clip")
+    with _room_wanted():
+        folder = tempfile.TemporaryDirectory(prefix="emofusion-")
+    with folder as name:
+        path = Path(name, "clip")
         with closing(_pieces(upload, limits)) as pieces:
             _write(path, pieces, limits.max_bytes)
         yield path
@@ -41,17 +43,27 @@ def arrived(upload: Upload, limits: Limits) -> Iterator[Path]:
 
 def _write(path: Path, pieces: Iterable[bytes], most: int) -> None:
     size = 0
-    with path.open("xb") as file:
+    with _room_wanted():
+        file = path.open("xb", buffering=0)  # a buffer would find out later, when it is closed
+    with file:
         for piece in pieces:
             size += len(piece)
             if size > most:
                 raise too_large(most)
-            try:
-                file.write(piece)
-            except OSError as error:
-                raise Refused(503, "There is no room for your file now. Try again in a few minutes.") from error
+            with _room_wanted():
+                written = 0
+                while written < len(piece):
+                    written += file.write(piece[written:])
     if not size:
         raise Refused(400, "the file: it is empty. Send one with picture or sound.")
+
+
+@contextmanager
+def _room_wanted() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Refused(503, "There is no room for your file now. Try again in a few minutes.") from error
 
 
 def _pieces(upload: Upload, limits: Limits) -> Generator[bytes, None, None]:

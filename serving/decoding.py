@@ -10,25 +10,27 @@ import multiprocessing
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .decoding_process import NAME, READY, decode_for
 from .limits import DEFAULTS, Limits
-from .messages import tell, told, told_window
+from .messages import bytes_of, tell, told, told_window
 from .refused import Refused
+from .room import Room
 
 START_SECONDS = 300.0
 """That a process may take until it is ready: it imports much, on a machine that may be busy."""
 AGAIN_SECONDS = 10.0
 GONE = f"{NAME}: it ended the process that read it. Write it anew (ffmpeg -i FILE NEW.mp4), and send that."
+LATE = f"{NAME}: reading it takes too long. Send a shorter one, or a smaller picture."
 logger = logging.getLogger(__name__)
-# Forked by a server that has imported everything: in place of one that dies the next is there at once.
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 _CONTEXT: Any = multiprocessing.get_context(_METHOD)
-_CONTEXT.set_forkserver_preload([decode_for.__module__])
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,23 @@ class Decoders:
         limits (`Limits`): Of a file.
         processes (`int`): How many files are decoded at a time.
 
+    Attributes:
+        room (`Room`): What [`Decoders.decode`] has returned and nobody has dropped yet.
+
     Raises:
-        RuntimeError: A process does not start.
+        OSError, RuntimeError: A process does not start.
     """
 
     def __init__(self, model: str, limits: Limits = DEFAULTS, processes: int = 1) -> None:
-        self._model, self.limits = model, limits
+        self._model, self.limits, self.room = model, limits, Room(limits.held_memory)
         self._idle: queue.Queue[_Process] = queue.Queue()
         self._all: set[_Process] = set()
         self._guard, self._closed = threading.Lock(), threading.Event()
-        begun = [self._begin() for _ in range(processes)]
+        # Forked by a server that has imported everything: in place of one that dies the next is there at once. There
+        # is one server for whatever a program forks; said here, not where this is imported, as it is others' too.
+        _CONTEXT.set_forkserver_preload([__name__])
         try:
-            for process in begun:
+            for process in [self._begin() for _ in range(processes)]:
                 process.wait_until_ready()
                 self._idle.put(process)
         except BaseException:
@@ -81,7 +88,21 @@ class Decoders:
         Raises:
             Refused: It cannot be decoded, or takes too long, or too much memory; or nobody has time to do it.
         """
-        return Decoded(list(self.windows(path, timeline=timeline, hop=hop)))
+        windows, size = [], 0
+        try:
+            for window in self.windows(path, timeline=timeline, hop=hop):
+                more = bytes_of(window)
+                if size + more > self.room.most:
+                    raise Refused(413, f"{NAME}: its timeline takes more memory than there is. Name a longer hop.")
+                self.room.take(more)
+                size += more
+                windows.append(window)
+        except BaseException:
+            self.room.give_back(size)
+            raise
+        decoded = Decoded(windows)
+        weakref.finalize(decoded, self.room.give_back, size)
+        return decoded
 
     def windows(
         self, path: Path, *, timeline: bool = False, hop: float = 1.0
@@ -137,23 +158,32 @@ class Decoders:
         raise Refused(503, "There are more clips than can be read now. Try again in a minute.")
 
     def _replace(self, process: "_Process") -> None:
+        self._end(process)
+        threading.Thread(target=self._fill_up, name="new decoder", daemon=True).start()
+
+    def _end(self, process: "_Process") -> None:
         process.end()
         with self._guard:
             self._all.discard(process)
-        threading.Thread(target=self._fill_up, name="new decoder", daemon=True).start()
 
     def _fill_up(self) -> None:
         """Have one more; where it does not start, try again: the machine may be short of memory for a while."""
         while not self._closed.is_set():
             try:
-                process = self._begin()
-                process.wait_until_ready()
-            except (OSError, RuntimeError):
+                self._idle.put(self._started())
+                return
+            except (OSError, EOFError, RuntimeError):  # EOFError: the server that forks is gone
                 if not self._closed.wait(AGAIN_SECONDS):
                     logger.warning("a process that decodes did not start; trying again")
-            else:
-                self._idle.put(process)
-                return
+
+    def _started(self) -> "_Process":
+        process = self._begin()
+        try:
+            process.wait_until_ready()
+        except BaseException:
+            self._end(process)
+            raise
+        return process
 
 
 class _Process:
@@ -184,8 +214,9 @@ class _Process:
             RuntimeError: It does not come to that.
         """
         try:
-            if self._connection.poll(START_SECONDS) and told(self._connection) == READY:
-                return
+            with self._killed_after(START_SECONDS):
+                if told(self._connection) == READY:
+                    return
         except (EOFError, OSError, ValueError):
             pass
         self.end()
@@ -201,16 +232,32 @@ class _Process:
         while self.busy:
             begun = time.monotonic()
             try:
-                if asked:
-                    tell(self._connection, asked)
-                    asked = {}
-                if not self._connection.poll(max(seconds, 0.0)):
-                    raise Refused(408, f"{NAME}: reading it takes too long. Send a shorter one, or a smaller picture.")
-                window = self._told()
+                with self._killed_after(seconds) as late:
+                    if asked:
+                        tell(self._connection, asked)
+                        asked = {}
+                    window = self._told()
             except (EOFError, OSError, ValueError, KeyError, TypeError) as error:
-                raise Refused(422, GONE) from error
+                raise Refused(408, LATE) if late.is_set() else Refused(422, GONE) from error
             seconds -= time.monotonic() - begun
             yield window
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[threading.Event]:
+        """Kill it when the time is over, and say so. No time-out of a pipe does: half a message may have come."""
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(max(seconds, 0.0), kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
 
     def _told(self) -> dict[str, Any]:
         """The next window."""

@@ -16,6 +16,8 @@ class Limits:
         max_redirects (`int`): How often that server may send one elsewhere.
         decode_memory (`int`): Bytes that a decoding process may allocate beside what it has when it begins; where the
             system cannot hold it to that (all but Linux), it is not.
+        held_memory (`int`): Bytes of what is decoded and waits for the model, of all clips together. Windows of a
+            timeline have 0.4 MB each, with the frames and rates that models have by default.
         private_addresses (`bool`): Whether addresses may lead to private networks and to this machine. Only for those
             who serve nobody but themselves: with it, visitors reach whatever this machine reaches.
 
@@ -30,6 +32,7 @@ class Limits:
     fetch_seconds: float = 30.0
     max_redirects: int = 3
     decode_memory: int = 2 * 2**30
+    held_memory: int = 2**30
     private_addresses: bool = False
 
     def __post_init__(self) -> None:

@@ -53,3 +53,8 @@ def told_window(connection: Connection, said: dict[str, Any]) -> dict[str, Any]:
     except (SafetensorError, TypeError, KeyError) as error:
         raise ValueError(f"not a window: {error}") from error
     return {**said, "clip": clip}
+
+
+def bytes_of(window: dict[str, Any]) -> int:
+    """Bytes of the arrays of a window."""
+    return sum(array.nbytes for name in ARRAYS if (array := getattr(window["clip"], name)) is not None)

@@ -26,6 +26,8 @@ examples:
   curl -F file=@clip.mp4 http://127.0.0.1:8000/predict
   curl -F url=https://example.org/clip.mp4 http://127.0.0.1:8000/predict
 """
+IN_MB = {"max_mb": "max_bytes", "held_mb": "held_memory"}
+"""Flags, and the limits in bytes that they are."""
 
 
 def serve(words: Sequence[str]) -> int:
@@ -57,12 +59,12 @@ def _read_words(words: Sequence[str]) -> Settings:
         ModelFiles(args["model"]).config()  # before torch is imported, which takes seconds
     except FailedError as error:
         raise UsageError(f"--model {error}") from error
-    args["max_bytes"] = round(args.pop("max_mb") * 2**20)
-    bounds = {field.name: args.pop(field.name) for field in fields(Limits) if field.name in args}
-    for name, value in bounds.items():
-        if name != "private_addresses" and not 0 < value < float("inf"):
-            flag = "max_mb" if name == "max_bytes" else name
+    bounds = {flag: args.pop(flag) for flag in [*IN_MB, *(field.name for field in fields(Limits))] if flag in args}
+    for flag, value in bounds.items():
+        if flag != "private_addresses" and not 0 < value < float("inf"):
             raise UsageError(f"--{flag} {value:g}: expected more than 0")
+    for flag, limit in IN_MB.items():
+        bounds[limit] = max(1, round(bounds.pop(flag) * 2**20))
     with told_alike(ValueError):
         return Settings(**args, limits=Limits(**bounds))
 
@@ -90,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--max_mb", type=float, default=most.max_bytes / 2**20, metavar="N", help="size of a file (default: 200)")
     add("--max_seconds", type=float, default=most.max_seconds, metavar="S", help="length of a clip (default: 600)")
     add("--max_windows", type=int, default=most.max_windows, metavar="N", help="of a timeline (default: 1200)")
+    add("--held_mb", type=float, default=1024, metavar="N", help="of clips that wait (default: 1024)")
     add("--decode_seconds", type=float, default=most.decode_seconds, metavar="S", help="to read one (default: 60)")
     add("--fetch_seconds", type=float, default=most.fetch_seconds, metavar="S", help="for an address (default: 30)")
     add(

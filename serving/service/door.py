@@ -55,7 +55,7 @@ class Door:
     def _refused(self, scope: Scope) -> JSONResponse | None:
         """Why a request may not come in, from its first lines alone."""
         announced = dict(scope["headers"]).get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > self.largest:
+        if announced.isdigit() and float(announced) > self.largest:
             return told(413, self._too_large)
         if self.inside >= self.settings.queue:
             seconds = max(1, math.ceil(self.usual_seconds))

@@ -34,6 +34,7 @@ REFUSALS = {
     415: "It is no clip.",
     422: "It cannot be read, or a value makes no sense.",
     429: "There is no room now. Retry-After says after how many seconds to try again.",
+    503: "There is no time or memory for it now. Try again in a minute.",
     504: "There was no answer in time.",
 }
 

@@ -16,7 +16,16 @@ from emofusion.serving import addresses
 from emofusion.serving.addresses import Url, fetched, is_public
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
-from helpers.servers.file_server import FileServer, Manner, Request, break_after, in_chunks, refuse, without_length
+from helpers.servers.file_server import (
+    FileServer,
+    Manner,
+    Request,
+    break_after,
+    in_chunks,
+    refuse,
+    whole_with,
+    without_length,
+)
 
 CONTENT = os.urandom(200_000)
 OWN = Limits(private_addresses=True, fetch_seconds=20)
@@ -34,6 +43,7 @@ def one_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     """127.0.0.1 stands for a server in the internet; all that is said of other addresses holds."""
     real = is_public
     monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1" or real(address))
+    monkeypatch.setattr(addresses, "leads_here", lambda connection: False)
 
 
 @pytest.fixture
@@ -65,9 +75,9 @@ def refusal(address: str, limits: Limits) -> Refused:
     "address",
     (
         "127.0.0.1 127.9.9.9 0.0.0.0 10.0.0.1 172.16.3.4 192.168.1.1 100.64.0.1 169.254.169.254 192.0.2.1 198.18.0.1 "
-        "224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 192.0.0.8 :: ::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::7f00:1 "
-        "fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd00:ec2::254 ff02::1 ff0e::1 2001:db8::1 100::1 2001::1 2002:7f00:1:: "
-        "2002:808:808:: 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::808:808"
+        "224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 192.0.0.8 168.63.129.16 :: ::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 "
+        "::7f00:1 fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd00:ec2::254 ff02::1 ff0e::1 2001:db8::1 100::1 2001::1 "
+        "2002:7f00:1:: 2002:808:808:: 64:ff9b::168.63.129.16 64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b:1::808:808"
     ).split(),
 )
 def test_addresses_of_other_uses_are_not_public(address: str):
@@ -97,6 +107,13 @@ def test_this_machine_is_refused_however_it_is_written(server: FileServer, host:
     assert (found.status, server.requests) == (403, [])
     # Nobody learns which names this network has.
     assert found.message == refusal("http://no-such-name.invalid/", Limits()).message
+
+
+def test_public_address_of_this_machine_is_refused(server: FileServer, monkeypatch: pytest.MonkeyPatch):
+    """As of a server in a data centre, whose other ports its firewall keeps from strangers."""
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    assert refusal(f"{server.url}/clip.mp4", Limits()).status == 403
+    assert server.requests == []
 
 
 @pytest.mark.usefixtures("one_is_public")
@@ -160,7 +177,18 @@ def test_what_is_no_address_of_a_file_is_refused(address: str):
     assert "such as https://example.org/clip.mp4" in found.message
 
 
-@pytest.mark.parametrize(("manner", "status"), [(refuse(404), 422), (refuse(500), 422), (break_after(1000), 422)])
+@pytest.mark.parametrize(
+    ("manner", "status"),
+    [
+        (refuse(404), 422),
+        (refuse(500), 422),
+        (break_after(1000), 422),
+        (refuse(302, Location="http://[::1"), 422),
+        (refuse(302, Location="http://a.org:99999/"), 400),
+        (refuse(302, Location="http://\u00b2.org/"), 400),
+        (whole_with(Content_Length="9" * 5000), 413),
+    ],
+)
 def test_server_that_does_not_give_it_is_told_in_words(server: FileServer, manner: Manner, status: int):
     server.script = [manner]
     found = refusal(f"{server.url}/clip.mp4", OWN)

@@ -1,6 +1,7 @@
 """Uploads become files that nobody else sees, that are counted while they arrive, and that are gone afterwards."""
 
 import io
+import resource
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_download_that_does_not_say_its_size_is_counted(folder: Path):
     assert (caught.value.status, list(folder.iterdir())) == (413, [])
 
 
+def test_no_room_is_told_in_words(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A system that takes no more bytes of a file stands for a full disk: it says so when they are written."""
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(Refused) as caught, arrived(bytes(1000), LIMITS):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (caught.value.status, list(folder.iterdir())) == (503, [])
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
+    with pytest.raises(Refused) as caught, arrived(bytes(1000), LIMITS):
+        pass
+    assert caught.value.status == 503
+
+
 @pytest.mark.parametrize("upload", [b"", io.BytesIO(), iter([])])
 def test_empty_upload_is_refused(upload: Upload, folder: Path):
     with pytest.raises(Refused) as caught, arrived(upload, LIMITS):
@@ -74,7 +91,8 @@ def test_empty_upload_is_refused(upload: Upload, folder: Path):
 
 
 @pytest.mark.parametrize(
-    "limit", ["max_bytes", "max_seconds", "max_windows", "decode_seconds", "fetch_seconds", "decode_memory"]
+    "limit",
+    ["max_bytes", "max_seconds", "max_windows", "decode_seconds", "fetch_seconds", "decode_memory", "held_memory"],
 )
 def test_limit_that_lets_nothing_through_is_an_error(limit: str):
     with pytest.raises(ValueError, match=f"{limit}=0"):

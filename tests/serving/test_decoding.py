@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from emofusion.serving import decoding
 from emofusion.serving.answers import Answerer
 from emofusion.serving.arrivals import arrived
 from emofusion.serving.decoding import GONE, Decoders
@@ -20,6 +21,7 @@ from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
+from helpers.servers import bad_decoders
 
 MODEL = str(REPOSITORY / "models" / "emofusion-small")
 LIMITS = Limits(max_seconds=12, decode_seconds=60, decode_memory=2**28, max_windows=40)
@@ -217,6 +219,48 @@ def test_process_that_hangs_is_ended_and_replaced(hasty: Decoders, film: Path, e
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
     assert [len(hasty.decode(film).windows) for _ in range(3)] == [1, 1, 1]
+
+
+def test_process_that_stops_in_the_midst_of_a_message_is_ended(film: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoding, "decode_for", bad_decoders.stalls)
+    with Decoders(MODEL, Limits(decode_seconds=1)) as decoders:
+        found = refusal(decoders.decode, film)
+    assert (found.status, "too long" in found.message) == (408, True)
+
+
+def test_process_that_does_not_start_again_is_forgotten_and_tried_once_more(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(decoding, "AGAIN_SECONDS", 0.05)
+    begun = list[object]()
+    with Decoders(MODEL, LIMITS) as decoders, monkeypatch.context() as broken:
+        broken.setattr(decoding, "decode_for", bad_decoders.dies)
+        begin = decoders._begin
+        broken.setattr(decoders, "_begin", lambda: begun.append(begin()) or begun[-1])
+        decoders.limits = Limits(decode_seconds=0.1)
+        os.kill(pid_of(decoders), signal.SIGKILL)
+        assert refusal(decoders.decode, film).status in (422, 503)  # by when it is seen that it is dead
+        wait_for(lambda: len(begun) > 4)
+        assert len(decoders._all) <= 1
+        broken.undo()
+        decoders.limits = LIMITS
+        assert len(decoders.decode(film).windows) == 1
+
+
+def test_timelines_that_wait_share_the_memory_that_there_is(film: Path):
+    with Decoders(MODEL, LIMITS) as usual:
+        size = sum(map(decoding.bytes_of, usual.decode(film, timeline=True).windows))
+        wait_for(lambda: usual.room.taken == 0)
+    assert size > 500_000
+    with Decoders(MODEL, Limits(held_memory=int(1.5 * size))) as decoders:
+        held = decoders.decode(film, timeline=True)
+        assert decoders.room.taken == size
+        assert refusal(decoders.decode, film, timeline=True).status == 503
+        assert decoders.room.taken == size
+        del held
+        found = refusal(decoders.decode, film, timeline=True, hop=0.1)  # too much even when it is alone
+        assert (found.status, found.message[-18:]) == (413, "Name a longer hop.")
+        assert decoders.decode(film, timeline=True).windows
 
 
 def test_process_that_is_killed_costs_its_own_clip_alone(film: Path, endless: Path):

@@ -114,4 +114,5 @@ def run_alone(target: Any, *args: Any, timeout: float = 300) -> None:
 
 def write_modules(path: Path) -> None:
     """List what is imported in a process that trains, and has done nothing yet."""
+    importlib.import_module("emofusion.training.run.job")  # whoever began the server may have had it import others
     path.write_text("\n".join(sys.modules), encoding="utf-8")
