@@ -30,7 +30,9 @@ import numpy as np
 CLOSE = 1e-4
 """How far probabilities of one clip may lie apart: it is answered in batches of other sizes."""
 START_SECONDS = 900.0
-HEADS = "way, clients, answered, wrong, failed, 429, a second, p50 (s), p95 (s), p99 (s), MB".split(", ")
+HEADS = "way, clients, answered, wrong, failed, 429, a second, p50 (s), p95 (s), p99 (s), MB at each quarter".split(
+    ", "
+)
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Load:
         wrong (`int`): Answers that are not those about the clip that was sent.
         failed (`int`): Requests with neither.
         took (`float`): Seconds of all together.
+        memory (`list[float]`): MB of the service at the beginning, after each quarter of the requests, and at the end.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -50,6 +53,7 @@ class Load:
     wrong: int = 0
     failed: int = 0
     took: float = 0.0
+    memory: list[float] = field(default_factory=list)
 
 
 def main() -> None:
@@ -66,7 +70,7 @@ def main() -> None:
         clips = draw(Path(folder), args.clips)
         answers, alone = ask_pipeline(args.model, clips)
         print(f"| {' | '.join(HEADS)} |\n| --- |{' ---: |' * (len(HEADS) - 1)}")
-        print(line("a loop in one process", 1, alone, "-"))
+        print(line("a loop in one process", 1, alone))
         serve = [sys.executable, "-m", "emofusion", "serve", "--model", args.model, "--queue", str(args.queue)]
         with started([[*serve, "--workers", str(args.workers), "--port", "{port}"]]) as (port, pids):
             loads("`emofusion serve`", port, pids, clips, answers, args)
@@ -126,17 +130,21 @@ def loads(
 ) -> None:
     """Send all requests with each number of clients, and print a line for each."""
     for clients in args.clients:
-        before = memory_mb(pids)
-        load = asyncio.run(send(f"http://127.0.0.1:{port}/predict", clips, answers, clients, args.requests))
-        print(line(way, clients, load, f"{before:.0f} to {memory_mb(pids):.0f}"), flush=True)
+        load = asyncio.run(send(f"http://127.0.0.1:{port}/predict", pids, clips, answers, clients, args.requests))
+        print(line(way, clients, load), flush=True)
 
 
-async def send(url: str, clips: list[bytes], answers: list[np.ndarray], clients: int, requests: int) -> Load:
+async def send(
+    url: str, pids: list[int], clips: list[bytes], answers: list[np.ndarray], clients: int, requests: int
+) -> Load:
     """So many requests, by clients that each send the next one when theirs is answered."""
     load, numbers, begun = Load(), iter(range(requests)), time.monotonic()
+    quarters = {requests * quarter // 4 for quarter in range(4)}
 
     async def client(http: httpx.AsyncClient) -> None:
         for number in numbers:
+            if number in quarters:
+                load.memory.append(memory_mb(pids))
             clip, before = number % len(clips), time.monotonic()
             try:
                 said = await http.post(url, files={"file": ("clip.mp4", clips[clip])})
@@ -156,14 +164,16 @@ async def send(url: str, clips: list[bytes], answers: list[np.ndarray], clients:
     async with httpx.AsyncClient(limits=limits, timeout=START_SECONDS, trust_env=False) as http:
         await asyncio.gather(*(client(http) for _ in range(clients)))
     load.took = time.monotonic() - begun
+    load.memory.append(memory_mb(pids))
     return load
 
 
-def line(way: str, clients: int, load: Load, memory: str) -> str:
+def line(way: str, clients: int, load: Load) -> str:
     """One of the table."""
     quantiles = np.quantile(load.seconds, [0.5, 0.95, 0.99]) if load.seconds else [np.nan] * 3
     counts = f"{len(load.seconds)} | {load.wrong} | {load.failed} | {load.again}"
     times = " | ".join(f"{seconds:.2f}" for seconds in quantiles)
+    memory = ", ".join(f"{megabytes:.0f}" for megabytes in load.memory) or "-"
     return f"| {way} | {clients} | {counts} | {len(load.seconds) / load.took:.2f} | {times} | {memory} |"
 
 
