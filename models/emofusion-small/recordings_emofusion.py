@@ -84,6 +84,8 @@ class FileRecording:
             broken.add(pictures.index)
         self.duration = self._scan.length
         self.still = pictures is not None and pictures.times.size == 1 and self._scan.sound is None
+        if look.want_video and pictures is not None and self._scan.sound is not None and self._scan.sound.silent:
+            self._scan.sound = None  # a film with an empty track: nobody was recorded, and there is nothing to hear
 
     @cached_property
     def chosen(self) -> float:
@@ -170,6 +172,9 @@ class ArrayRecording:
             self.duration = max(self.duration, ahead + picture.seconds(self.duration or look.seconds))
         self.chosen = window_start(samples, look.rate, self.duration, look.seconds, look.video.window)
         self.still = samples is None and isinstance(picture, Picture) and len(picture.frames) == 1
+        sees = picture is not None and (look.want_video or not isinstance(picture, Picture))
+        if sees and samples is not None and not samples.any():
+            self.samples = None  # as of a film
 
     def clip(self) -> ClipArrays:
         """The window that stands for all of it."""

@@ -115,6 +115,24 @@ def test_address_is_downloaded_and_named_where_it_fails(pipe: EmoFusionPipeline,
             pipe(f"{server.url}/clip.mp4")
 
 
+def test_empty_track_of_a_film_is_not_heard(pipe: EmoFusionPipeline, files: dict[str, Path], tmp_path: Path):
+    """As of stock films: it is answered as one that has no track, and says why."""
+    frames = all_frames(files["silent"])
+    none = np.zeros(round(len(frames) / FPS * RATE), np.float32)
+    film = write_media(tmp_path / "film.mp4", frames, none)
+    expected = pipe(write_media(tmp_path / "trackless.mp4", frames), return_timeline=True)
+    answer = pipe(film, return_timeline=True)
+    assert answer["modalities"] == ["video"]
+    assert answer["scores"] == pytest.approx(expected["scores"], abs=1e-6)
+    assert answer["gate"] == 0
+    assert "sound: digital silence from beginning to end" in answer["notes"]
+    assert {*sum((window["modalities"] for window in answer["timeline"]), [])} == {"video"}
+    assert_alike(
+        pipe({"video": frames, "audio": none}, video_fps=FPS, sampling_rate=RATE), pipe(frames, video_fps=FPS)
+    )
+    assert pipe(write_sound(tmp_path / "silent.wav", none))["modalities"] == ["audio"]  # there is nothing else
+
+
 def test_arrays_get_the_answer_of_their_file(pipe: EmoFusionPipeline, files: dict[str, Path], answer):
     frames = {"video": all_frames(files["both"]), "audio": files["both"], "label": 3}
     assert_alike(pipe(frames, video_fps=FPS), answer)
