@@ -14,7 +14,6 @@ from emofusion.commands.main import main
 from emofusion.training.errors import PublishError
 from emofusion.training.publish import hub as hub_module
 from emofusion.training.publish.contents import Part
-from emofusion.training.publish.for_others import card_for_others, told
 from helpers import REPOSITORY
 from helpers.exports import save_model
 from helpers.runs.demo_runs import run_without_package
@@ -413,24 +412,3 @@ def test_training_pushes_the_same_files(hub: HubServer, run: Path, monkeypatch: 
     EmoFusionTrainer.push_to_hub(trainer)
     assert told == ["begins"]
     assert set(hub.files(REPO, revision="run-1")) == {*names_of(MODEL), ".gitattributes"}
-
-
-@pytest.mark.parametrize(
-    "text, for_others",
-    [
-        ("/home/me/runs/demo", "<demo>"),
-        ("/Users/Jane Doe/my runs/demo", "<demo>"),
-        (r"C:\Users\me\runs\demo", "<demo>"),
-        ('--data_dir /data/RAVDESS --x \'{"w": "/home/me/a"}\'', '--data_dir <RAVDESS> --x \'{"w": "<a>"}\''),
-        ("see https://zenodo.org/records/1188976, runs/demo/audio, ../shared/data", None),
-        ("and/or, 1/2/3, </b></i>, /tmp", None),
-    ],
-)
-def test_places_of_this_machine_are_not_told(text: str, for_others: str | None):
-    assert told(text) == (text if for_others is None else for_others)
-
-
-def test_card_loads_from_the_repository(tmp_path: Path):
-    card = 'AutoModel.from_pretrained("runs/demo")\npipeline(model="/home/me/runs/demo")\nfrom_pretrained("a/base")'
-    found = card_for_others(card, {"load_from": "/home/me/runs/demo"}, tmp_path / "demo", "you/x")
-    assert found == 'AutoModel.from_pretrained("you/x")\npipeline(model="you/x")\nfrom_pretrained("a/base")'
