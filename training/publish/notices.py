@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import yaml
+from emofusion.evaluation.run_files import METRICS_FILE
 
-from emofusion.evaluation.run_files import CARD_FILE, METRICS_FILE
-from emofusion.training.errors import PublishError
+from .card_head import licence_in, parts_of, says_nothing
 
 _LIMITS = {"nc": "no commercial use", "nd": "no changes", "sa": "share alike"}
 """What parts of a licence's name forbid or demand; one that lacks them gives more away than was given."""
-_UNTOLD = (None, "", "other", "unknown")
 
 
 class Notice(NamedTuple):
@@ -42,26 +40,8 @@ def notices_of(card: str, metrics: Mapping[str, Any]) -> list[Notice]:
 def with_notices(card: str, notices: list[Notice]) -> str:
     """A card that says all of it: what it lacks stands at its beginning."""
     lacking = [f"> **{notice.words}.**\n\n" for notice in notices if not re.search(notice.known_by, card)]
-    head, body = _parts_of(card)
+    head, body = parts_of(card)
     return f"{head}{'' if not lacking or not head else chr(10)}{''.join(lacking)}{body.lstrip() if lacking else body}"
-
-
-def licence_in(card: str) -> str | None:
-    """Licence in the head of a card; None where it names none, or one that says nothing.
-
-    Raises:
-        PublishError: The head is no YAML.
-    """
-    head, _ = _parts_of(card)
-    try:
-        data = yaml.safe_load(head.removeprefix("---").rpartition("---")[0])
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise PublishError(f"{CARD_FILE}: its head, between the lines ---, is no YAML: {reason}") from error
-    named = data.get("license") if isinstance(data, dict) else None
-    if named in _UNTOLD:
-        return data.get("license_name") if isinstance(data, dict) else None  # a licence that the hub has no name for
-    return str(named)
 
 
 def _on_scores(metrics: Mapping[str, Any]) -> Iterator[Notice]:
@@ -98,7 +78,7 @@ def _on_licence(licence: str | None, metrics: Mapping[str, Any]) -> Iterator[Not
         )
         return
     for name, terms in _terms(names).items():
-        if terms in _UNTOLD:
+        if says_nothing(terms):
             yield Notice(f"{name}, which trained these weights, has terms of its own", re.escape(name))
             continue
         kept = licence.split("-")
@@ -125,9 +105,3 @@ def _terms(names: list[str]) -> dict[str, str]:
 
     known = {corpus.name: corpus.license for corpus in (*(e.corpus for e in CORPORA.values()), *RECORDS.values())}
     return {name: known[name] for name in names if name in known}
-
-
-def _parts_of(card: str) -> tuple[str, str]:
-    """The head with its lines `---`, empty where there is none, and what stands below."""
-    found = re.match(r"---\s*\n.*?\n---[ \t]*(?:\n|$)", card, re.DOTALL)
-    return (found[0], card[found.end() :]) if found else ("", card)
