@@ -281,6 +281,17 @@ def test_push_of_somebody_else_after_the_look_is_not_replaced(hub: HubServer, ru
     assert state_of(hub)[0] == theirs[0]
 
 
+def test_repository_that_somebody_else_was_faster_to_make_is_looked_at(hub: HubServer, run: Path):
+    def meanwhile(line: str) -> None:
+        if line.startswith("the connection broke"):
+            HfApi().upload_file(path_or_fileobj=b'{"model_type": "bert"}', path_in_repo="config.json", repo_id=REPO)
+
+    hub.breaks.append(Break("POST /api/repos/create", done=True))
+    with pytest.raises(PublishError, match="found one of the type 'bert'"):
+        push_model(pack(run, REPO), hub_module.Repository(REPO, meanwhile), meanwhile)
+    assert set(hub.files(REPO)) == {"config.json", ".gitattributes"}
+
+
 def test_branch_begins_with_what_was_seen(hub: HubServer, run: Path):
     assert push(run, REPO) == 0
     seen = state_of(hub)[0]
