@@ -76,7 +76,8 @@ def _push_space(args: argparse.Namespace, folder: Path) -> None:
     """Push the page, with the model or the name of one, or list what would go."""
     from emofusion.training.publish.hub import Repository
     from emofusion.training.publish.push import pack, to_stderr
-    from emofusion.training.publish.space import MODEL_FOLDER, push_space, space_parts
+    from emofusion.training.publish.space import push_space, space_parts
+    from emofusion.training.publish.space_card import MODEL_FOLDER
 
     is_here = folder.is_dir()
     if not is_here:

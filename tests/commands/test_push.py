@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import huggingface_hub.utils._http as client
 import pytest
 from huggingface_hub import HfApi
+from huggingface_hub.utils import close_session
 
 from emofusion.commands.main import main
 from emofusion.training.errors import PublishError
 from emofusion.training.publish import hub as hub_module
-from emofusion.training.publish.contents import Part
-from emofusion.training.publish.for_others import card_for_others, told
+from emofusion.training.publish.push import pack, push_model
 from helpers import REPOSITORY
 from helpers.exports import save_model
 from helpers.runs.demo_runs import run_without_package
@@ -174,6 +174,25 @@ def test_next_model_replaces_the_files_of_the_last_and_no_others(
     assert "plots/gate.png is removed there: this model has none" in said
 
 
+def test_licence_of_an_earlier_push_goes_and_that_of_an_empty_repository_stays(hub: HubServer, run: Path, capsys):
+    HfApi().create_repo(REPO)
+    HfApi().upload_file(path_or_fileobj=b"by hand", path_in_repo="LICENSE.txt", repo_id=REPO)
+    (run / "LICENSE").write_text("theirs")
+    (run / "NOTICE").write_text("of the first")
+    assert push(run, REPO) == 0
+    files = hub.files(REPO)
+    assert (files["LICENSE"], files["NOTICE"], files["LICENSE.txt"]) == (b"theirs", b"of the first", b"by hand")
+    assert "is removed there" not in capsys.readouterr().err
+
+    (run / "LICENSE").write_text("of the next")
+    (run / "NOTICE").unlink()
+    assert push(run, REPO) == 0
+    files = hub.files(REPO)
+    assert files["LICENSE"] == b"of the next" and not {"NOTICE", "LICENSE.txt"} & set(files)
+    said = capsys.readouterr().err
+    assert "NOTICE is removed there: this model has none" in said and "none of ours stay" not in said
+
+
 def test_branch_is_made_and_the_main_one_stays(hub: HubServer, run: Path, capsys: pytest.CaptureFixture):
     assert push(run, REPO) == 0
     before = state_of(hub)
@@ -200,6 +219,33 @@ def test_commit_whose_answer_is_lost_is_not_made_twice(hub: HubServer, run: Path
     assert not hub.breaks and len(state_of(hub)) == 2
 
 
+def test_hub_that_has_no_time_for_what_is_there_is_asked_again(hub: HubServer, run: Path):
+    def has_time_again(line: str) -> None:
+        lines.append(line)
+        if line.startswith("the connection broke ("):
+            hub.breaks.clear()
+
+    assert push(run, REPO) == 0
+    change_metrics(run, seed=5)
+    lines: list[str] = []
+    hub.breaks += [Break(f"HEAD /{REPO}/resolve/.*/config.json", status=503)] * FOREVER
+    push_model(pack(run, REPO), hub_module.Repository(REPO, has_time_again), lines.append)
+    assert [line for line in lines if "503" in line and line.endswith("trying again in 0 s")]
+    assert len(state_of(hub)) == 3
+
+
+def test_hub_that_is_gone_is_told_so(hub: HubServer, run: Path):
+    assert push(run, REPO) == 0
+    repository = hub_module.Repository(REPO, lambda _: None)
+    there = repository.look()
+    assert there is not None
+    hub.shutdown()
+    hub.server_close()
+    close_session()  # its connection would live on
+    with pytest.raises(PublishError, match=r"cannot be reached \(.*\), after 3 tries; nothing was published"):
+        repository.read(there, "config.json")
+
+
 @pytest.mark.parametrize("place", ["PUT /lfs/", "POST /api/models/.*/commit/"])
 def test_connection_that_stays_broken_changes_nothing(hub: HubServer, run: Path, place: str, capsys):
     assert push(run, REPO) == 0
@@ -220,19 +266,44 @@ def test_connection_that_stays_broken_changes_nothing(hub: HubServer, run: Path,
     assert hub.files(REPO)["model.safetensors"] == bytes(weights)
 
 
-def test_push_of_somebody_else_in_between_is_not_lost(hub: HubServer, run: Path):
+@pytest.mark.parametrize("moment", ["a model with fusion", "pushing"])
+def test_push_of_somebody_else_after_the_look_is_not_replaced(hub: HubServer, run: Path, moment: str):
     assert push(run, REPO) == 0
-
-    def meanwhile(name: str) -> bool:
-        if not theirs:
-            theirs.append(HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="a.md", repo_id=REPO).oid)
-        return False
-
+    change_metrics(run, seed=5)
     theirs: list[str] = []
-    repository = hub_module.Repository(REPO, lambda _: None)
+
+    def meanwhile(line: str) -> None:
+        if moment in line and not theirs:
+            theirs.append(HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="a.md", repo_id=REPO).oid)
+
     with pytest.raises(PublishError, match="somebody else has pushed there in the meantime; nothing was published"):
-        repository.commit([Part("b.md", b"ours")], "ours", meanwhile)
+        push_model(pack(run, REPO), hub_module.Repository(REPO, meanwhile), meanwhile)
     assert state_of(hub)[0] == theirs[0]
+
+
+def test_repository_that_somebody_else_was_faster_to_make_is_looked_at(hub: HubServer, run: Path):
+    def meanwhile(line: str) -> None:
+        if line.startswith("the connection broke"):
+            HfApi().upload_file(path_or_fileobj=b'{"model_type": "bert"}', path_in_repo="config.json", repo_id=REPO)
+
+    hub.breaks.append(Break("POST /api/repos/create", done=True))
+    with pytest.raises(PublishError, match="found one of the type 'bert'"):
+        push_model(pack(run, REPO), hub_module.Repository(REPO, meanwhile), meanwhile)
+    assert set(hub.files(REPO)) == {"config.json", ".gitattributes"}
+
+
+def test_branch_begins_with_what_was_seen(hub: HubServer, run: Path):
+    assert push(run, REPO) == 0
+    seen = state_of(hub)[0]
+
+    def meanwhile(line: str) -> None:
+        if line.startswith("pushing"):
+            HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="a.md", repo_id=REPO)
+
+    change_metrics(run, seed=5)
+    push_model(pack(run, REPO), hub_module.Repository(REPO, meanwhile, branch="tried"), meanwhile)
+    assert [commit["id"] for commit in hub.commits(REPO, revision="tried")][1] == seen
+    assert "a.md" in hub.files(REPO) and "a.md" not in hub.files(REPO, revision="tried")
 
 
 def test_failed_first_push_says_what_it_made(hub: HubServer, run: Path, capsys: pytest.CaptureFixture):
@@ -413,24 +484,3 @@ def test_training_pushes_the_same_files(hub: HubServer, run: Path, monkeypatch: 
     EmoFusionTrainer.push_to_hub(trainer)
     assert told == ["begins"]
     assert set(hub.files(REPO, revision="run-1")) == {*names_of(MODEL), ".gitattributes"}
-
-
-@pytest.mark.parametrize(
-    "text, for_others",
-    [
-        ("/home/me/runs/demo", "<demo>"),
-        ("/Users/Jane Doe/my runs/demo", "<demo>"),
-        (r"C:\Users\me\runs\demo", "<demo>"),
-        ('--data_dir /data/RAVDESS --x \'{"w": "/home/me/a"}\'', '--data_dir <RAVDESS> --x \'{"w": "<a>"}\''),
-        ("see https://zenodo.org/records/1188976, runs/demo/audio, ../shared/data", None),
-        ("and/or, 1/2/3, </b></i>, /tmp", None),
-    ],
-)
-def test_places_of_this_machine_are_not_told(text: str, for_others: str | None):
-    assert told(text) == (text if for_others is None else for_others)
-
-
-def test_card_loads_from_the_repository(tmp_path: Path):
-    card = 'AutoModel.from_pretrained("runs/demo")\npipeline(model="/home/me/runs/demo")\nfrom_pretrained("a/base")'
-    found = card_for_others(card, {"load_from": "/home/me/runs/demo"}, tmp_path / "demo", "you/x")
-    assert found == 'AutoModel.from_pretrained("you/x")\npipeline(model="you/x")\nfrom_pretrained("a/base")'

@@ -30,6 +30,7 @@ SHARDS = "model-*-of-*.safetensors"
 ONNX_FOLDER = "onnx"
 """Where exports lie in a repository, as those of others do."""
 PLOTS = (CONFUSION_PLOT, ACTORS_PLOT, COVERAGE_PLOT, ROBUSTNESS_PLOT, CURVES_PLOT, GATE_PLOT, BRANCHES_PLOT)
+LICENCE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")
 OURS = (
     CONFIG_FILE,
     SAFE_WEIGHTS_NAME,
@@ -40,11 +41,13 @@ OURS = (
     CARD_FILE,
     METRICS_FILE,
     *PLOTS,
+    *LICENCE_FILES,
     f"{ONNX_FOLDER}/model.onnx",
     f"{ONNX_FOLDER}/run_onnx.py",
 )
 """What an earlier push may have left in a repository; where the new model has no such file, it goes."""
-_LICENCE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE")
+HARMLESS = (".gitattributes", ".gitignore", CARD_FILE, *LICENCE_FILES)
+"""What a repository may hold and still be called empty."""
 
 
 class Part(NamedTuple):
@@ -105,7 +108,7 @@ def contents_of(folder: Path, repo: str) -> list[Part]:
     card = (folder / CARD_FILE).read_text(encoding="utf-8")
     parts.append(Part(CARD_FILE, card_for_others(card, metrics, folder, repo).encode()))
     names = [*_weights(folder), *_code(folder, config, processor)]
-    names += [name for name in (*PLOTS, *_LICENCE_FILES) if (folder / name).is_file()]
+    names += [name for name in (*PLOTS, *LICENCE_FILES) if (folder / name).is_file()]
     return sorted([*parts, *(Part(name, folder / name) for name in names)])
 
 

@@ -2,17 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
 from huggingface_hub.errors import (
+    FileMetadataError,
     HfHubHTTPError,
     HFValidationError,
     HTTPError,  # of the client that this release of huggingface_hub uses
+    LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -40,12 +42,14 @@ class There:
         files (`tuple[str, ...]`): Names of its files.
         private (`bool`): Whether others see it.
         changed (`str`): Day of that commit; empty where the hub does not say.
+        has_branch (`bool`): Whether the branch is there; else this is what it would begin with.
     """
 
     commit: str
     files: tuple[str, ...]
     private: bool
     changed: str
+    has_branch: bool = True
 
 
 class Repository:
@@ -90,32 +94,26 @@ class Repository:
         try:
             return self._again(lambda: self._look(self.branch), may_lack=True)
         except RevisionNotFoundError:
-            return self._again(lambda: self._look(None))
+            return replace(self._again(lambda: self._look(None)), has_branch=False)
         except RepositoryNotFoundError:
             return None
 
     def read(self, there: There, name: str) -> str:
-        """A text file of it."""
+        """A text file of it, whatever bytes are in it."""
         path = self._again(
             lambda: self.api.hf_hub_download(self.name, name, repo_type=self.kind, revision=there.commit)
         )
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8", errors="replace")
 
     def make(self, private: bool) -> There:
-        """Make the repository, empty, and the branch, where they are not there; returns what is there now."""
-        there = self.look()
-        if there is None:
-            sdk = "gradio" if self.kind == "space" else None
-            self._again(
-                lambda: self.api.create_repo(
-                    self.name, repo_type=self.kind, private=private or None, space_sdk=sdk, exist_ok=True
-                )
+        """Make the repository; returns what is there then, which is not ours if somebody else was faster."""
+        sdk = "gradio" if self.kind == "space" else None
+        self._again(
+            lambda: self.api.create_repo(
+                self.name, repo_type=self.kind, private=private or None, space_sdk=sdk, exist_ok=True
             )
-            self._made.append("the repository was made, and is empty")
-        if self.branch and not self._has_branch():
-            branch = self.branch
-            self._again(lambda: self.api.create_branch(self.name, branch=branch, repo_type=self.kind, exist_ok=True))
-            self._made.append(f"the branch {branch} was made, and is as the main one")
+        )
+        self._made.append("the repository was made, and is empty")
         found = self.look()
         if found is None:
             raise PublishError(f"{self.name}: was made, and cannot be found; push again, or look at {self.address}")
@@ -133,30 +131,30 @@ class Repository:
                 f"settings on {self.api.endpoint}, or push without --private"
             )
 
-    def commit(self, parts: Sequence[Part], message: str, replaces: Callable[[str], bool]) -> str:
+    def commit(self, there: There, parts: Sequence[Part], message: str, gone: Collection[str]) -> str:
         """Bring all files by one commit, or none; repeated where a connection breaks.
 
         Args:
+            there (`There`): What was seen to be there, and is followed by this commit; a branch is made if need be.
             parts (`Sequence[Part]`): The files.
             message (`str`): Title of the commit.
-            replaces (`Callable`): Which files go that are there and are not among these, by name.
+            gone (`Collection[str]`): Names of files there that are removed.
 
         Returns:
             Id of the commit; where nothing has changed that of the last one.
 
         Raises:
-            PublishError: It could not be; the branch is as it was.
+            PublishError: It could not be, or somebody else has pushed since; the branch is as it was.
         """
-        parent = self._again(lambda: self._look(self.branch)).commit
+        if not there.has_branch:
+            self._begin_branch(there)
 
         def once() -> str:
             # Looked at anew each time: where the commit arrived, and only its answer was lost, nothing is left to do.
-            there = self._look(self.branch)
-            names = {part.name for part in parts}
-            gone = [name for name in there.files if replaces(name) and name not in names]
+            files = self._look(self.branch).files
             changes: list[CommitOperationAdd | CommitOperationDelete] = [
                 *(CommitOperationAdd(part.name, part.source) for part in parts),
-                *(CommitOperationDelete(name) for name in gone),
+                *(CommitOperationDelete(name) for name in files if name in gone),
             ]
             return self.api.create_commit(
                 self.name,
@@ -164,7 +162,7 @@ class Repository:
                 commit_message=message,
                 repo_type=self.kind,
                 revision=self.branch,
-                parent_commit=parent,
+                parent_commit=there.commit,  # not of what is there by now: that nobody has looked at
             ).oid
 
         return self._again(once)
@@ -175,12 +173,14 @@ class Repository:
         names = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
         return There(str(info.sha), names, bool(info.private), day)
 
-    def _has_branch(self) -> bool:
-        try:
-            self._again(lambda: self._look(self.branch), may_lack=True)
-        except RevisionNotFoundError:
-            return False
-        return True
+    def _begin_branch(self, there: There) -> None:
+        branch = str(self.branch)
+        self._again(
+            lambda: self.api.create_branch(
+                self.name, branch=branch, revision=there.commit, repo_type=self.kind, exist_ok=True
+            )
+        )
+        self._made.append(f"the branch {branch} was made, and is as the main one")
 
     def _again(self, call: Callable[[], Found], may_lack: bool = False) -> Found:
         """Ask the hub for something, and again where the way there breaks.
@@ -262,16 +262,16 @@ def _token() -> str:
 
 
 def _cause(error: Exception) -> Exception:
-    """What lies below the error that a thread of uploads raises."""
-    below = error.__cause__
-    return below if isinstance(error, RuntimeError) and isinstance(below, (HTTPError, OSError)) else error
+    """What lies below the error of a thread of uploads, or of a file that could neither be fetched nor was kept."""
+    below, wraps = error.__cause__, isinstance(error, (RuntimeError, LocalEntryNotFoundError))
+    return below if wraps and isinstance(below, (HTTPError, OSError)) else error
 
 
 def _passes(error: Exception) -> bool:
     """Whether the same may go well a moment later."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in _PASSING
-    if isinstance(error, (FileNotFoundError, PermissionError, OfflineModeIsEnabled)):
+    if isinstance(error, (FileNotFoundError, PermissionError, FileMetadataError, OfflineModeIsEnabled)):
         return False
     return isinstance(error, (HTTPError, OSError)) or "xet" in type(error).__module__
 

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
+from emofusion.evaluation.run_files import METRICS_FILE
 
-from emofusion.evaluation.run_files import CARD_FILE, METRICS_FILE
-from emofusion.training.errors import PublishError
+from .card_head import licence_in, parts_of, says_nothing
+
+if TYPE_CHECKING:
+    from emofusion.data.sources.corpus_record import Corpus
 
 _LIMITS = {"nc": "no commercial use", "nd": "no changes", "sa": "share alike"}
 """What parts of a licence's name forbid or demand; one that lacks them gives more away than was given."""
-_UNTOLD = (None, "", "other", "unknown")
 
 
 class Notice(NamedTuple):
@@ -19,11 +20,11 @@ class Notice(NamedTuple):
 
     Attributes:
         words (`str`): What it is, without a full stop.
-        known_by (`str`): Pattern of words by which a card says it already.
+        known_by (`str`): Pattern of the words by which a card of a training says the same; nothing where none does.
     """
 
     words: str
-    known_by: str
+    known_by: str = ""
 
 
 def notices_of(card: str, metrics: Mapping[str, Any]) -> list[Notice]:
@@ -41,49 +42,42 @@ def notices_of(card: str, metrics: Mapping[str, Any]) -> list[Notice]:
 
 def with_notices(card: str, notices: list[Notice]) -> str:
     """A card that says all of it: what it lacks stands at its beginning."""
-    lacking = [f"> **{notice.words}.**\n\n" for notice in notices if not re.search(notice.known_by, card)]
-    head, body = _parts_of(card)
+    head, body = parts_of(card)
+    lacking = [f"> **{notice.words}.**\n\n" for notice in notices if not _says(body, notice)]
     return f"{head}{'' if not lacking or not head else chr(10)}{''.join(lacking)}{body.lstrip() if lacking else body}"
 
 
-def licence_in(card: str) -> str | None:
-    """Licence in the head of a card; None where it names none, or one that says nothing.
+def _says(body: str, notice: Notice) -> bool:
+    """Whether a card says it already: in our words, as one does that was pushed, or in those of a training."""
+    known = [_words(notice.words), *([notice.known_by] if notice.known_by else [])]
+    return any(re.search(pattern, body, re.MULTILINE) for pattern in known)
 
-    Raises:
-        PublishError: The head is no YAML.
-    """
-    head, _ = _parts_of(card)
-    try:
-        data = yaml.safe_load(head.removeprefix("---").rpartition("---")[0])
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise PublishError(f"{CARD_FILE}: its head, between the lines ---, is no YAML: {reason}") from error
-    named = data.get("license") if isinstance(data, dict) else None
-    if named in _UNTOLD:
-        return data.get("license_name") if isinstance(data, dict) else None  # a licence that the hub has no name for
-    return str(named)
+
+def _words(text: str) -> str:
+    """Pattern of a text, however its lines are broken."""
+    return r"\s+".join(map(re.escape, text.split()))
 
 
 def _on_scores(metrics: Mapping[str, Any]) -> Iterator[Notice]:
     if not any(name.startswith("test_") and name != "test_part" for name in metrics):
         what = f"there is no {METRICS_FILE}" if not metrics else f"{METRICS_FILE} has no score"
-        yield Notice(f"Nobody knows how good it is: {what}", r"Nobody knows how good it is")
+        yield Notice(f"Nobody knows how good it is: {what}")
         return
     leaky = metrics.get("leaky", False)
     if leaky:
         yield Notice(
             "Leaky scores: people of the test were seen in training, so every score is inflated",
-            r"Leaky s(plit|cores)|\bleaky\b",
+            r"^> \*\*Leaky split: ",
         )
     elif leaky is None:
         yield Notice(
             "Perhaps leaky scores: nobody knows whether people of the test were seen in training",
-            r"(?i)is not known which|nobody knows who|perhaps leaky",
+            r"^> \*\*(It is not known which \w+ |Nobody knows who is in these clips: )",
         )
     if metrics.get("test_part") == "validation":
         yield Notice(
             "The scores are of the validation split, for no labels of the test split were published",
-            r"\bvalidation split\b",
+            r"\bpictures of the published validation split\b",
         )
 
 
@@ -93,21 +87,20 @@ def _on_licence(licence: str | None, metrics: Mapping[str, Any]) -> Iterator[Not
         of = f", and {' and '.join(names)}, which trained it, may ask for one" if names else ""
         yield Notice(
             f"No licence is told: without one nobody may use these weights; put `license:` into the head of the "
-            f"card{of}",
-            r"No licence is told",
+            f"card{of}"
         )
         return
-    for name, terms in _terms(names).items():
-        if terms in _UNTOLD:
-            yield Notice(f"{name}, which trained these weights, has terms of its own", re.escape(name))
+    for corpus in _known(names):
+        if says_nothing(corpus.license):
+            terms = _words(corpus.notice)  # the name alone stands in every card, and says nothing of terms
+            yield Notice(f"{corpus.name}, which trained these weights, has terms of its own", terms)
             continue
         kept = licence.split("-")
-        lost = [limit for part, limit in _LIMITS.items() if part in terms.split("-") and part not in kept]
+        lost = [limit for part, limit in _LIMITS.items() if part in corpus.license.split("-") and part not in kept]
         if lost:
             yield Notice(
-                f"Contradictory licences: the card says {licence}, and {name}, which trained these weights, is under "
-                f"{terms} ({', '.join(lost)})",
-                r"Contradictory licences",
+                f"Contradictory licences: the card says {licence}, and {corpus.name}, which trained these weights, is "
+                f"under {corpus.license} ({', '.join(lost)})"
             )
 
 
@@ -118,16 +111,10 @@ def _learnt_from(metrics: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*own, *before]))
 
 
-def _terms(names: list[str]) -> dict[str, str]:
-    """Licences of the corpora among them that we know, by name."""
+def _known(names: list[str]) -> list["Corpus"]:
+    """The corpora among these that we know."""
     from emofusion.data.corpora.registry import CORPORA  # imports datasets, which takes seconds
     from emofusion.data.sources.corpus_record import RECORDS
 
-    known = {corpus.name: corpus.license for corpus in (*(e.corpus for e in CORPORA.values()), *RECORDS.values())}
-    return {name: known[name] for name in names if name in known}
-
-
-def _parts_of(card: str) -> tuple[str, str]:
-    """The head with its lines `---`, empty where there is none, and what stands below."""
-    found = re.match(r"---\s*\n.*?\n---[ \t]*(?:\n|$)", card, re.DOTALL)
-    return (found[0], card[found.end() :]) if found else ("", card)
+    known = {corpus.name: corpus for corpus in (*(entry.corpus for entry in CORPORA.values()), *RECORDS.values())}
+    return [known[name] for name in names if name in known]

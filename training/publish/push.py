@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,10 @@ from typing import Any
 from emofusion.evaluation.run_files import CARD_FILE, METRICS_FILE
 from emofusion.training.errors import PublishError
 
-from .contents import CONFIG_FILE, ONNX_FOLDER, Part, contents_of, is_ours, left_behind, read_config
+from .contents import CONFIG_FILE, HARMLESS, ONNX_FOLDER, Part, contents_of, is_ours, left_behind, read_config
 from .for_others import with_words_on_onnx
 from .hub import Repository, Say, There
 from .notices import notices_of, with_notices
-
-_HARMLESS = (".gitattributes", ".gitignore", "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt")
-"""What a repository may hold and still be called empty."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +80,16 @@ def push_model(package: Package, repository: Repository, say: Say, private: bool
     """
     for words in package.warnings:
         say(f"WARNING: {words}")
-    before = repository.look()
-    if before is not None:
-        _check_there(package, repository, before, say, private)
-    there = repository.make(private)
-    names = {part.name for part in package.parts}
-    for name in there.files:
-        if is_ours(name) and name not in names:
-            say(f"{name} is removed there: this model has none")
+    there = repository.look() or repository.make(private)
+    _check_there(package, repository, there, say, private)
+    gone = _left_by_another_model(there, {part.name for part in package.parts})
+    for name in gone:
+        say(f"{name} is removed there: this model has none")
     say(f"pushing {len(package.parts)} files, {package.bytes / 1e6:.1f} MB, to {repository.address}")
     stays = left_behind(package.folder, list(package.parts))
     if stays:
         say(f"left in {package.folder}: {', '.join(stays)}")
-    commit = repository.commit(package.parts, "Model of emofusion", is_ours)
+    commit = repository.commit(there, package.parts, "Model of emofusion", gone)
     if commit == there.commit:
         say(f"nothing has changed: {repository.name} holds this very model, commit {commit[:8]}")
     else:
@@ -112,7 +106,7 @@ def to_stderr(line: str) -> None:
 def _check_there(package: Package, repository: Repository, there: There, say: Say, private: bool) -> None:
     """Say what is there already, and refuse to replace what is none of ours, or to show what was to be private."""
     repository.check_private(there, private)
-    others = [name for name in there.files if name not in _HARMLESS and not is_ours(name)]
+    others = [name for name in there.files if name not in HARMLESS and not is_ours(name)]
     if CONFIG_FILE not in there.files:
         if others or [name for name in there.files if name.endswith(".safetensors")]:
             raise PublishError(
@@ -120,7 +114,7 @@ def _check_there(package: Package, repository: Repository, there: There, say: Sa
                 f"{(others or there.files)[0]} and no {CONFIG_FILE}; push to another repository, or empty this one "
                 "first"
             )
-        say(f"{repository.name} is there, and empty")
+        say(f"{repository.name} is empty")
         return
     config = _config_there(repository, there)
     if config.get("model_type") != "emofusion":
@@ -134,6 +128,13 @@ def _check_there(package: Package, repository: Repository, there: There, say: Sa
         f"{there.commit[:8]}{changed}); this becomes its next commit, {_model_words(read_config(package.folder))}. "
         f"The card there is replaced{', and files that are none of ours stay: ' + ', '.join(others) if others else ''}"
     )
+
+
+def _left_by_another_model(there: There, names: Collection[str]) -> list[str]:
+    """Files of an earlier push that are not among these names; where no model is, a LICENSE is its owner's."""
+    if CONFIG_FILE not in there.files:
+        return []
+    return [name for name in there.files if is_ours(name) and name not in names]
 
 
 def _config_there(repository: Repository, there: There) -> dict[str, Any]:

@@ -10,7 +10,8 @@ never edited. One server at a time per root. Absent: pull requests, tags, .gitig
 not run. The user may write anywhere but to `CLOSED`, and `reading_token` writes nowhere.
 
 `hub.breaks` is a list of what goes wrong next: `Break("PUT /lfs/")` ends the connection in the middle of the next such
-request, and `Break("POST /api/.*/commit/", done=True)` after it was done, before anybody is told.
+request, `Break("POST /api/.*/commit/", done=True)` after it was done, before anybody is told, and
+`Break("HEAD ", status=503)` answers that it cannot now.
 """
 
 import base64
@@ -40,15 +41,17 @@ CLOSED = "somebody"
 
 
 class Break(NamedTuple):
-    """A connection that ends: at the first request whose method and path begin like the pattern.
+    """A connection that ends, or a request that is put off: the first whose method and path begin like the pattern.
 
     Attributes:
         pattern (`str`): Of `METHOD /path`.
         done (`bool`): True where the request is done all the same, and only its answer is lost.
+        status (`int`): What is answered in place of an end; 0 is none.
     """
 
     pattern: str
     done: bool = False
+    status: int = 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,7 +84,8 @@ class Handler(BaseHTTPRequestHandler):
                 return False
             if not re.match(planned[0].pattern, f"{self.command} {path}"):
                 return False
-            planned.pop(0)
+            status = planned.pop(0).status
+        require(not status, status, "Not now.")
         self.rfile.read(self.unread // 2)
         self.log_message('"%s %s" broke', self.command, path)
         self.close_connection = True
