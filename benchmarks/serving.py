@@ -3,14 +3,16 @@
     python benchmarks/serving.py --clients 50 200 --requests 1000
 
 Draws clips that all differ and asks the pipeline about each. Then clients of one process send them, as many at a
-time as `--clients` says, to `emofusion serve` and to the same model behind FastAPI and a queue in Redis
-(benchmarks/redis_queue.py), and each answer is held beside that about its own clip. Whoever is told to come again
-(429) waits as long as he is told and does; his time counts from his first try. Prints a table, with a plain loop over
-the same clips in one process as its first line. Needs the extras `serve` and `bench`, and redis-server for the last.
+time as `--clients` says, to `emofusion serve`, and to the same model behind FastAPI and a queue in Redis
+(benchmarks/redis_queue.py) and in Ray Serve (benchmarks/ray_serve.py). Each answer is held beside that about its own
+clip. Whoever is told to come again (429) waits as long as he is told and does; his time counts from his first try.
+Prints a table, with a plain loop over the same clips in one process as its first line. Needs the extras `serve` and
+`bench`; where redis-server or Ray is not there, that part is left out.
 """
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import shutil
 import socket
@@ -30,6 +32,8 @@ import numpy as np
 CLOSE = 1e-4
 """How far probabilities of one clip may lie apart: it is answered in batches of other sizes."""
 START_SECONDS = 900.0
+Ready = tuple[str, str]
+"""Where a service says whether it is ready, and a word that it then says."""
 HEADS = "way, clients, answered, wrong, failed, 429, a second, p50 (s), p95 (s), p99 (s), MB at each quarter".split(
     ", "
 )
@@ -71,20 +75,31 @@ def main() -> None:
         answers, alone = ask_pipeline(args.model, clips)
         print(f"| {' | '.join(HEADS)} |\n| --- |{' ---: |' * (len(HEADS) - 1)}")
         print(line("a loop in one process", 1, alone))
-        serve = [sys.executable, "-m", "emofusion", "serve", "--model", args.model, "--queue", str(args.queue)]
-        with started([[*serve, "--workers", str(args.workers), "--port", "{port}"]]) as (port, pids):
-            loads("`emofusion serve`", port, pids, clips, answers, args)
-        if shutil.which("redis-server") is None:
-            sys.stderr.write("redis-server is not there: the other service was not measured\n")
-            return
-        other, redis = [sys.executable, str(Path(__file__).with_name("redis_queue.py"))], str(free_port())
+        for way, commands, ready in services(args):
+            with started(commands, ready) as (port, pids):
+                loads(way, port, pids, clips, answers, args)
+
+
+def services(args: argparse.Namespace) -> Iterator[tuple[str, list[list[str]], Ready]]:
+    """Each way that can be had here: its name, its commands, and how it says that it is ready."""
+    python, workers = [sys.executable], str(args.workers)
+    serve = [*python, "-m", "emofusion", "serve", "--model", args.model, "--queue", str(args.queue)]
+    yield "`emofusion serve`", [[*serve, "--workers", workers, "--port", "{port}"]], ("/health", "ok")
+    if shutil.which("redis-server") is None:
+        sys.stderr.write("redis-server is not there: the queue in Redis was not measured\n")
+    else:
+        other, redis = [*python, str(Path(__file__).with_name("redis_queue.py"))], str(free_port())
         commands = [
             ["redis-server", "--port", redis, "--save", "", "--appendonly", "no", "--logfile", "/dev/null"],
             *[[*other, "worker", redis, args.model] for _ in range(args.workers)],
             [*other, "web", redis, "{port}"],
         ]
-        with started(commands) as (port, pids):
-            loads("FastAPI and Redis", port, pids, clips, answers, args)
+        yield "FastAPI and Redis", commands, ("/health", "ok")
+    if importlib.util.find_spec("ray") is None:
+        sys.stderr.write("ray is not there: Ray Serve was not measured\n")
+    else:
+        ray = [*python, str(Path(__file__).with_name("ray_serve.py")), args.model, workers, "{port}"]
+        yield "Ray Serve", [ray], ("/-/routes", "/predict")
 
 
 def draw(folder: Path, count: int) -> list[bytes]:
@@ -178,8 +193,8 @@ def line(way: str, clients: int, load: Load) -> str:
 
 
 @contextmanager
-def started(commands: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[int]]]:
-    """Processes, until the last of them answers at /health; then its port, and their ids."""
+def started(commands: Sequence[Sequence[str]], ready: Ready) -> Iterator[tuple[int, list[int]]]:
+    """Processes, until the last of them says that it is ready; then its port, and their ids."""
     port = free_port()
     with ExitStack() as stack:
         processes = []
@@ -188,20 +203,20 @@ def started(commands: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[int]]
             processes.append(subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}))
             stack.callback(end, processes[-1])
         until = time.monotonic() + START_SECONDS
-        while not is_ready(port):
+        while not is_ready(port, *ready):
             if time.monotonic() > until or any(process.poll() is not None for process in processes):
                 raise SystemExit(f"{' '.join(commands[-1])}: does not start")
             time.sleep(0.5)
         yield port, [process.pid for process in processes]
 
 
-def is_ready(port: int) -> bool:
+def is_ready(port: int, path: str, word: str) -> bool:
     """Whether the service takes clips."""
     try:
-        said = httpx.get(f"http://127.0.0.1:{port}/health", timeout=5, trust_env=False)
+        said = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5, trust_env=False)
     except httpx.HTTPError:
         return False
-    return said.status_code == 200 and "ok" in said.text
+    return said.status_code == 200 and word in said.text
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
