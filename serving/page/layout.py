@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
@@ -16,6 +17,7 @@ from emofusion.serving.refused import Refused
 from .answer_html import seen_html, timeline_html, verdict_html
 from .cards import limits_of
 from .desk import Desk
+from .doors import Doors
 from .examples import EXAMPLES
 from .look import CANCELLED, CSS, EXAMPLES_HEAD, INTRODUCTION, LIMITS_HEAD, NOTHING_YET, ON_LOAD, THEME
 from .seen import Watched, sound_picture, timeline_picture
@@ -196,6 +198,7 @@ def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) 
         theme=THEME,
         css=CSS,
         js=ON_LOAD,
+        app_kwargs={"middleware": [Middleware(Doors, uploads=Path(get_upload_folder()))]},
     )
 
 

@@ -1,10 +1,7 @@
 """The page as visitors meet it: a real server, a real model, and Chromium on a desk and on a phone."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +15,8 @@ import pytest
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import make_sound, write_sound
 from helpers.servers.browser import chromium
+from helpers.servers.knocks import counted_knocks
+from helpers.servers.page_process import shown_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -45,25 +44,10 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(browser: "Browser", temporary: Path) -> Iterator[str]:
     """A page that is shown by a process of its own; of `browser` first, for without one nobody waits for a server."""
-    words = [sys.executable, "app.py", "--model", MODEL, "tests/helpers/tiny_checkpoint/files", "--port", "0"]
-    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    environment["TORCHINDUCTOR_CACHE_DIR"] = str(temporary.with_name("inductor"))  # torch makes one, used or not
-    process = subprocess.Popen(
-        words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    said: list[str] = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            break
-    else:
-        pytest.fail("".join(said))
-    yield found[0]
-    process.terminate()
-    rest, _ = process.communicate(timeout=60)
-    assert "Traceback" not in "".join(said) + rest
-    assert list(temporary.iterdir()) == []  # nothing is left behind
+    with counted_knocks() as internet:
+        with shown_page([MODEL, "tests/helpers/tiny_checkpoint/files"], temporary, internet.url) as address:
+            yield address
+        assert internet.asked == []  # nobody is told of what visitors do
 
 
 @pytest.fixture
