@@ -1,5 +1,6 @@
 """What a model cannot know, in the words of its card."""
 
+import logging
 import re
 from functools import cache
 from pathlib import Path
@@ -18,12 +19,11 @@ WITHOUT_CARD = """\
 * It names the emotion that a clip resembles. What somebody feels it cannot know.
 * It has no card: nobody says on whom it was tested. It must not be used to judge people.
 """
-
-
 UNREAD_CARD = """\
 * It names the emotion that a clip resembles. What somebody feels it cannot know.
 * Its card cannot be read now: open the page again later for what it says. It must not be used to judge people.
 """
+logger = logging.getLogger(__name__)
 
 
 def limits_of(model: str) -> str:
@@ -34,7 +34,8 @@ def limits_of(model: str) -> str:
     """
     try:
         card, otherwise = _card(model), WITHOUT_CARD
-    except OSError:
+    except Exception as error:  # whatever the client of the hub stumbles over, such as a network that is gone
+        logger.warning("%s: its card cannot be read now (%s)", model, error)
         card, otherwise = "", UNREAD_CARD
     warning = re.search(r"^> \*\*(.+?)\*\*$", card, flags=re.MULTILINE)
     section = re.search(r"^## Limits and misuse\n+(.*?)(?=^#|\Z)", card, flags=re.MULTILINE | re.DOTALL)
@@ -47,11 +48,7 @@ def limits_of(model: str) -> str:
 
 @cache
 def _card(model: str) -> str:
-    """The text of a card, which is read once; empty where there is none.
-
-    Raises:
-        OSError: It cannot be read now. That is not remembered: the network may be there again later.
-    """
+    """The text of a card, which is read once; empty where there is none. What it raises is not remembered."""
     folder = Path(model)
     if folder.is_dir():
         path = folder / CARD_FILE

@@ -11,12 +11,14 @@ import pytest
 
 from emofusion.serving.page.doors import check
 from emofusion.serving.refused import Refused
+from helpers import REPOSITORY
 from helpers.servers.knocks import Knocks, counted_knocks
 from helpers.servers.page_process import shown_page
+from helpers.tiny_checkpoint import FOLDER
 
 pytestmark = pytest.mark.slow
 
-MODEL = "tests/helpers/tiny_checkpoint/files"
+MODELS = [str(FOLDER), FOLDER.relative_to(REPOSITORY).as_posix()]
 META = {"meta": {"_type": "gradio.FileData"}}
 ELSEWHERE = (
     *("http://hf.co/clip.mp4", "https://hf.co/clip.mp4"),  # a host that Gradio trusts
@@ -39,7 +41,7 @@ def internet(knocks: Knocks) -> Knocks:
 
 @pytest.fixture(scope="module")
 def address(knocks: Knocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with shown_page([MODEL], tmp_path_factory.mktemp("t"), knocks.url) as address:
+    with shown_page(MODELS, tmp_path_factory.mktemp("t"), knocks.url) as address:
         yield address
 
 
@@ -107,6 +109,14 @@ def test_server_hands_on_nothing_that_lies_elsewhere(address: str, internet: Kno
     answer = answered(f"{address}/gradio_api/{door}={place}")
     assert internet.asked == []
     assert_refused(answer, 404, "the page asks")
+
+
+def test_browser_is_told_names_of_models_and_not_where_they_lie(address: str, config: dict[str, Any]):
+    (dropdown,) = [it for it in config["components"] if it["type"] == "dropdown"]
+    names = [FOLDER.name, f"{FOLDER.name} (2)"]  # one folder by two names
+    assert dropdown["props"]["choices"] == [[name, name] for name in names]
+    for shown in ("/", "/config"):
+        assert FOLDER.parent.name not in answered(f"{address}{shown}")[1]
 
 
 def test_answers_of_a_visitor_are_not_kept_for_others(address: str):
