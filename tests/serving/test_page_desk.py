@@ -16,6 +16,7 @@ from helpers.corpora.ravdess_files import make_sound, write_sound
 from helpers.tiny_checkpoint import FOLDER
 
 pytestmark = pytest.mark.slow
+PATIENCE_S = 120  # on a machine that has much else to do
 READING, LOOKING = "Reading the clip", "Looking and listening"
 
 
@@ -52,7 +53,7 @@ class Visitors:
         return [what for who, what in self.told if who == name]
 
 
-def held_at(what: str) -> tuple[Callable[[str], None], Callable[[], Coroutine[Any, Any, bool]], threading.Event]:
+def held_at(what: str) -> tuple[Callable[[str], None], Callable[[], Coroutine[Any, Any, None]], threading.Event]:
     """For a visitor who is held when he hears that: what he hears with, what waits for it, what lets him go."""
     reached, let_go = threading.Event(), threading.Event()
 
@@ -61,7 +62,10 @@ def held_at(what: str) -> tuple[Callable[[str], None], Callable[[], Coroutine[An
             reached.set()
             let_go.wait()
 
-    return heard, lambda: asyncio.to_thread(reached.wait), let_go
+    async def come_to_that() -> None:
+        assert await asyncio.to_thread(reached.wait, PATIENCE_S)
+
+    return heard, come_to_that, let_go
 
 
 def test_as_many_are_answered_at_once_as_there_are_processes(desk: Desk, clip: Path):
