@@ -179,8 +179,8 @@ def page_of(desk: Desk) -> gr.Blocks:
                 with gr.Row():
                     ask = gr.Button("Name the emotion", variant="primary", min_width=140, scale=2)
                     cancel = gr.Button("Cancel", min_width=100, interactive=False)
-            answer = answer_shown()
-        answer = (*answer, gr.HTML(elem_id="timeline"))
+            verdict, scores, seen = answer_shown()
+        answer = [verdict, scores, seen, gr.HTML(elem_id="timeline")]
         gr.HTML(LIMITS_HEAD)
         limits = gr.Markdown(elem_id="limits")
 
@@ -197,13 +197,13 @@ def page_of(desk: Desk) -> gr.Blocks:
             [film, sound, model, follow, hop, keep],
             [*answer, film, sound],
             concurrency_limit=desk.at_once,
-            show_progress_on=answer[0],
+            show_progress_on=verdict,
             scroll_to_output=True,
             api_visibility="private",
         )
         asked.then(lambda: gr.update(interactive=False), None, cancel, **HIDDEN)
         stopped = (CANCELLED, gr.update(interactive=False))
-        cancel.click(lambda: stopped, None, [answer[0], cancel], cancels=[asked], **HIDDEN)
+        cancel.click(lambda: stopped, None, [verdict, cancel], cancels=[asked], **HIDDEN)
     return page
 
 
