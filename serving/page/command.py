@@ -52,6 +52,11 @@ def main(words: Sequence[str] | None = None) -> None:
                 parser.error(f"--port {args.port}: {error}")
 
 
+def models_named() -> list[str]:
+    """The models that the environment names; the default where it names none."""
+    return os.environ.get(MODELS, "").split() or [DEFAULT_MODEL]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python app.py",
@@ -60,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add, models = parser.add_argument, os.environ.get(MODELS, DEFAULT_MODEL).split()
-    add("--model", nargs="+", default=models, metavar="DIR_OR_REPO", help="among these a visitor chooses")
+    add = parser.add_argument
+    add("--model", nargs="+", default=models_named(), metavar="DIR_OR_REPO", help="among these a visitor chooses")
     add("--host", metavar="NAME", help="address at which it listens (default: GRADIO_SERVER_NAME, else 127.0.0.1)")
     add(
         "--port",

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
@@ -14,6 +16,7 @@ from emofusion.serving.arrivals import arrived
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
 
+from .names import named
 from .seen import Watched
 
 Tell = Callable[[float | None, str], object]
@@ -31,25 +34,35 @@ class Desk:
         processes (`int`): That decode clips, of each model.
         device (`str`): Where models compute.
 
+    Attributes:
+        models (`dict[str, str]`): Folder or hub name of each, by the name that visitors read.
+        at_once (`int`): How many questions are answered at a time: as many as there are processes that decode.
+
     Raises:
         OSError, ValueError: The first model cannot be loaded.
     """
 
     def __init__(self, models: Sequence[str], limits: Limits, *, processes: int = 1, device: str = "cpu") -> None:
-        self.models, self.limits, self.at_once = list(models), limits, 2 * processes
+        self.models, self.limits = named(models), limits
+        self.at_once = processes * len(self.models)
         self._load = partial(Answerer, limits=limits, processes=processes, device=device)
         self._loading = Lock()
         self._answerers: dict[str, Answerer] = {}
-        self._answerer(self.models[0])
+        # A thread is busy as long as its process: a question that is cancelled keeps both until it has really ended.
+        self._threads = {model: ThreadPoolExecutor(processes) for model in self.models}
+        self._answerer(next(iter(self.models)))
 
     async def answer(self, path: Path, model: str, hop: float | None, tell: Tell) -> tuple[dict[str, Any], Watched]:
-        """Answer about a clip. When the task is cancelled, the work ends with the window at which it is.
+        """Answer about a clip, as soon as a process has time for it.
+
+        When the task is cancelled, work that waits is never begun, and other work ends with the window at which it is:
+        only then the process has time again.
 
         Args:
             path (`Path`): The clip.
-            model (`str`): One of the models.
+            model (`str`): Name of one of the models.
             hop (`float`, *optional*): Seconds from one window of the timeline to the next; no timeline without it.
-            tell: Told how far it is.
+            tell: Told how far it is. What it raises ends the work.
 
         Returns:
             `dict`: As of the pipeline; and what the model took in for it.
@@ -57,20 +70,24 @@ class Desk:
         Raises:
             Refused: There is no answer.
         """
+        if model not in self.models:  # a page that was changed by its visitor can ask anything
+            raise Refused(400, "There is no such model here. Choose one of the list.")
+        tell(None, "Waiting for its turn")
         stop = Event()
+        work = partial(copy_context().run, self._answer, path, model, hop, unless(stop, tell))
         try:
-            return await asyncio.to_thread(self._answer, path, model, hop, tell, stop)
+            return await asyncio.get_running_loop().run_in_executor(self._threads[model], work)
         finally:
             stop.set()
 
     def close(self) -> None:
-        """End the processes that decode."""
+        """End the processes that decode, and wait until nobody is answered any more."""
         for answerer in self._answerers.values():
             answerer.close()
+        for threads in self._threads.values():
+            threads.shutdown(cancel_futures=True)
 
-    def _answer(
-        self, path: Path, model: str, hop: float | None, tell: Tell, stop: Event
-    ) -> tuple[dict[str, Any], Watched]:
+    def _answer(self, path: Path, model: str, hop: float | None, tell: Tell) -> tuple[dict[str, Any], Watched]:
         tell(None, "Loading the model")
         answerer = self._answerer(model)
         watched = Watched(answerer.pipe.processor)
@@ -80,12 +97,10 @@ class Desk:
             windows = stack.enter_context(
                 closing(answerer.decoders.windows(clip, timeline=hop is not None, hop=hop or 1.0))
             )
-            answered = list(answerer.answered(passing(windows, watched, tell, stop)))
+            answered = list(answerer.answered(passing(windows, watched, tell)))
         return answerer.pipe.postprocess(answered), watched
 
     def _answerer(self, model: str) -> Answerer:
-        if model not in self.models:  # a page that was changed by its visitor can ask anything
-            raise Refused(400, "There is no such model here. Choose one of the list.")
         if model not in self._answerers:
             with self._loading:
                 if model not in self._answerers:
@@ -94,7 +109,7 @@ class Desk:
 
     def _loaded(self, model: str) -> Answerer:
         try:
-            return self._load(model)
+            return self._load(self.models[model])
         except (OSError, ValueError, RuntimeError) as error:
             if not self._answerers:
                 raise  # who starts the page is told why
@@ -102,13 +117,22 @@ class Desk:
             raise Refused(503, "This model cannot be loaded now. Choose another one.") from error
 
 
-def passing(windows: Iterator[dict[str, Any]], watched: Watched, tell: Tell, stop: Event) -> Iterator[dict[str, Any]]:
-    """Windows on their way to the model, which are looked at, counted, and stopped."""
-    for number, window in enumerate(windows, start=1):
+def unless(stop: Event, tell: Tell) -> Tell:
+    """Tells, and ends the work when it is to stop."""
+
+    def told(done: float | None, what: str) -> None:
         if stop.is_set():
             raise Refused(499, "Cancelled.")
-        watched.add(window)
+        tell(done, what)
+
+    return told
+
+
+def passing(windows: Iterator[dict[str, Any]], watched: Watched, tell: Tell) -> Iterator[dict[str, Any]]:
+    """Windows on their way to the model, which are counted and looked at."""
+    for number, window in enumerate(windows, start=1):
         tell(min(number / window["expected"], 1.0), "Looking and listening")
+        watched.add(window)
         yield window
 
 

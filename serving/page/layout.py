@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
@@ -16,6 +17,7 @@ from emofusion.serving.refused import Refused
 from .answer_html import seen_html, timeline_html, verdict_html
 from .cards import limits_of
 from .desk import Desk
+from .doors import Doors
 from .examples import EXAMPLES
 from .look import CANCELLED, CSS, EXAMPLES_HEAD, INTRODUCTION, LIMITS_HEAD, NOTHING_YET, ON_LOAD, THEME
 from .seen import Watched, sound_picture, timeline_picture
@@ -25,6 +27,8 @@ MOST_WAITING = 32
 """Questions that wait in line; one more is turned away."""
 KEPT_S = 600
 """Seconds after which a file is deleted that a visitor has left behind."""
+ANSWER = 4
+"""Parts of an answer: verdict, scores, what was seen, timeline."""
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 """Of what takes no time."""
 
@@ -39,22 +43,31 @@ class Handlers:
     def __init__(self, desk: Desk) -> None:
         self.desk, self.uploads = desk, Uploads()
 
-    def film_given(self, film: str | None, sound: str | None, request: gr.Request) -> Any:
-        """A film is there or gone; where it is there, the sound goes."""
+    def film_given(self, film: str | None, sound: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """A film is there or gone. Where it is there, the sound goes, and what was answered about another clip."""
         return self._given(film, sound, request)
 
-    def sound_given(self, film: str | None, sound: str | None, request: gr.Request) -> Any:
-        """A sound is there or gone; where it is there, the film goes."""
+    def sound_given(self, film: str | None, sound: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """A sound is there or gone. Where it is there, the film goes, and what was answered about another clip."""
         return self._given(sound, film, request)
 
-    def _given(self, new: str | None, other: str | None, request: gr.Request) -> Any:
-        """What becomes of the other input."""
+    def _given(self, new: str | None, other: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """What becomes of the other input, and of the answer; this also ends a question about what is gone."""
         self.uploads.holds(str(request.session_hash), new, other)
-        return None if new and other else gr.skip()
+        return (None if new and other else gr.skip(), *(blank() if new else skipped(ANSWER)))
+
+    def begin(self, film: str | None, sound: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """A question begins: verdict, scores, what was seen, timeline; then the button that cancels it."""
+        self.uploads.holds(str(request.session_hash), film, sound)
+        return *blank(), gr.update(interactive=True)
 
     def left(self, request: gr.Request) -> None:
         """A visitor closes the page."""
         self.uploads.holds(str(request.session_hash))
+
+    def limits(self, model: str) -> str:
+        """What a model cannot know, as Markdown."""
+        return limits_of(self.desk.models[model])
 
     def draw(self, name: str) -> tuple[Any, ...]:
         """An example: film, sound, its tab, and what it is."""
@@ -75,19 +88,37 @@ class Handlers:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio knows that it is wanted
     ) -> tuple[Any, ...]:
         """The answer: verdict, scores, what was seen, timeline; then film and sound, which are emptied."""
-        path = film or sound
+        path, visitor = film or sound, str(request.session_hash)
+
+        def tell(done: float | None, what: str) -> None:
+            if path and not self.uploads.held(visitor, path):
+                raise Refused(499, "This clip is gone: there is another one, or none.")
+            progress(done, what)
+
         try:
             if path is None:
                 raise Refused(400, "There is no clip yet. Choose a film or a sound, record one, or take an example.")
-            answer, watched = await self.desk.answer(Path(path), model, hop if follow else None, progress)
+            answer, watched = await self.desk.answer(Path(path), model, hop if follow else None, tell)
+            tell(None, "Drawing")
         except Refused as refused:
+            if path and not self.uploads.held(visitor, path):
+                return skipped(ANSWER + 2)  # what stands there now is about another clip
             raise gr.Error(escape(str(refused)), title="No answer", duration=None, print_exception=False) from None
-        progress(None, "Drawing")
         shown = await asyncio.to_thread(drawn, answer, watched, model)
         if keep:
-            return *shown, gr.skip(), gr.skip()
-        self.uploads.holds(str(request.session_hash))
+            return *shown, *skipped(2)
+        self.uploads.holds(visitor)
         return *shown, None, None
+
+
+def blank() -> tuple[Any, ...]:
+    """An answer that is not there yet: verdict, scores, what was seen, timeline."""
+    return NOTHING_YET, gr.update(value=None, visible=False), "", ""
+
+
+def skipped(count: int) -> tuple[Any, ...]:
+    """So many parts of the page that stay as they are."""
+    return (gr.skip(),) * count
 
 
 def drawn(answer: dict[str, Any], watched: Watched, model: str) -> tuple[Any, ...]:
@@ -129,7 +160,7 @@ def page_of(desk: Desk) -> gr.Blocks:
     Args:
         desk (`Desk`): Answers its visitors.
     """
-    do = Handlers(desk)
+    do, models = Handlers(desk), list(desk.models)
     with gr.Blocks(title="emofusion", analytics_enabled=False, delete_cache=(60, KEPT_S)) as page:
         gr.HTML(INTRODUCTION)
         with gr.Row():
@@ -139,7 +170,7 @@ def page_of(desk: Desk) -> gr.Blocks:
                 with gr.Row():
                     examples = [gr.Button(name, size="sm", min_width=100) for name in EXAMPLES]
                 told = gr.Markdown(elem_id="drawn")
-                model = gr.Dropdown(desk.models, value=desk.models[0], label="Model", interactive=True)
+                model = gr.Dropdown(models, value=models[0], label="Model", interactive=True)
                 follow = gr.Checkbox(label="Follow it through the whole recording (timeline)")
                 hop = gr.Slider(0.5, 5, value=1, step=0.5, label="Seconds from one look to the next", visible=False)
                 keep = gr.Checkbox(
@@ -148,35 +179,40 @@ def page_of(desk: Desk) -> gr.Blocks:
                 with gr.Row():
                     ask = gr.Button("Name the emotion", variant="primary", min_width=140, scale=2)
                     cancel = gr.Button("Cancel", min_width=100, interactive=False)
-            with gr.Column():
-                verdict = gr.HTML(NOTHING_YET, elem_id="verdict")
-                scores = gr.Label(label="Probabilities", show_heading=False, elem_id="scores", visible=False)
-                seen = gr.HTML(elem_id="seen")
-        timeline = gr.HTML(elem_id="timeline")
+            verdict, scores, seen = answer_shown()
+        answer = [verdict, scores, seen, gr.HTML(elem_id="timeline")]
         gr.HTML(LIMITS_HEAD)
-        limits = gr.Markdown(limits_of(desk.models[0]), elem_id="limits")
+        limits = gr.Markdown(elem_id="limits")
 
-        film.change(do.film_given, [film, sound], sound, **HIDDEN)
-        sound.change(do.sound_given, [film, sound], film, **HIDDEN)
+        page.load(do.limits, model, limits, **HIDDEN)
+        model.change(do.limits, model, limits, **HIDDEN)
+        film.change(do.film_given, [film, sound], [sound, *answer], **HIDDEN)
+        sound.change(do.sound_given, [film, sound], [film, *answer], **HIDDEN)
         page.unload(do.left)
         for name, button in zip(EXAMPLES, examples, strict=True):
             button.click(lambda name=name: do.draw(name), None, [film, sound, tabs, told], api_visibility="private")
-        model.change(limits_of, model, limits, **HIDDEN)
         follow.change(lambda wanted: gr.update(visible=wanted), follow, hop, **HIDDEN)
-        asked = ask.click(lambda: gr.update(interactive=True), None, cancel, **HIDDEN).then(
+        asked = ask.click(do.begin, [film, sound], [*answer, cancel], **HIDDEN).then(
             do.ask,
             [film, sound, model, follow, hop, keep],
-            [verdict, scores, seen, timeline, film, sound],
+            [*answer, film, sound],
             concurrency_limit=desk.at_once,
             show_progress_on=verdict,
             scroll_to_output=True,
             api_visibility="private",
         )
         asked.then(lambda: gr.update(interactive=False), None, cancel, **HIDDEN)
-        cancel.click(
-            lambda: (CANCELLED, gr.update(interactive=False)), None, [verdict, cancel], cancels=[asked], **HIDDEN
-        )
+        stopped = (CANCELLED, gr.update(interactive=False))
+        cancel.click(lambda: stopped, None, [verdict, cancel], cancels=[asked], **HIDDEN)
     return page
+
+
+def answer_shown() -> tuple[gr.HTML, gr.Label, gr.HTML]:
+    """Where an answer stands: verdict, scores, what was seen."""
+    with gr.Column():
+        verdict = gr.HTML(NOTHING_YET, elem_id="verdict")
+        scores = gr.Label(label="Probabilities", show_heading=False, elem_id="scores", visible=False)
+        return verdict, scores, gr.HTML(elem_id="seen")
 
 
 def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) -> None:
@@ -196,6 +232,7 @@ def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) 
         theme=THEME,
         css=CSS,
         js=ON_LOAD,
+        app_kwargs={"middleware": [Middleware(Doors, uploads=Path(get_upload_folder()))]},
     )
 
 

@@ -16,6 +16,11 @@ class Uploads:
         self._holders: dict[Path, set[str]] = {}
         self._lock = Lock()
 
+    def held(self, visitor: str, path: str) -> bool:
+        """Whether a visitor still has this file before him."""
+        with self._lock:
+            return visitor in self._holders.get(Path(path), ())
+
     def holds(self, visitor: str, *paths: str | None) -> None:
         """A visitor has these files before him, and no others.
 

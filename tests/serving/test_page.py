@@ -1,10 +1,7 @@
 """The page as visitors meet it: a real server, a real model, and Chromium on a desk and on a phone."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +15,8 @@ import pytest
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import make_sound, write_sound
 from helpers.servers.browser import chromium
+from helpers.servers.knocks import counted_knocks
+from helpers.servers.page_process import shown_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -45,25 +44,10 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(browser: "Browser", temporary: Path) -> Iterator[str]:
     """A page that is shown by a process of its own; of `browser` first, for without one nobody waits for a server."""
-    words = [sys.executable, "app.py", "--model", MODEL, "tests/helpers/tiny_checkpoint/files", "--port", "0"]
-    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    environment["TORCHINDUCTOR_CACHE_DIR"] = str(temporary.with_name("inductor"))  # torch makes one, used or not
-    process = subprocess.Popen(
-        words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
-    said: list[str] = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            break
-    else:
-        pytest.fail("".join(said))
-    yield found[0]
-    process.terminate()
-    rest, _ = process.communicate(timeout=60)
-    assert "Traceback" not in "".join(said) + rest
-    assert list(temporary.iterdir()) == []  # nothing is left behind
+    with counted_knocks() as internet:
+        with shown_page([MODEL, "tests/helpers/tiny_checkpoint/files"], temporary, internet.url) as address:
+            yield address
+        assert internet.asked == []  # nobody is told of what visitors do
 
 
 @pytest.fixture
@@ -157,7 +141,7 @@ def test_film_is_answered_as_by_the_pipeline_and_deleted(visits: Any, pipeline: 
     assert len(uploads(temporary)) == 1
     ask(page)
     told = answer_on(page)
-    assert told.pop("model") == MODEL
+    assert told.pop("model") == "emofusion-small"  # not where it lies
     assert_same(told, wanted)
     assert page.locator("#verdict h2").inner_text().lower() == wanted["label"]
     assert f"{wanted['score']:.2f}" in page.locator("#verdict").inner_text()
@@ -232,12 +216,12 @@ def test_other_model_and_an_example_made_on_the_spot(visits: Any, temporary: Pat
     page.get_by_role("button", name="A voice alone").click()
     page.get_by_text("a made-up voice without a picture").wait_for()
     page.get_by_label("Model").click()
-    page.get_by_role("option", name=re.compile("tiny_checkpoint")).click()
+    page.get_by_role("option", name="files").click()
     page.locator("#limits").get_by_text("no card").wait_for()
     ask(page)
     told = answer_on(page)
     assert told["modalities"] == ["audio"]
-    assert told["model"].endswith("files")
+    assert told["model"] == "files"
     assert uploads(temporary) == []
 
 
@@ -270,23 +254,66 @@ def test_recordings_of_camera_and_microphone_are_answered(visits: Any):
 
 @pytest.mark.slow
 def test_long_work_is_cancelled_and_the_next_is_answered(visits: Any, tmp_path: Path, voice: Path):
-    write_sound(tmp_path / "long.wav", make_sound(seconds=590.0))
     page = visits()
-    give(page, tmp_path / "long.wav")
-    page.get_by_label("Follow it through").check()
-    page.get_by_label("Seconds from one look to the next").first.fill(
-        "0.5"
-    )  # else it is over before the button is hit
-    ask(page)
-    page.locator(".progress-text, .progress-level, .meta-text").filter(
-        has_text=re.compile("Looking|Reading")
-    ).first.wait_for()
+    begin_long_work(page, tmp_path)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("nothing was answered").wait_for()
     give_again(page, voice)
     page.get_by_label("Follow it through").uncheck()
     ask(page)
     assert answer_on(page)["duration"] == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.slow
+def test_old_answer_goes_when_a_question_begins_and_when_the_clip_changes(visits: Any, voice: Path, temporary: Path):
+    page = visits()
+    page.get_by_label("Keep my clip").check()
+    page.get_by_label("Follow it through").check()
+    give(page, DRAWN)
+    ask(page)
+    answer_on(page)
+    page.locator("#timeline img").wait_for()
+    give(page, voice)
+    assert_no_answer(page)
+
+    ask(page)
+    answer_on(page)
+    for path in uploads(temporary):
+        path.unlink()
+    ask(page)
+    page.get_by_test_id("toast-body").filter(has_text="has been deleted here").wait_for()
+    assert_no_answer(page)
+
+
+def assert_no_answer(page: "Page") -> None:
+    page.get_by_text("The answer will stand here").wait_for()
+    page.locator("#scores").wait_for(state="hidden")
+    for name in ("#seen", "#timeline"):
+        page.locator(f"{name} img").first.wait_for(state="detached")
+
+
+@pytest.mark.slow
+def test_new_clip_ends_the_question_about_the_old_one(visits: Any, tmp_path: Path, pipeline: Any):
+    page = visits()
+    begin_long_work(page, tmp_path)
+    give(page, DRAWN)
+    page.locator("button:disabled", has_text="Cancel").wait_for()
+    assert_no_answer(page)
+    assert page.get_by_test_id("toast-body").count() == 0
+    page.get_by_label("Follow it through").uncheck()
+    ask(page)
+    assert answer_on(page)["window"] == pipeline(str(DRAWN))["window"]
+
+
+def begin_long_work(page: "Page", folder: Path) -> None:
+    """Ask for more than is answered before anybody has hit a button."""
+    write_sound(folder / "long.wav", make_sound(seconds=590.0))
+    give(page, folder / "long.wav")
+    page.get_by_label("Follow it through").check()
+    page.get_by_label("Seconds from one look to the next").first.fill("0.5")
+    ask(page)
+    doing = page.locator(".progress-text, .progress-level, .meta-text")
+    doing.filter(has_text=re.compile("Looking|Reading")).first.wait_for()
 
 
 def give_again(page: "Page", clip: Path) -> None:

@@ -4,19 +4,25 @@ import base64
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import huggingface_hub.utils._http as client
 import numpy as np
 import pytest
+from huggingface_hub import HfApi
 
+from emofusion.evaluation.run_files import CARD_FILE
 from emofusion.modeling import EmoFusionProcessor
 from emofusion.modeling.clips_emofusion import ClipArrays
 from emofusion.serving.page.answer_html import timeline_html, verdict_html
 from emofusion.serving.page.cards import limits_of
-from emofusion.serving.page.command import main
+from emofusion.serving.page.command import DEFAULT_MODEL, MODELS, main, models_named
+from emofusion.serving.page.names import named
 from emofusion.serving.page.seen import Watched, sound_picture, timeline_picture
 from emofusion.serving.page.uploads import Uploads
 from helpers import REPOSITORY
+from helpers.servers.hub_server import Break, HubServer, point_at
 from helpers.tiny_checkpoint import FOLDER
 
 ANSWER: dict[str, Any] = {
@@ -55,6 +61,38 @@ def test_upload_that_replaces_another_leaves_what_lies_beside_it(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["new.mp4"]
 
 
+def test_upload_is_held_by_who_has_it_before_him(tmp_path: Path):
+    path, uploads = tmp_path / "clip.mp4", Uploads()
+    uploads.holds("first", str(path))
+    assert uploads.held("first", str(path)) and not uploads.held("second", str(path))
+    uploads.holds("first", str(tmp_path / "other.mp4"))
+    assert not uploads.held("first", str(path))
+
+
+# ---- models ----
+
+
+def test_visitors_read_no_path_and_tell_namesakes_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folders = [tmp_path / name for name in ("a/final", "b/final", "c/final (2)", "d/final")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(folders[0])
+    found = named([*map(str, folders), "you/final", str(folders[0]), "."])
+    names = ["final", "final (2)", "final (2) (2)", "final (3)", "you/final", "final (4)"]
+    assert found == dict(zip(names, [*map(str, folders), "you/final", "."], strict=True))
+
+
+@pytest.mark.parametrize(
+    "value, wanted",
+    [(None, [DEFAULT_MODEL]), ("", [DEFAULT_MODEL]), (" \n\t", [DEFAULT_MODEL]), (" a  b/c\n", ["a", "b/c"])],
+)
+def test_models_of_the_environment(value: str | None, wanted: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(MODELS, raising=False)
+    if value is not None:
+        monkeypatch.setenv(MODELS, value)
+    assert models_named() == wanted
+
+
 # ---- what a model cannot know ----
 
 
@@ -69,6 +107,27 @@ def test_limits_are_those_of_the_card_without_links_into_it():
 
 def test_model_without_a_card_says_so(tmp_path: Path):
     assert "nobody says on whom it was tested" in limits_of(str(tmp_path))
+
+
+def test_card_that_could_not_be_fetched_is_fetched_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with HubServer(tmp_path / "hub") as hub:
+        point_at(hub, tmp_path / "home", monkeypatch)
+        monkeypatch.setattr(client, "time", SimpleNamespace(sleep=lambda _: None))
+        api = HfApi(endpoint=hub.endpoint, token=hub.token)
+        api.create_repo("tester/carded")
+        api.upload_file(
+            path_or_fileobj=b"## Limits and misuse\n\n* Of nobody.\n",
+            path_in_repo=CARD_FILE,
+            repo_id="tester/carded",
+        )
+        hub.breaks = [Break(".*")] * 1000
+        assert "cannot be read now" in limits_of("tester/carded")
+        hub.breaks = []
+        assert "* Of nobody." in limits_of("tester/carded")
+        answered = len(hub.log)
+        assert "* Of nobody." in limits_of("tester/carded") and len(hub.log) == answered  # that is remembered
+        api.create_repo("tester/cardless")
+        assert "nobody says on whom it was tested" in limits_of("tester/cardless")
 
 
 # ---- answers ----
@@ -171,6 +230,7 @@ def test_window_without_sound_or_picture_shows_neither(processor: EmoFusionProce
         (["--processes", "0"], "--processes 0: expected 1 to 64"),
         (["--port", "70000"], "--port 70000: expected 1 to 65535"),
         (["--model", "no/such/folder"], "--model no/such/folder: cannot be loaded"),
+        (["--model", ""], "--model : cannot be loaded"),
     ],
 )
 def test_command_names_the_flag(
