@@ -14,12 +14,20 @@ export function parseCascade(xml) {
   const stages = items(root, "stages").map((stage) => ({
     threshold: Number(stage.querySelector(":scope > stageThreshold").textContent) - EPS,
     trees: items(stage, "weakClassifiers").map((tree) => ({
-      nodes: numbers(tree.querySelector("internalNodes")), // of each: left, right, feature, threshold
+      nodes: nodesOf(numbers(tree.querySelector("internalNodes"))),
       leaves: numbers(tree.querySelector("leafValues")),
     })),
   }));
   const features = items(root, "features").map((feature) => items(feature, "rects").map(numbers));
   return { side: Number(root.querySelector(":scope > width").textContent), stages, features };
+}
+
+/** Branches above 0 lead to another node, others to the leaf of that number below 0. */
+function nodesOf(numbers) {
+  return Array.from({ length: numbers.length / 4 }, (_, k) => {
+    const [left, right, feature, limit] = numbers.slice(4 * k);
+    return { left, right, feature, limit };
+  });
 }
 
 /**
@@ -41,15 +49,12 @@ export function detect(cascade, picture, step, neighbours, smallest) {
 /** Hits of one size: the picture is made smaller, not the features larger. */
 function hitsOfSize(cascade, picture, factor, side) {
   const small = bilinear(picture, toEven(picture.width / factor), toEven(picture.height / factor));
-  const sums = integrals(small), stride = small.width + 1;
-  const features = cascade.features.map((rects) => rects.map(([x, y, width, height, weight]) => ({
-    weight,
-    corners: [y * stride + x, y * stride + x + width, (y + height) * stride + x, (y + height) * stride + x + width],
-  })));
+  const stride = small.width + 1;
+  const search = { ...integrals(small), stride, features: cascade.features.map((rects) => placed(rects, stride)) };
   const hits = [], stepped = factor >= 2 ? 1 : 2;
-  for (let y = 0; y < small.height - cascade.side; y += stepped) {
-    for (let x = 0; x < small.width - cascade.side; x += stepped) {
-      const passed = stagesPassed(cascade, features, sums, stride, y * stride + x);
+  for (let y = 0; y <= small.height - cascade.side; y += stepped) {
+    for (let x = 0; x <= small.width - cascade.side; x += stepped) {
+      const passed = stagesPassed(cascade, search, y * stride + x);
       if (passed === cascade.stages.length) hits.push([toEven(x * factor), toEven(y * factor), side]);
       if (passed === 0) x += stepped; // nothing like a face: nor will be the next place
     }
@@ -57,34 +62,48 @@ function hitsOfSize(cascade, picture, factor, side) {
   return hits;
 }
 
+/** The rectangles of a feature by the places of their corners in a table of sums. */
+function placed(rects, stride) {
+  return rects.map(([x, y, width, height, weight]) => {
+    const first = y * stride + x, below = first + height * stride;
+    return { weight, a: first, b: first + width, c: below, d: below + width };
+  });
+}
+
 /** How many stages a place passes; -1 where there is no contrast. */
-function stagesPassed(cascade, features, { sum, squares }, stride, place) {
-  const inner = cascade.side - 2, first = place + stride + 1; // a margin of one pixel does not count
+function stagesPassed(cascade, search, place) {
+  const scale = contrast(cascade.side - 2, search, place + search.stride + 1); // a margin of one pixel does not count
+  if (scale === null) return -1;
+  for (let stage = 0; stage < cascade.stages.length; stage++) {
+    const { threshold, trees } = cascade.stages[stage];
+    let total = 0;
+    for (const { nodes, leaves } of trees) {
+      let at = 0;
+      do {
+        const node = nodes[at];
+        at = valueOf(search.features[node.feature], search.sum, place) * scale < node.limit ? node.left : node.right;
+      } while (at > 0);
+      total += leaves[-at];
+    }
+    if (total < threshold) return stage;
+  }
+  return cascade.stages.length;
+}
+
+/** What brings features to one contrast; null where there is too little of it. */
+function contrast(inner, { sum, squares, stride }, first) {
   const within = (table) =>
     table[first] - table[first + inner] - table[first + inner * stride] + table[first + inner * (stride + 1)];
   const area = inner * inner, spread = area * within(squares) - within(sum) ** 2;
-  const scale = spread > 0 ? 1 / Math.sqrt(spread) : 1;
-  if (!(spread > 0) || area * scale >= 0.1) return -1;
-  const valueOf = (feature) => {
-    let value = 0;
-    for (const { weight, corners: [a, b, c, d] } of features[feature]) {
-      value += weight * (sum[place + a] - sum[place + b] - sum[place + c] + sum[place + d]);
-    }
-    return value * scale;
-  };
-  const failed = cascade.stages.findIndex(({ threshold, trees }) => {
-    let total = 0;
-    for (const { nodes, leaves } of trees) {
-      let node = 0;
-      do {
-        const [left, right, feature, limit] = [nodes[node * 4], nodes[node * 4 + 1], nodes[node * 4 + 2], nodes[node * 4 + 3]];
-        node = valueOf(feature) < limit ? left : right; // above 0 another node, else minus the place of a leaf
-      } while (node > 0);
-      total += leaves[-node];
-    }
-    return total < threshold;
-  });
-  return failed < 0 ? cascade.stages.length : failed;
+  return spread > 100 * area * area ? 1 / Math.sqrt(spread) : null;
+}
+
+function valueOf(feature, sum, place) {
+  let value = 0;
+  for (const { weight, a, b, c, d } of feature) {
+    value += weight * (sum[place + a] - sum[place + b] - sum[place + c] + sum[place + d]);
+  }
+  return value;
 }
 
 /** Sums of all pixels above and to the left, and of their squares; one row and one column longer than the picture. */
@@ -105,13 +124,15 @@ function integrals({ width, height, data }) {
 function bilinear(picture, width, height) {
   const along = (before, after) => Array.from({ length: after }, (_, place) => {
     const at = Math.min(Math.max(((place + 0.5) * before) / after - 0.5, 0), before - 1);
-    return [Math.floor(at), Math.min(Math.floor(at) + 1, before - 1), at % 1];
+    return { first: Math.floor(at), next: Math.min(Math.floor(at) + 1, before - 1), share: at % 1 };
   });
   const columns = along(picture.width, width), data = new Uint8ClampedArray(width * height);
-  along(picture.height, height).forEach(([above, below, down], y) => {
-    const row = (at) => ([left, right, over]) =>
-      picture.data[at * picture.width + left] * (1 - over) + picture.data[at * picture.width + right] * over;
-    columns.forEach((column, x) => { data[y * width + x] = row(above)(column) * (1 - down) + row(below)(column) * down; });
+  along(picture.height, height).forEach((row, y) => {
+    const above = picture.data.subarray(row.first * picture.width), below = picture.data.subarray(row.next * picture.width);
+    columns.forEach(({ first, next, share }, x) => {
+      const high = above[first] + share * (above[next] - above[first]);
+      data[y * width + x] = high + row.share * (below[first] + share * (below[next] - below[first]) - high);
+    });
   });
   return { width, height, data };
 }

@@ -1,14 +1,15 @@
 // From a file to the seconds that the model looks at, by what the browser itself plays.
 
-import { mono, windowStart } from "./sound.js";
+import { mono, rateOf, thinned, windowStart } from "./sound.js";
 
 const EARLY_S = 0.000437; // a picture counts as shown this early: time stamps are rounded
 const SHORT_S = 0.25; // picture and sound may end this far apart, and count as of one length
+const USUAL_RATE = 48_000;
 const PATIENCE_MS = 20_000; // of waiting for a picture
 const MOST_BYTES = 300e6; // a phone holds the file and its sound in memory
 
 /**
- * One window of a file: pictures (as of a canvas) or null, samples or null, start, duration.
+ * One window of a file: pictures (as of a canvas) or null, samples or null, start, duration, and notes on what is odd.
  * @throws {Error} in words, where there is nothing in it that the model reads.
  */
 export async function readFile(file, about) {
@@ -18,7 +19,8 @@ export async function readFile(file, about) {
   try {
     const reads = (name) => about.modalities.includes(name);
     if (!(sound && reads("audio")) && !(film && reads("video"))) throw new Error(nothing(sound, film));
-    return await windowOf(sound, film, about);
+    const clip = await windowOf(sound, film, about);
+    return { ...clip, notes: file.type.startsWith("video/") ? lacking({ sound, picture: film }) : [] };
   } finally {
     if (film) URL.revokeObjectURL(film.src);
   }
@@ -27,6 +29,12 @@ export async function readFile(file, about) {
 function nothing(sound, film) {
   const found = sound || film ? `only ${sound ? "sound" : "picture"}, which this model does not read` : "neither";
   return `Expected picture or sound that this browser can play, found ${found}. Give a file that plays here, such as mp4, webm, wav or mp3.`;
+}
+
+/** Browsers do not tell what a film lacks from what they cannot play. */
+function lacking(parts) {
+  const absent = Object.keys(parts).filter((name) => parts[name] === null);
+  return absent.map((name) => `no ${name} that this browser can play was found in it`);
 }
 
 async function windowOf(sound, film, about) {
@@ -51,11 +59,17 @@ export function frameTimes(start, about) {
   return Array.from({ length: about.num_frames }, (_, k) => start + (k * about.clip_duration) / about.num_frames);
 }
 
-/** The whole sound of a file or a recording, one channel at the rate of the model; null where the browser finds none. */
+/**
+ * The whole sound of a file or a recording, one channel at the rate of the model; null where the browser finds none.
+ * Browsers resample otherwise than training did. So they are asked for a multiple of the rate, the file's own where it
+ * is known, and the last step, which decides what high tones are left, is that of the training.
+ */
 export async function soundOf(file, rate) {
+  const bytes = await file.arrayBuffer(), own = rateOf(bytes);
+  const times = own % rate === 0 ? own / rate : Math.max(1, Math.round(USUAL_RATE / rate));
   try {
-    const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await file.arrayBuffer());
-    return mono(Array.from({ length: decoded.numberOfChannels }, (_, k) => decoded.getChannelData(k)));
+    const decoded = await new OfflineAudioContext(1, 1, times * rate).decodeAudioData(bytes);
+    return thinned(mono(Array.from({ length: decoded.numberOfChannels }, (_, k) => decoded.getChannelData(k))), times);
   } catch (error) {
     if (error instanceof DOMException) return null; // browsers do not tell damage from absence
     throw error;

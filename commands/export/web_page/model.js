@@ -35,7 +35,7 @@ async function openRuntime({ ort: { version } }) {
 
 /** The answer about a clip of `readFile` or `record`, in the pipeline's words, and what the model saw and heard. */
 async function answer(clip, { about, ort, session, cascade }) {
-  const notes = [];
+  const notes = [...clip.notes];
   const box = cascade && clip.pictures ? faceBox(cascade, clip.pictures) : null;
   if (cascade && clip.pictures && !box) notes.push("no face found in it, so the middle square of its picture is taken");
   const frames = clip.pictures ? seenOf(clip.pictures, box, about) : [];

@@ -31,7 +31,14 @@ export async function record(wanted, preview, about, tell) {
     const pictures = wanted.camera ? await pictured(preview, about) : null;
     const samples = blob && await soundOf(await blob, about.sampling_rate);
     if (!pictures && !samples) throw new Error("The microphone gave no sound. Try again, or choose another one.");
-    return { pictures, samples: samples?.slice(0, about.clip_duration * about.sampling_rate) ?? null, start: 0, duration: about.clip_duration };
+    const notes = wanted.microphone && !samples ? ["the microphone gave no sound"] : [];
+    return {
+      pictures,
+      samples: samples?.slice(0, Math.round(about.clip_duration * about.sampling_rate)) ?? null,
+      start: 0,
+      duration: about.clip_duration,
+      notes,
+    };
   } finally {
     stream.getTracks().forEach((track) => track.stop());
     preview.srcObject = null;

@@ -4,6 +4,7 @@
 const DEAD = 0.01; // a channel with less than this share of the loudest one's power carries no sound
 const CANCELLED = 0.25; // where the mean has less than this share of it, channels cancel each other
 const SAME_LEVEL = 0.95;
+const CUTOFF = 0.97, ZERO_CROSSINGS = 32, KAISER_BETA = 9; // FFmpeg's, of swresample
 const HOP_S = 0.016; // grid on which a window may begin
 const EQUALLY_GOOD = 0.99;
 const SILENCE = 1e-12;
@@ -30,6 +31,49 @@ function monoWeights(channels) {
   if (mixed < CANCELLED * most) return power.map((_, i) => (i === power.indexOf(most) ? 1 : 0));
   const gain = mixed < SAME_LEVEL * most ? Math.sqrt(most / mixed) : 1;
   return live.map((used) => (used ? share * gain : 0));
+}
+
+/** Samples per second of a wav or flac file, by its header; NaN of other files. */
+export function rateOf(bytes) {
+  const view = new DataView(bytes), word = (at) => String.fromCharCode(...new Uint8Array(bytes, at, 4));
+  if (bytes.byteLength < 44) return NaN;
+  if (word(0) === "fLaC") return view.getUint32(18) >>> 12;
+  for (let at = 12; word(0) === "RIFF" && at + 16 <= bytes.byteLength; at += 8 + view.getUint32(at + 4, true)) {
+    if (word(at) === "fmt ") return view.getUint32(at + 12, true);
+  }
+  return NaN;
+}
+
+/** Every n-th sample, without the tones that so few cannot hold: FFmpeg's filter with the settings that it comes with. */
+export function thinned(samples, times) {
+  if (times === 1) return samples;
+  const kernel = lowPass(times), half = kernel.length >> 1, size = samples.length;
+  return Float32Array.from({ length: Math.ceil(size / times) }, (_, place) => {
+    let value = 0;
+    for (let k = 0; k < kernel.length; k++) {
+      const at = Math.abs(place * times + k - half); // mirrored at both ends
+      value += kernel[k] * (samples[at < size ? at : 2 * size - 2 - at] ?? 0);
+    }
+    return value;
+  });
+}
+
+/** A sinc under Kaiser's window. */
+function lowPass(times) {
+  const factor = CUTOFF / times, taps = Math.ceil(ZERO_CROSSINGS / factor) | 1;
+  const kernel = Array.from({ length: taps }, (_, k) => {
+    const x = Math.PI * (k - (taps - 1) / 2) * factor, edge = (2 * x) / (factor * taps * Math.PI);
+    return (x === 0 ? 1 : Math.sin(x) / x) * bessel(KAISER_BETA * Math.sqrt(Math.max(1 - edge * edge, 0)));
+  });
+  const total = sum(kernel);
+  return kernel.map((value) => value / total);
+}
+
+/** I0, the modified Bessel function. */
+function bessel(x) {
+  let term = 1, total = 1;
+  for (let k = 1; term > 1e-12 * total; k++) total += term *= (x / 2 / k) ** 2;
+  return total;
 }
 
 /**
