@@ -188,11 +188,10 @@ def _int8_words(parity: Parity, clips: RealClips) -> str:
 
 def _page_words(output: Path) -> str:
     if has_runtime(output):
-        return f"python -m http.server --directory {output}: shows the page; any server of plain files will do"
-    packed = f"onnxruntime-web@{ORT_VERSION}"
+        return f"python -m http.server --directory {output}: shows the page, as any server of plain files does"
     return (
-        f"{output / 'ort'} is missing, without which the page does not run: npm pack {packed}, then this command again "
-        f"with --ort {packed.replace('@', '-')}.tgz"
+        f"the page does not run yet, for {output / 'ort'} is missing: npm pack onnxruntime-web@{ORT_VERSION}, then "
+        f"this command again with --ort onnxruntime-web-{ORT_VERSION}.tgz"
     )
 
 

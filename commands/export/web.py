@@ -6,8 +6,8 @@ taken, of one version, by its checksum.
 
 import base64
 import hashlib
+import importlib.util
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -81,17 +81,12 @@ def _write(content: bytes, path: Path) -> None:
 
 def _cascade() -> Path:
     """OpenCV's file of the face cascade; its licence stands in it."""
-    try:
-        import cv2
-
-        path = Path(cv2.data.haarcascades, CASCADE)
-    except (ImportError, AttributeError):
-        path = Path(os.devnull)
-    if not path.is_file():
-        raise FailedError(
-            f"--to web: the model wants faces, and {CASCADE} is OpenCV's: pip install 'emofusion[faces]'"
-        )
-    return path
+    opencv = importlib.util.find_spec("cv2")
+    places = [Path(folder, "data", CASCADE) for folder in (opencv and opencv.submodule_search_locations) or ()]
+    found = [place for place in places if place.is_file()]
+    if not found:
+        raise FailedError(f"--to web: the model wants faces, by OpenCV's {CASCADE}: pip install 'emofusion[faces]'")
+    return found[0]
 
 
 def _lines(markdown: str) -> list[str]:

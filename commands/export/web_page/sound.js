@@ -51,8 +51,8 @@ export function thinned(samples, times) {
   return Float32Array.from({ length: Math.ceil(size / times) }, (_, place) => {
     let value = 0;
     for (let k = 0; k < kernel.length; k++) {
-      const at = Math.abs(place * times + k - half); // mirrored at both ends
-      value += kernel[k] * (samples[at < size ? at : 2 * size - 2 - at] ?? 0);
+      const at = Math.abs(place * times + k - half); // mirrored at both ends, as there
+      value += kernel[k] * (samples[at < size ? at : 2 * size - 1 - at] ?? 0);
     }
     return value;
   });

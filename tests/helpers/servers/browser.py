@@ -15,6 +15,20 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync"),
     *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),  # a camera and a microphone that beep
 )
+NAMES = """
+() => [...document.querySelectorAll(
+    "input, select, textarea, button, a, img, video, audio, [role=slider], [role=img]")]
+  .filter(it => it.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+  .filter(it => !it.closest("[aria-hidden=true]"))
+  .map(it => {
+    const labels = [...(it.labels || [])].map(label => label.innerText);
+    const others = (it.getAttribute("aria-labelledby") || "").split(" ").map(
+      id => document.getElementById(id)?.innerText || "");
+    const said = [it.ariaLabel, it.alt, it.title, it.innerText, ...labels, ...others];
+    return [it.outerHTML.slice(0, 200), said.map(words => words?.trim()).find(words => words)];
+  })
+"""
+"""Of everything that can be used or seen: what it is, and what a screen reader calls it."""
 
 
 @contextmanager
