@@ -13,6 +13,7 @@ const MOST_BYTES = 300e6; // a phone holds the file and its sound in memory
  * @throws {Error} in words, where there is nothing in it that the model reads.
  */
 export async function readFile(file, about) {
+  if (!file.size) throw new Error("The file is empty. Give another one.");
   if (file.size > MOST_BYTES) throw new Error(`The file has ${Math.round(file.size / 1e6)} MB, and 300 are allowed. Cut a shorter piece.`);
   const sound = await soundOf(file, about.sampling_rate);
   const film = await openFilm(file);

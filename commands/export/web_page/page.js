@@ -100,7 +100,7 @@ function seen(frames, samples, told, about) {
   }
   if (samples) {
     parts.push(element("figure", {}, wave(samples, about),
-      element("figcaption", {}, "The sound as it gets it: time goes to the right.")));
+      element("figcaption", {}, "The sound that it gets: time goes to the right, and its loudest moment fills the height.")));
   }
   return parts;
 }
@@ -109,11 +109,14 @@ function wave(samples, about) {
   const width = 600, height = 80, step = (about.clip_duration * about.sampling_rate) / width;
   const canvas = element("canvas", { className: "wave", width, height, role: "img", ariaLabel: "The wave of the sound" });
   const context = canvas.getContext("2d");
+  const peaks = Array.from({ length: width }, (_, x) =>
+    samples.subarray(x * step, (x + 1) * step).reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  const loudest = Math.max(...peaks, 1e-6);
   context.fillStyle = "#0072B2";
-  for (let x = 0; x < width; x++) {
-    const peak = samples.slice(x * step, (x + 1) * step).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    context.fillRect(x, (height / 2) * (1 - peak), 1, Math.max(height * peak, 1));
-  }
+  peaks.forEach((peak, x) => {
+    const long = Math.max((height * peak) / loudest, 1);
+    context.fillRect(x, (height - long) / 2, 1, long);
+  });
   return canvas;
 }
 
@@ -128,6 +131,7 @@ function take(model) {
   by("record").addEventListener("click", async () => {
     if (recording) return;
     recording = true;
+    by("file").value = "";
     tell("Asking for camera and microphone.");
     const wanted = { camera: by("camera").checked, microphone: by("microphone").checked };
     await ask(model, () => record(wanted, by("preview"), model.about, tell));
