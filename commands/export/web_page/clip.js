@@ -6,6 +6,7 @@ const EARLY_S = 0.000437; // a picture counts as shown this early: time stamps a
 const SHORT_S = 0.25; // picture and sound may end this far apart, and count as of one length
 const USUAL_RATE = 48_000;
 const PATIENCE_MS = 20_000; // of waiting for a picture
+const UNCHANGED_MS = 1000; // after which a picture is taken for the one that was there
 const MOST_BYTES = 300e6; // a phone holds the file and its sound in memory
 
 /**
@@ -80,10 +81,11 @@ export async function soundOf(file, rate) {
 /** A film, ready to be searched; null where the browser sees no picture. */
 async function openFilm(file) {
   const film = Object.assign(document.createElement("video"), { muted: true, playsInline: true, preload: "auto" });
-  const ready = happens(film, "loadeddata");
+  const ready = happens(film, "loadeddata"), shown = presented(film);
   film.src = URL.createObjectURL(file);
   try {
     await ready;
+    if (film.videoWidth) await Promise.race([shown, passed(UNCHANGED_MS)]);
     if (film.videoWidth && !Number.isFinite(film.duration)) { // what a browser recorded does not say how long it is
       await seek(film, 1e9);
       await seek(film, 0);
@@ -106,9 +108,15 @@ async function picturesAt(film, seconds) {
 }
 
 async function seek(film, second) {
-  const done = happens(film, "seeked");
+  const done = happens(film, "seeked"), shown = presented(film);
   film.currentTime = second;
   await done;
+  await Promise.race([shown, passed(UNCHANGED_MS)]);
+}
+
+/** When the next picture is there to be drawn: "seeked" alone may come while the one before still is. */
+function presented(film) {
+  return new Promise((resolve) => film.requestVideoFrameCallback?.(resolve));
 }
 
 /** What a film or a camera shows now. */
@@ -127,3 +135,6 @@ function happens(film, what) {
     film.addEventListener("error", settle(() => reject(new Error("The film is damaged: the browser cannot show it."))), { once: true });
   });
 }
+
+/** Some milliseconds later. */
+export const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,6 @@
 // The seconds of one window from camera and microphone. Nothing is kept but what the model looks at.
 
-import { frameTimes, picture, soundOf } from "./clip.js";
+import { frameTimes, passed, picture, soundOf } from "./clip.js";
 
 const WARM_UP_MS = 600; // the first pictures of a camera are dark
 const UNTOUCHED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -77,5 +77,3 @@ function recorded(stream, seconds) {
     setTimeout(() => recorder.stop(), seconds * 1000 + 200); // a little more: an encoder begins late
   });
 }
-
-const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -12,10 +12,11 @@ from PIL import Image
 
 from emofusion.commands.export import run_onnx, web
 from emofusion.modeling.faces_emofusion import FaceBox, make_face_finder
+from emofusion.modeling.media_emofusion import read_clip
 from emofusion.modeling.mono_emofusion import mix_to_mono
 from emofusion.modeling.sound_emofusion import from_int16, resample, to_int16
 from emofusion.modeling.window_emofusion import WINDOWS, window_start
-from helpers.corpora.ravdess_files import make_sound, write_sound
+from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
 from helpers.servers.browser import chromium
 from helpers.servers.static_files import serving
 
@@ -121,6 +122,32 @@ def test_rate_stands_in_the_header(page: "Page", kind: str, tmp_path: Path):
 
 
 # --- pictures ---
+
+
+def test_frames_are_those_of_their_seconds_however_busy_the_machine_is(page: "Page", tmp_path: Path):
+    """Browsers say that they have sought before the picture is there; what is drawn at once may be the one before."""
+    large = make_frames(seconds=8.0).repeat(6, axis=1).repeat(6, axis=2)
+    film = write_media(tmp_path / "film.mp4", large, preset="medium")
+    expected = read_clip(film, num_frames=6, duration=3.0, window="center").frames
+    assert expected is not None
+    about = {"num_frames": 6, "clip_duration": 3.0, "sampling_rate": RATE, "window": "center", "modalities": ["video"]}
+    code = """async (text, about) => {
+      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      const spin = URL.createObjectURL(new Blob(["for (;;) {}"]));
+      const busy = Array.from({ length: 2 * navigator.hardwareConcurrency }, () => new Worker(spin));
+      const found = [];
+      for (let time = 0; time < 20; time++) {
+        const { pictures } = await it.readFile(new File([bytes], "film.mp4"), about);
+        found.push(pictures.map(({ width, height, data }) => // one pixel of each square of 6
+          Array.from({ length: 48 * 64 * 3 }, (_, at) =>
+            data[((Math.floor(at / 192) * 6 + 3) * width + (Math.floor(at / 3) % 64) * 6 + 3) * 4 + (at % 3)])));
+      }
+      busy.forEach((worker) => worker.terminate());
+      return found;
+    }"""
+    for found in computed(page, "clip.js", code, base64.b64encode(film.read_bytes()).decode(), about):
+        off = np.abs(np.array(found).reshape(6, 48, 64, 3) - expected[:, 3::6, 3::6].astype(int)).mean(axis=(1, 2, 3))
+        assert off.max() < 3, off.round(1)
 
 
 @pytest.mark.parametrize("size", [(720, 720), (48, 64), (131, 90)])
