@@ -43,6 +43,8 @@ def write_page(output: Path, name: str, about: Mapping[str, str], archive: Path 
     if archive is not None:
         _unpack_runtime(archive, output / "ort")
     said = {key: json.loads(value) for key, value in about.items()}
+    if "video" not in said["modalities"]:
+        said["face_crop"] = "none"  # nobody looks at pictures
     if said["face_crop"] == "haar":
         cascade = _cascade()
         write_whole(output / CASCADE, partial(shutil.copyfile, cascade))

@@ -11,7 +11,9 @@ export async function openModel() {
     openRuntime(about), fetched("model.onnx").then((answer) => answer.arrayBuffer()),
     about.face_crop === "haar" ? openCascade() : null,
   ]);
-  const session = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] }).catch((error) => {
+    throw new Error(`The model does not start (${error.message}). Export it again, with --ort; or try a newer browser.`);
+  });
   return { about, answer: (clip) => answer(clip, { about, ort, session, cascade }) };
 }
 

@@ -132,7 +132,7 @@ function take(model) {
     if (recording) return;
     recording = true;
     by("file").value = "";
-    tell("Asking for camera and microphone.");
+    tell("Asking for leave to record.");
     const wanted = { camera: by("camera").checked, microphone: by("microphone").checked };
     await ask(model, () => record(wanted, by("preview"), model.about, tell));
     recording = false;

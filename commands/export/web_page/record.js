@@ -48,7 +48,7 @@ export async function record(wanted, preview, about, tell) {
 
 async function open({ camera, microphone }) {
   const called = [camera && "camera", microphone && "microphone"].filter(Boolean).join(" and the ");
-  if (!called) throw new Error("Tick camera, microphone or both.");
+  if (!called) throw new Error("Tick what is to be recorded.");
   if (!navigator.mediaDevices) throw new Error("Browsers lend camera and microphone to addresses of https and to localhost alone.");
   try {
     return await navigator.mediaDevices.getUserMedia({ video: camera && { facingMode: "user" }, audio: microphone && UNTOUCHED });

@@ -17,6 +17,7 @@ from emofusion.modeling.media_emofusion import read_clip
 from emofusion.modeling.window_emofusion import HOP_S
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import make_frames, make_sound, write_media, write_sound
+from helpers.exports import save_model
 from helpers.servers.browser import NAMES, chromium, one_that_lends_nothing
 from helpers.servers.static_files import serving
 
@@ -240,6 +241,24 @@ def test_real_films_are_answered_as_by_the_pipeline(visits: Any, whole: Path, pi
 
 
 @pytest.mark.slow
+def test_model_of_sound_alone_asks_for_no_camera(browser: "Browser", whole: Path, tmp_path: Path):
+    checkpoint = save_model(tmp_path / "voices", "audio", audio_encoder="cnn", face_crop="haar")
+    words = ["--to", "web", "--ort", str(RUNTIME), "--output", str(tmp_path / "page")]
+    assert main(["export", str(checkpoint), *words]) == 0
+    assert not (tmp_path / "page" / web.CASCADE).exists()
+    clip = write_sound(tmp_path / "voice.wav", make_sound(seconds=5.0, seed=2))
+    wanted = run_onnx.ExportedModel(tmp_path / "page" / "model.onnx")(str(clip))
+    with visiting(browser, tmp_path / "page") as visit:
+        page = visit()
+        assert page.get_by_label("Camera", exact=True).is_hidden() and page.get_by_label("Microphone").is_visible()
+        told = answer_about(page, clip)
+        assert (told["label"], told["gate"]) == (wanted["label"], None)
+        assert told["scores"] == pytest.approx(wanted["scores"], abs=NEAR_SOUND)
+        silent = write_media(tmp_path / "silent.mp4", make_frames())
+        assert "found only picture, which this model does not read" in trouble_on(page, silent)
+
+
+@pytest.mark.slow
 def test_what_cannot_be_used_is_told_in_words_and_the_next_is_answered(visits: Any, tmp_path: Path):
     (tmp_path / "broken.mp4").write_bytes(DRAWN.read_bytes()[:3000])
     (tmp_path / "text.mp3").write_text("These are words, and no sound." * 10)
@@ -275,7 +294,7 @@ def test_recording_of_the_browsers_own_camera_and_microphone_is_answered(visits:
     page.get_by_text("by sound alone").wait_for()
     page.get_by_label("Microphone").uncheck()
     page.get_by_role("button", name="Record 3 seconds").click()
-    page.get_by_text("Tick camera, microphone or both.").wait_for()
+    page.get_by_text("Tick what is to be recorded.").wait_for()
 
 
 @pytest.mark.slow
