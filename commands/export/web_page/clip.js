@@ -7,7 +7,7 @@ const SHORT_S = 0.25; // picture and sound may end this far apart, and count as 
 const USUAL_RATE = 48_000;
 const PATIENCE_MS = 20_000; // of waiting for a picture
 const UNCHANGED_MS = 1000; // after which a picture is taken for the one that was there
-const MOST_BYTES = 300e6; // a phone holds the file and its sound in memory
+const MOST_MB = 300; // a phone holds the file and its sound in memory
 
 /**
  * One window of a file: pictures (as of a canvas) or null, samples or null, start, duration, and notes on what is odd.
@@ -15,14 +15,17 @@ const MOST_BYTES = 300e6; // a phone holds the file and its sound in memory
  */
 export async function readFile(file, about) {
   if (!file.size) throw new Error("The file is empty. Give another one.");
-  if (file.size > MOST_BYTES) throw new Error(`The file has ${Math.round(file.size / 1e6)} MB, and 300 are allowed. Cut a shorter piece.`);
+  const megabytes = Math.round(file.size / 1e6);
+  if (megabytes > MOST_MB) throw new Error(`The file has ${megabytes} MB, and ${MOST_MB} are allowed. Cut a shorter piece.`);
   const sound = await soundOf(file, about.sampling_rate);
   const film = await openFilm(file);
   try {
     const reads = (name) => about.modalities.includes(name);
     if (!(sound && reads("audio")) && !(film && reads("video"))) throw new Error(nothing(sound, film));
     const clip = await windowOf(sound, film, about);
-    return { ...clip, notes: file.type.startsWith("video/") ? lacking({ sound, picture: film }) : [] };
+    const notes = file.type.startsWith("video/") ? lacking({ sound, picture: film }) : [];
+    if (sound?.every((value) => value === 0)) notes.push("sound: digital silence from beginning to end");
+    return { ...clip, notes };
   } finally {
     if (film) URL.revokeObjectURL(film.src);
   }
@@ -30,7 +33,8 @@ export async function readFile(file, about) {
 
 function nothing(sound, film) {
   const found = sound || film ? `only ${sound ? "sound" : "picture"}, which this model does not read` : "neither";
-  return `Expected picture or sound that this browser can play, found ${found}. Give a file that plays here, such as mp4, webm, wav or mp3.`;
+  return `Expected picture or sound that this browser can play, found ${found}. Give a file that plays here, such as mp4, `
+    + "webm, wav or mp3.";
 }
 
 /** Browsers do not tell what a film lacks from what they cannot play. */
@@ -129,10 +133,11 @@ export function picture(film) {
 
 function happens(film, what) {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error("The browser did not show a picture of this film in time. Try again, or another file.")), PATIENCE_MS);
+    const refuse = (words) => () => reject(new Error(words));
+    const late = setTimeout(refuse("The browser showed no picture of this film in time. Try again, or another file."), PATIENCE_MS);
     const settle = (settled) => () => { clearTimeout(late); settled(); };
     film.addEventListener(what, settle(resolve), { once: true });
-    film.addEventListener("error", settle(() => reject(new Error("The film is damaged: the browser cannot show it."))), { once: true });
+    film.addEventListener("error", settle(refuse("The film is damaged: the browser cannot show it.")), { once: true });
   });
 }
 

@@ -67,8 +67,10 @@ function gate({ gate, modalities }) {
   if (gate === null || modalities.length < 2) return [];
   const sound = Math.round(100 * gate);
   return [
-    element("p", { className: "gate" }, element("span", {}, `Sound counted ${sound} %`), element("span", {}, `picture ${100 - sound} %`)),
-    element("div", { className: "bar", ariaHidden: "true" }, element("div", { className: "bar", style: { width: `${sound}%` } })),
+    element("p", { className: "gate" },
+      element("span", {}, `Sound counted ${sound} %`), element("span", {}, `picture ${100 - sound} %`)),
+    element("div", { className: "bar", ariaHidden: "true" },
+      element("div", { className: "bar", style: { width: `${sound}%` } })),
   ];
 }
 
@@ -91,7 +93,8 @@ function seen(frames, samples, told, about) {
   if (frames.length) {
     const seconds = frameTimes(told.window[0], about);
     const pictures = frames.map((frame, k) => {
-      const canvas = element("canvas", { width: side, height: side, role: "img", ariaLabel: `Frame ${k + 1} of ${frames.length}, at ${seconds[k].toFixed(2)} seconds` });
+      const ariaLabel = `Frame ${k + 1} of ${frames.length}, at ${seconds[k].toFixed(2)} seconds`;
+      const canvas = element("canvas", { width: side, height: side, role: "img", ariaLabel });
       canvas.getContext("2d").putImageData(new ImageData(frame.data, side), 0, 0);
       return canvas;
     });
@@ -146,7 +149,8 @@ async function main() {
     by("status").textContent = "Loading the model.";
     const model = await openModel(), { about } = model;
     by("limits").replaceChildren(...about.limits.map((words) => element("li", {}, words)));
-    by("about").textContent = `Model: ${about.name}${about.license ? `, licence ${about.license}` : ""}. It looks at ${about.clip_duration} seconds of a clip.`;
+    const licence = about.license ? `, licence ${about.license}` : "";
+    by("about").textContent = `Model: ${about.name}${licence}. It looks at ${about.clip_duration} seconds of a clip.`;
     by("record").textContent = `Record ${about.clip_duration} seconds`;
     for (const [id, modality] of [["camera", "video"], ["microphone", "audio"]]) {
       by(id).closest("label").hidden = !about.modalities.includes(modality);

@@ -51,7 +51,9 @@ export function resized(picture, width, height, filter) {
     columns.forEach(({ first, weights }, x) => {
       for (let channel = 0; channel < 4; channel++) {
         let value = 0;
-        for (let k = 0; k < weights.length; k++) value += weights[k] * picture.data[(y * picture.width + first + k) * 4 + channel];
+        for (let k = 0; k < weights.length; k++) {
+          value += weights[k] * picture.data[(y * picture.width + first + k) * 4 + channel];
+        }
         narrow[(y * width + x) * 4 + channel] = value;
       }
     });

@@ -5,7 +5,8 @@ import { frameTimes, passed, picture, soundOf } from "./clip.js";
 const WARM_UP_MS = 600; // the first pictures of a camera are dark
 const UNTOUCHED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const TROUBLE = {
-  NotAllowedError: "This browser may not use the WANTED: nobody allowed it. Allow it in the browser's settings of this page, or untick it.",
+  NotAllowedError: "This browser may not use the WANTED: nobody allowed it. Allow it in the browser's settings of this "
+    + "page, or untick it.",
   NotFoundError: "There is no WANTED on this device. Plug one in, or untick what is missing.",
   NotReadableError: "The WANTED is there and gives nothing: perhaps another program uses it. Close that one, and try again.",
 };
@@ -49,7 +50,9 @@ export async function record(wanted, preview, about, tell) {
 async function open({ camera, microphone }) {
   const called = [camera && "camera", microphone && "microphone"].filter(Boolean).join(" and the ");
   if (!called) throw new Error("Tick what is to be recorded.");
-  if (!navigator.mediaDevices) throw new Error("Browsers lend camera and microphone to addresses of https and to localhost alone.");
+  if (!navigator.mediaDevices) {
+    throw new Error("Browsers lend camera and microphone to addresses of https and to localhost alone. Give a file.");
+  }
   try {
     return await navigator.mediaDevices.getUserMedia({ video: camera && { facingMode: "user" }, audio: microphone && UNTOUCHED });
   } catch (error) {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from emofusion.commands.endings import FailedError
@@ -269,6 +270,8 @@ def test_what_cannot_be_used_is_told_in_words_and_the_next_is_answered(visits: A
         assert page.locator("#status").inner_text() == ""
     (tmp_path / "empty.wav").write_bytes(b"")
     assert trouble_on(page, tmp_path / "empty.wav") == "The file is empty. Give another one."
+    nothing = write_sound(tmp_path / "nothing.wav", np.zeros(32_000, np.float32))
+    assert answer_about(page, nothing)["notes"] == ["sound: digital silence from beginning to end"]
     silent = write_media(tmp_path / "silent.mp4", make_frames())
     told = answer_about(page, silent)
     assert told["modalities"] == ["video"]
