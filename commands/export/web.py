@@ -50,7 +50,7 @@ def write_page(output: Path, name: str, about: Mapping[str, str], archive: Path 
         write_whole(output / CASCADE, partial(shutil.copyfile, cascade))
     for file in PAGE.iterdir():
         write_whole(output / file.name, partial(shutil.copyfile, file))
-    said |= {"name": Path(name).name if Path(name).is_dir() else name, "limits": _lines(limits_of(name))}
+    said |= {"name": Path(name).resolve().name if Path(name).is_dir() else name, "limits": _lines(limits_of(name))}
     write_text(output / "model.json", json.dumps({**said, "ort": {"version": ORT_VERSION}}, indent=2) + "\n")
 
 
