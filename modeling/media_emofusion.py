@@ -113,9 +113,10 @@ def read_clip(
         broken.add(scan.pictures.index)
     frames = frames if seen else None
     before, audio, after = None, None, None
-    if want_audio and scan.sound is not None and (start is None or sounds(scan, begin, duration)):
+    sound = heard(scan, want_video) if want_audio else None
+    if sound is not None and (start is None or sounds(scan, begin, duration)):
         seconds = (begin, duration, margin)
-        before, audio, after = _with_margins(scan.sound, *(round(value * sampling_rate) for value in seconds))
+        before, audio, after = _with_margins(sound, *(round(value * sampling_rate) for value in seconds))
         notes += too_loud(audio)
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:
@@ -139,6 +140,12 @@ def shows(scan: "Scan", times: np.ndarray) -> bool:
 def sounds(scan: "Scan", start: float, duration: float) -> bool:
     """Whether a window reaches into the seconds of the sound."""
     return scan.sound is not None and scan.sound.begin < start + duration and start < scan.sound.seconds
+
+
+def heard(scan: "Scan", want_video: bool) -> Sound | None:
+    """The sound of a file, but for an empty track beside pictures that are wanted: nobody was recorded in it."""
+    empty = want_video and scan.pictures is not None and scan.sound is not None and scan.sound.silent
+    return None if empty else scan.sound
 
 
 def too_loud(audio: np.ndarray | None) -> list[str]:

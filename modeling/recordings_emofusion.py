@@ -15,7 +15,7 @@ import numpy as np
 from .action_units_emofusion import Face, GivenRows, MeasuredFace
 from .clips_emofusion import ClipArrays
 from .container_emofusion import Source
-from .media_emofusion import borrow_sound, scan_file, shows, sounds, too_loud, window_of
+from .media_emofusion import borrow_sound, heard, scan_file, shows, sounds, too_loud, window_of
 from .pictures_emofusion import EARLY_S, fetch, pictures_in_order
 from .sound_emofusion import Sound, to_int16
 from .video_processing_emofusion import EmoFusionVideoProcessor, Picture
@@ -84,8 +84,7 @@ class FileRecording:
             broken.add(pictures.index)
         self.duration = self._scan.length
         self.still = pictures is not None and pictures.times.size == 1 and self._scan.sound is None
-        if look.want_video and pictures is not None and self._scan.sound is not None and self._scan.sound.silent:
-            self._scan.sound = None  # a film with an empty track: nobody was recorded, and there is nothing to hear
+        self._sound = heard(self._scan, look.want_video)
 
     @cached_property
     def chosen(self) -> float:
@@ -107,7 +106,7 @@ class FileRecording:
             frames = fetch(self.path, pictures, self.look.times(self.chosen), self.notes)
         if frames is not None:
             frames = self.look.video.shrink(self.look.video.on_face(self.name, frames, self.notes))
-        return self._clip(self.chosen, frames, self._scan.sound)
+        return self._clip(self.chosen, frames, self._sound)
 
     def clips(self, starts: np.ndarray) -> Iterator[ClipArrays]:
         """The windows that begin at `starts`, float64 `[n]` in ascending seconds, by one way through the file.
@@ -116,10 +115,10 @@ class FileRecording:
         """
         seen = [self.look.want_video and shows(self._scan, self.look.times(start)) for start in starts]
         pictures = self._pictures([self.look.times(start) for start, there in zip(starts, seen, strict=True) if there])
-        heard = SoundInOrder(self._scan.sound) if self._scan.sound is not None else None
+        sound = SoundInOrder(self._sound) if self._sound is not None else None
         for start, there in zip(starts.tolist(), seen, strict=True):
             has_sound = sounds(self._scan, start, self.look.seconds)
-            yield self._clip(start, next(pictures, None) if there else None, heard if has_sound else None)
+            yield self._clip(start, next(pictures, None) if there else None, sound if has_sound else None)
 
     def _clip(self, start: float, frames: np.ndarray | None, sound: "Sound | SoundInOrder | None") -> ClipArrays:
         """A window whose frames are there, with its part of the sound."""

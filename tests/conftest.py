@@ -44,6 +44,7 @@ SLOWEST_FIRST = [
     "test_wheel.py",
     "test_hub_server.py",
     "test_small_model.py",
+    "test_web.py",
     "test_habits.py",
     "test_publish.py",
     "test_other_corpora.py",

@@ -20,7 +20,8 @@ from .exportable import Axes, Exportable, axes_of, outputs_of
 from .graph_files import Run, describe, metadata_of, open_archive, open_onnx, write_archive, write_onnx
 from .one_file import one_file
 from .parity import TOLERANCE, Parity, drawn_batches, parity_of
-from .verb import FILES
+from .verb import FILES, ORT_VERSION
+from .web import has_runtime, write_page
 
 RUNNER = "run_onnx.py"
 
@@ -70,7 +71,7 @@ class Export:
         """Write one file under a name that nobody takes for finished, and compare it with the model.
 
         Args:
-            to (`str`): `"onnx"`, `"torch"` or `"int8"`.
+            to (`str`): `"onnx"`, `"torch"`, `"int8"` or `"web"`.
             path (`Path`): The file.
             clips (`RealClips`, *optional*): To quantise by, and to compare on beside the drawn ones.
 
@@ -118,17 +119,19 @@ def export_model(
     files: Sequence[str] = (),
     corpus: Sequence[str] = (),
     limit: int = 128,
+    ort: Path | None = None,
 ) -> None:
     """Do what `emofusion export` does, and print what it prints.
 
     Args:
         model (`str`): Folder or repository of a checkpoint.
-        to (`str`): `"onnx"`, `"torch"` or `"int8"`.
+        to (`str`): `"onnx"`, `"torch"`, `"int8"` or `"web"`.
         output (`Path`): The folder that is written into.
         sound (`str`): What the file hears: `"samples"` or `"log_mel"`.
         files (`Sequence[str]`): Clips to compare on, and folders of them; for `"int8"` those to quantise by.
         corpus (`Sequence[str]`): In place of these: flags of `emofusion train` that name the corpus of its training.
         limit (`int`): At most so many clips, drawn evenly.
+        ort (`Path`, *optional*): For `"web"`: onnxruntime-web as npm packs it.
 
     Raises:
         UsageError, FailedError, ArgumentError, ValueError, OSError: Naming the flag or the file.
@@ -147,6 +150,10 @@ def export_model(
     _say(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {_signature(job)}")
     _say(_int8_words(found[0], clips) if to == "int8" and clips is not None else _parity_words(found[0], clips))
     if to == "torch":
+        return
+    if to == "web":
+        write_page(output, model, job.about, ort)
+        _say(_page_words(output))
         return
     if job.has_runner:
         write_text(output / RUNNER, one_file(f"{__package__}.run_onnx"))
@@ -176,6 +183,15 @@ def _int8_words(parity: Parity, clips: RealClips) -> str:
         f"quantised by {clips.words}; on these: the label of the model for {parity.same_label} of {parity.clips}, "
         f"probabilities {parity.probabilities:.4f} off on average. What that costs on unseen actors, "
         "benchmarks/exported.py tells"
+    )
+
+
+def _page_words(output: Path) -> str:
+    if has_runtime(output):
+        return f"python -m http.server --directory {output}: shows the page, as any server of plain files does"
+    return (
+        f"the page does not run yet, for {output / 'ort'} is missing: npm pack onnxruntime-web@{ORT_VERSION}, then "
+        f"this command again with --ort onnxruntime-web-{ORT_VERSION}.tgz"
     )
 
 

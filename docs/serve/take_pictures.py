@@ -1,7 +1,8 @@
-"""Take the pictures of the page that docs/serve/page.md shows, from a page that runs.
+"""Take the pictures that docs/serve/page.md and docs/serve/browser.md show, from pages that run.
 
-python app.py --port 7860    # in another shell
-python docs/serve/take_pictures.py http://127.0.0.1:7860
+python app.py --port 7860                                    # in another shell
+python -m http.server --bind 127.0.0.1 --directory exported  # in a third one, of `emofusion export --to web`
+python docs/serve/take_pictures.py http://127.0.0.1:7860 http://127.0.0.1:8000
 """
 
 import sys
@@ -16,8 +17,8 @@ CLIP = HERE.parent / "clips" / "drawn.mp4"
 PATIENCE_MS = 240_000
 
 
-def main(address: str) -> None:
-    """Take both."""
+def main(address: str, of_export: str) -> None:
+    """Take all three."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         for name, width, height in (("page_desktop", 1280, 900), ("page_phone", 390, 844)):
@@ -26,6 +27,12 @@ def main(address: str) -> None:
             page.goto(address)
             answer(page)
             save(page.screenshot(full_page=True), HERE / f"{name}.png")
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.goto(of_export)
+        page.get_by_text("Ready.").wait_for()
+        page.get_by_label("A film or a sound").set_input_files(CLIP)
+        page.locator("#answer a").wait_for()
+        save(page.screenshot(full_page=True), HERE / "browser_phone.png")
         browser.close()
 
 
@@ -48,4 +55,4 @@ def save(png: bytes, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

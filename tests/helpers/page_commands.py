@@ -236,6 +236,7 @@ class Props:
         self.places = {name: folder / name for name in made}
         self.places |= dict.fromkeys(RAVDESS, ravdess) | dict.fromkeys(FER, fer)
         self.places |= {name: REPOSITORY / name for name in ("recipes", "evaluation", "train_hf.py")}
+        self.places |= {"runs/wavlm_random": folder / BACKBONES["wavlm"]}  # docs/results/log.md makes it
         self.places |= {"with_sound.mp4": folder / "clip.mp4", "../shared/data/clips": folder / "recordings"}
         self.train_hf = load_script(REPOSITORY / "train_hf.py")
 
@@ -418,6 +419,14 @@ def _of_the_script(command: Command) -> None:
     assert command.words[1] == f"exported/{RUNNER}"
 
 
+def _npm_pack(command: Command) -> None:
+    assert command.rest == [f"onnxruntime-web@{verb.ORT_VERSION}"]
+
+
+def _file_server(command: Command) -> None:
+    assert command.rest == ["--directory", "exported"]  # tests/commands/export/test_web.py opens what lies there
+
+
 def _make(command: Command) -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^(\w+):", makefile, flags=re.MULTILINE)
@@ -481,6 +490,8 @@ CHECKED: dict[str, Callable[[Command], None]] = {
     "emofusion push": _push_flags,
     "emofusion serve": _serve_flags,
     "python exported/run_onnx.py": _of_the_script,
+    "npm pack": _npm_pack,
+    "python -m http.server": _file_server,
     "make": _make,
     "pip install": _pip_install,
     "python -m pytest": _pytest,

@@ -14,7 +14,7 @@ import pytest
 
 from helpers import REPOSITORY
 from helpers.corpora.ravdess_files import make_sound, write_sound
-from helpers.servers.browser import chromium
+from helpers.servers.browser import NAMES, chromium
 from helpers.servers.knocks import counted_knocks
 from helpers.servers.page_process import shown_page
 
@@ -345,21 +345,6 @@ def test_keyboard_and_screen_reader_find_their_way(visits: Any):
     toast.wait_for()
     assert "There is no clip yet" in toast.inner_text()
     assert toast.get_attribute("role") in ("alert", "status")  # either is read aloud
-
-
-NAMES = """
-() => [...document.querySelectorAll("input, select, textarea, button, a, img, video, audio, [role=slider]")]
-  .filter(it => it.checkVisibility({visibilityProperty: true, opacityProperty: true}))
-  .filter(it => !it.closest("[aria-hidden=true]"))
-  .map(it => {
-    const labels = [...(it.labels || [])].map(label => label.innerText);
-    const others = (it.getAttribute("aria-labelledby") || "").split(" ").map(
-      id => document.getElementById(id)?.innerText || "");
-    const said = [it.ariaLabel, it.alt, it.title, it.innerText, ...labels, ...others];
-    return [it.outerHTML.slice(0, 200), said.map(words => words?.trim()).find(words => words)];
-  })
-"""
-"""Of everything that can be used or seen: what it is, and what a screen reader calls it."""
 
 
 @pytest.mark.slow
