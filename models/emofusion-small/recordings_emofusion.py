@@ -164,6 +164,9 @@ class ArrayRecording:
     def __init__(
         self, name: str, look: Look, picture: Picture | Face | None, samples: np.ndarray | None, ahead: float = 0.0
     ) -> None:
+        sees = picture is not None and (look.want_video or not isinstance(picture, Picture))
+        if sees and samples is not None and not samples.any():
+            samples = None  # as of a film: nobody was recorded
         self.name, self.look, self.picture, self.samples, self.ahead = name, look, picture, samples, ahead
         self.notes: list[str] = []
         self.duration = 0.0 if samples is None else len(samples) / look.rate
@@ -171,9 +174,6 @@ class ArrayRecording:
             self.duration = max(self.duration, ahead + picture.seconds(self.duration or look.seconds))
         self.chosen = window_start(samples, look.rate, self.duration, look.seconds, look.video.window)
         self.still = samples is None and isinstance(picture, Picture) and len(picture.frames) == 1
-        sees = picture is not None and (look.want_video or not isinstance(picture, Picture))
-        if sees and samples is not None and not samples.any():
-            self.samples = None  # as of a film
 
     def clip(self) -> ClipArrays:
         """The window that stands for all of it."""

@@ -115,20 +115,26 @@ def test_address_is_downloaded_and_named_where_it_fails(pipe: EmoFusionPipeline,
             pipe(f"{server.url}/clip.mp4")
 
 
-def test_empty_track_of_a_film_is_not_heard(pipe: EmoFusionPipeline, files: dict[str, Path], tmp_path: Path):
-    """As of stock films: it is answered as one that has no track, and says why."""
-    frames = all_frames(files["silent"])
-    none = np.zeros(round(len(frames) / FPS * RATE), np.float32)
-    film = write_media(tmp_path / "film.mp4", frames, none)
-    expected = pipe(write_media(tmp_path / "trackless.mp4", frames), return_timeline=True)
-    answer = pipe(film, return_timeline=True)
-    assert answer["modalities"] == ["video"]
-    assert answer["scores"] == pytest.approx(expected["scores"], abs=1e-6)
-    assert answer["gate"] == 0
+@pytest.mark.parametrize("seconds", [2.0, 4.6, 12.0])
+def test_empty_track_of_a_film_is_not_heard(
+    pipe: EmoFusionPipeline, files: dict[str, Path], tmp_path: Path, seconds: float
+):
+    """As of stock films: it is answered from its picture, and says why."""
+    frames, none = all_frames(files["silent"]), np.zeros(round(seconds * RATE), np.float32)
+    answer = pipe(write_media(tmp_path / "film.mp4", frames, none), return_timeline=True)
+    assert (answer["modalities"], answer["gate"]) == (["video"], 0)
     assert "sound: digital silence from beginning to end" in answer["notes"]
     assert {*sum((window["modalities"] for window in answer["timeline"]), [])} == {"video"}
+    start, end = answer["window"]
+    assert 0 <= start < end <= len(frames) / FPS + 0.1
+    trackless = pipe(write_media(tmp_path / "trackless.mp4", frames), return_timeline=True)["timeline"]
+    for window, expected in zip(answer["timeline"], trackless, strict=False):
+        if window["start"] == expected["start"]:
+            assert window["scores"] == pytest.approx(expected["scores"], abs=1e-6)
+    both = {"video": frames, "audio": none}
     assert_alike(
-        pipe({"video": frames, "audio": none}, video_fps=FPS, sampling_rate=RATE), pipe(frames, video_fps=FPS)
+        pipe(both, video_fps=FPS, sampling_rate=RATE, return_timeline=True),
+        pipe(frames, video_fps=FPS, return_timeline=True),
     )
     assert pipe(write_sound(tmp_path / "silent.wav", none))["modalities"] == ["audio"]  # there is nothing else
 
