@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from emofusion.modeling import EmoFusionModel, EmoFusionProcessor
 from emofusion.modeling.pipeline_emofusion import EmoFusionPipeline
 
@@ -38,11 +40,12 @@ class Answerer:
     """
 
     def __init__(self, model: str, limits: Limits = DEFAULTS, *, processes: int = 1, device: str = "cpu") -> None:
-        self.pipe = EmoFusionPipeline(
-            model=EmoFusionModel.from_pretrained(model, use_safetensors=True),
-            processor=EmoFusionProcessor.from_pretrained(model),
-            device=device,
-        )
+        try:
+            weights = EmoFusionModel.from_pretrained(model, use_safetensors=True)
+        except SafetensorError as error:  # no kind of OSError, as all else is that is wrong with a file
+            raise OSError(f"{model}: its weights are damaged ({error}). Copy or train it anew.") from error
+        processor = EmoFusionProcessor.from_pretrained(model)
+        self.pipe = EmoFusionPipeline(model=weights, processor=processor, device=device)
         self.decoders = Decoders(model, limits, processes)
 
     def answer(

@@ -6,12 +6,15 @@ import signal
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from emofusion.serving.limits import Limits
 
 MODELS = "EMOFUSION_MODELS"
 """Variable of the environment that names models where no flag does: in a Space nobody writes flags."""
 DEFAULT_MODEL = "models/emofusion-small"
+KEPT_S = 600
+"""Seconds after which a file is deleted that a visitor has left behind."""
 _DESCRIPTION = """\
 Show a page in the browser: a visitor gives a film or a sound, and reads which
 emotion it resembles."""
@@ -39,13 +42,14 @@ def main(words: Sequence[str] | None = None) -> None:
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder}
         from .desk import Desk
         from .layout import launch, page_of
+        from .sweeping import swept
 
         limits = Limits()
         try:
             desk = Desk(args.model, limits, processes=args.processes, device=args.device)
         except (OSError, ValueError, RuntimeError) as error:
             parser.error(f"--model {args.model[0]}: cannot be loaded ({' '.join(str(error).split())})")
-        with closing(desk):
+        with closing(desk), swept(Path(folder), KEPT_S):
             try:
                 launch(page_of(desk), limits, args.host, args.port)
             except OSError as error:

@@ -46,7 +46,7 @@ class Desk:
         self.models, self.limits = named(models), limits
         self.at_once = processes * len(self.models)
         self._load = partial(Answerer, limits=limits, processes=processes, device=device)
-        self._loading = Lock()
+        self._loading, self._closed = Lock(), False
         self._answerers: dict[str, Answerer] = {}
         # A thread is busy as long as its process: a question that is cancelled keeps both until it has really ended.
         self._threads = {model: ThreadPoolExecutor(processes) for model in self.models}
@@ -82,8 +82,10 @@ class Desk:
 
     def close(self) -> None:
         """End the processes that decode, and wait until nobody is answered any more."""
-        for answerer in self._answerers.values():
-            answerer.close()
+        with self._loading:  # one that is on its way is there afterwards, and closed as well
+            self._closed = True
+            for answerer in self._answerers.values():
+                answerer.close()
         for threads in self._threads.values():
             threads.shutdown(cancel_futures=True)
 
@@ -103,6 +105,8 @@ class Desk:
     def _answerer(self, model: str) -> Answerer:
         if model not in self._answerers:
             with self._loading:
+                if self._closed:
+                    raise Refused(503, "The page is being closed. Come back later.")
                 if model not in self._answerers:
                     self._answerers[model] = self._loaded(model)
         return self._answerers[model]

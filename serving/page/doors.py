@@ -15,7 +15,9 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emofusion.serving.refused import Refused
+from emofusion.serving.refused import Refused, too_large
+
+from .sweeping import size_of
 
 ASKED = re.compile(r"/gradio_api/(queue/join|cancel|reset)")
 """Where a browser sends questions, as JSON."""
@@ -28,6 +30,10 @@ SHOWN = re.compile(
 """What it reads: the page, what it is made of, how far things are, and uploads to play them."""
 MOST_BYTES = 2**20
 """Of a question: it names a clip, and does not hold it."""
+FORM_BYTES = 2**16
+"""That a form has beside the file in it."""
+HELD_CLIPS = 20
+"""Clips of the largest size whose room all uploads together may take."""
 
 
 class Doors:
@@ -36,10 +42,11 @@ class Doors:
     Args:
         app: The application.
         uploads (`Path`): The folder of what visitors have uploaded.
+        largest (`int`): Bytes of a clip, at most.
     """
 
-    def __init__(self, app: ASGIApp, uploads: Path) -> None:
-        self._app, self._uploads = app, Path(os.path.abspath(uploads))
+    def __init__(self, app: ASGIApp, uploads: Path, largest: int) -> None:
+        self._app, self._uploads, self._largest = app, Path(os.path.abspath(uploads)), largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; what is refused is answered here."""
@@ -55,8 +62,8 @@ class Doors:
         """What the application receives.
 
         Raises:
-            Refused: 404 no page asks that, 413 it is too large, 400 it makes no sense, 403 it names a file that is no
-                upload.
+            Refused: 404 no page asks that, 413 it is too large, 411 it does not say how large it is, 503 there is no
+                room for it, 400 it makes no sense, 403 it names a file that is no upload.
         """
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         method = scope["method"]
@@ -64,9 +71,21 @@ class Doors:
             body = await _all_of(receive)
             check(body, self._uploads)
             return _again(body, receive)
-        if (method == "POST" and path == SENT) or (method in ("GET", "HEAD") and SHOWN.fullmatch(path)):
+        if method == "POST" and path == SENT:
+            self._check_room(dict(scope["headers"]).get(b"content-length", b""))
+            return receive
+        if method in ("GET", "HEAD") and SHOWN.fullmatch(path):
             return receive
         raise Refused(404, "expected what the page asks, found something else. Programs ask `emofusion serve`.")
+
+    def _check_room(self, announced: bytes) -> None:
+        """Refuse an upload, of one file or several, by its length: the server takes no more than was announced."""
+        if not announced.isdigit():
+            raise Refused(411, "expected an upload that says how large it is, found one that does not.")
+        if float(announced) > self._largest + FORM_BYTES:
+            raise too_large(self._largest)
+        if size_of(self._uploads) + int(announced) > HELD_CLIPS * self._largest:
+            raise Refused(503, "There is no room for your file now. Try again in a few minutes.")
 
 
 def check(body: bytes, uploads: Path) -> None:
@@ -90,7 +109,10 @@ def check(body: bytes, uploads: Path) -> None:
 
 
 def _is_upload(path: Any, uploads: Path) -> bool:
-    return isinstance(path, str) and os.path.isabs(path) and Path(os.path.normpath(path)).is_relative_to(uploads)
+    """Whether it is the path of a file as Gradio lays uploads down: in a folder of its own among them."""
+    if not isinstance(path, str) or "\0" in path or Path(path).parent.parent != uploads or ".." in Path(path).parts:
+        return False
+    return Path(path).is_file() and not Path(path).is_symlink()
 
 
 async def _all_of(receive: Receive) -> bytes:

@@ -25,8 +25,6 @@ from .uploads import Uploads
 
 MOST_WAITING = 32
 """Questions that wait in line; one more is turned away."""
-KEPT_S = 600
-"""Seconds after which a file is deleted that a visitor has left behind."""
 ANSWER = 4
 """Parts of an answer: verdict, scores, what was seen, timeline."""
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
@@ -105,10 +103,9 @@ class Handlers:
                 return skipped(ANSWER + 2)  # what stands there now is about another clip
             raise gr.Error(escape(str(refused)), title="No answer", duration=None, print_exception=False) from None
         shown = await asyncio.to_thread(drawn, answer, watched, model)
-        if keep:
-            return *shown, *skipped(2)
-        self.uploads.holds(visitor)
-        return *shown, None, None
+        if not (self.uploads.held if keep else self.uploads.lets_go)(visitor, path):
+            return skipped(ANSWER + 2)  # another clip came while the answer was drawn
+        return *shown, *(skipped(2) if keep else (None, None))
 
 
 def blank() -> tuple[Any, ...]:
@@ -161,7 +158,7 @@ def page_of(desk: Desk) -> gr.Blocks:
         desk (`Desk`): Answers its visitors.
     """
     do, models = Handlers(desk), list(desk.models)
-    with gr.Blocks(title="emofusion", analytics_enabled=False, delete_cache=(60, KEPT_S)) as page:
+    with gr.Blocks(title="emofusion", analytics_enabled=False) as page:
         gr.HTML(INTRODUCTION)
         with gr.Row():
             with gr.Column():
@@ -229,10 +226,11 @@ def launch(page: gr.Blocks, limits: Limits, host: str | None, port: int | None) 
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
+        num_workers=0,  # they would listen at ports of their own, without our doors
         theme=THEME,
         css=CSS,
         js=ON_LOAD,
-        app_kwargs={"middleware": [Middleware(Doors, uploads=Path(get_upload_folder()))]},
+        app_kwargs={"middleware": [Middleware(Doors, uploads=Path(get_upload_folder()), largest=limits.max_bytes)]},
     )
 
 

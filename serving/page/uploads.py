@@ -33,9 +33,20 @@ class Uploads:
             for path in held:
                 self._holders.setdefault(path, set()).add(visitor)
             for path in [path for path in self._holders if path not in held]:
-                self._holders[path].discard(visitor)
-                if not self._holders[path]:
-                    del self._holders[path]
-                    path.unlink(missing_ok=True)
-                    with suppress(OSError):  # something else may lie beside it
-                        path.parent.rmdir()
+                self._let_go(visitor, path)
+
+    def lets_go(self, visitor: str, path: str) -> bool:
+        """A visitor is done with a file; returns whether he still had it before him."""
+        with self._lock:
+            held = visitor in self._holders.get(Path(path), ())
+            if held:
+                self._let_go(visitor, Path(path))
+            return held
+
+    def _let_go(self, visitor: str, path: Path) -> None:
+        self._holders[path].discard(visitor)
+        if not self._holders[path]:
+            del self._holders[path]
+            with suppress(OSError):  # it has been deleted, or something else lies beside it
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()

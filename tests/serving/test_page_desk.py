@@ -1,16 +1,20 @@
 """The desk of the page, with a real model and one process that decodes: who waits, who goes first, who is let go."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from emofusion.serving.limits import DEFAULTS
+from emofusion.serving.page import layout
 from emofusion.serving.page.desk import Desk
+from emofusion.serving.page.layout import Handlers
 from emofusion.serving.refused import Refused
 from helpers.corpora.ravdess_files import make_sound, write_sound
 from helpers.tiny_checkpoint import FOLDER
@@ -144,3 +148,38 @@ async def cancelled(task: asyncio.Task) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_clip_that_comes_while_the_answer_is_drawn_stays(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+):
+    old, new = (write_sound(tmp_path / name / "clip.wav", make_sound(seconds=3.0)) for name in ("old", "new"))
+    do, visitor, draw = Handlers(desk), SimpleNamespace(session_hash="visitor"), layout.drawn
+
+    def drawn(*given: Any) -> Any:
+        do.sound_given(None, str(new), visitor)
+        return draw(*given)
+
+    monkeypatch.setattr(layout, "drawn", drawn)
+    do.sound_given(None, str(old), visitor)
+    told = lambda *now: None  # noqa: E731
+    shown = asyncio.run(do.ask(None, str(old), FOLDER.name, False, 1.0, keep, visitor, told))
+    assert shown == layout.skipped(layout.ANSWER + 2)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_model_with_damaged_weights_is_told_in_words(tmp_path: Path):
+    folder = tmp_path / "model"
+    shutil.copytree(FOLDER, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(OSError, match="its weights are damaged"):
+        Desk([str(folder)], DEFAULTS)
+
+
+def test_nothing_is_loaded_for_a_page_that_is_closed(clip: Path):
+    desk = Desk([str(FOLDER), str(FOLDER.parent)], DEFAULTS)
+    desk.close()
+    with pytest.raises(Refused, match="being closed"):
+        desk._answerer(list(desk.models)[1])

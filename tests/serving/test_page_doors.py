@@ -1,6 +1,8 @@
 """Requests that no page sends, to a real server: what it takes for the internet counts who comes."""
 
 import json
+import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -9,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from emofusion.serving.page.doors import check
+from emofusion.serving.page import sweeping
+from emofusion.serving.page.doors import HELD_CLIPS, Doors, check
+from emofusion.serving.page.sweeping import sweep, swept
 from emofusion.serving.refused import Refused
 from helpers import REPOSITORY
 from helpers.servers.knocks import Knocks, counted_knocks
@@ -140,14 +144,68 @@ def test_question_that_no_page_asks_is_refused_in_words(address: str, body: Any,
         assert_refused(answered(f"{address}/gradio_api/queue/join", body, kind), status, words)
 
 
-@pytest.mark.parametrize("there", ["clip.mp4", "a/clip.mp4", "a/../clip.mp4"])
-def test_uploads_are_let_in(tmp_path: Path, there: str):
-    check(json.dumps({"data": [None, {"path": f"{tmp_path}/{there}"}]}).encode(), tmp_path)
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """A folder as Gradio fills it, and what else somebody might name."""
+    for place in ("uploads/a/clip.mp4", "uploads/a/b/clip.mp4", "uploads/clip.mp4", "clip.mp4", "uploads2/a/clip.mp4"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(b"clip")
+    (tmp_path / "uploads" / "a" / "link.mp4").symlink_to("/etc/passwd")
+    return tmp_path / "uploads"
 
 
-@pytest.mark.parametrize("elsewhere", ["../clip.mp4", "a/../../clip.mp4", "../{name}2/clip.mp4"])
-def test_what_lies_beside_the_uploads_is_not(tmp_path: Path, elsewhere: str):
-    path = f"{tmp_path}/{elsewhere.format(name=tmp_path.name)}"
+def naming(path: str) -> bytes:
+    return json.dumps({"data": [None, {"path": path}]}).encode()
+
+
+def test_upload_is_let_in(uploads: Path):
+    check(naming(f"{uploads}/a/clip.mp4"), uploads)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *("../clip.mp4", "a/../../clip.mp4", "a/../a/clip.mp4", "../uploads2/a/clip.mp4"),
+        *("clip.mp4", "a/b/clip.mp4", "a", "a/b", "a/link.mp4", "a/no.mp4", "", ".", "a/\0"),
+    ],
+)
+def test_what_is_no_upload_is_not(uploads: Path, other: str):
+    """Folders neither: Gradio would count them among the files that it deletes, and stumble."""
     with pytest.raises(Refused) as refused:
-        check(json.dumps({"data": [{"path": path}]}).encode(), tmp_path)
+        check(naming(f"{uploads}/{other}"), uploads)
     assert refused.value.status == 403
+
+
+def test_upload_says_how_large_it_is_and_finds_room(uploads: Path):
+    doors = Doors(lambda *_: None, uploads, largest=100)  # type: ignore[arg-type]
+    doors._check_room(b"100")
+    for announced, status in ((b"", 411), (b"-1", 411), (b"9" * 5000, 413), (b"70000", 413)):
+        with pytest.raises(Refused) as refused:
+            doors._check_room(announced)
+        assert refused.value.status == status
+    (uploads / "tmp1").write_bytes(bytes(HELD_CLIPS * 100))  # was broken off, or waits for its question
+    with pytest.raises(Refused) as refused:
+        doors._check_room(b"100")
+    assert refused.value.status == 503
+
+
+def test_what_was_left_behind_is_swept(uploads: Path):
+    old = time.time() - 100
+    for place in [*uploads.rglob("*"), uploads / "a"]:
+        os.utime(place, (old, old), follow_symlinks=False)
+    (uploads / "b").mkdir()
+    (uploads / "b" / "clip.mp4").write_bytes(b"clip")  # of somebody who is there
+    sweep(uploads, kept=200)
+    assert (uploads / "a" / "clip.mp4").exists()
+    sweep(uploads, kept=50)
+    assert sorted(uploads.rglob("*")) == [uploads / "b", uploads / "b" / "clip.mp4"]
+    assert Path("/etc/passwd").exists()
+
+
+def test_upload_without_an_end_is_swept(uploads: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sweeping, "EVERY_S", 0.01)
+    with swept(uploads, kept=0.05):
+        end = time.monotonic() + 30
+        while list(uploads.iterdir()):
+            assert time.monotonic() < end
+            time.sleep(0.01)

@@ -29,6 +29,7 @@ def shown_page(models: Sequence[str], temporary: Path, proxy: str) -> Iterator[s
     environment = os.environ | ways_out | {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
     environment |= {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     environment["TORCHINDUCTOR_CACHE_DIR"] = str(temporary.with_name("inductor"))  # torch makes one, used or not
+    environment["GRADIO_NUM_WORKERS"] = "1"  # they would listen elsewhere, behind no door of ours
     words = [sys.executable, "app.py", "--model", *models, "--port", "0"]
     process = subprocess.Popen(
         words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
