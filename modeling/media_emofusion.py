@@ -115,8 +115,7 @@ def read_clip(
     before, audio, after = None, None, None
     sound = heard(scan, want_video) if want_audio else None
     if sound is not None and (start is None or sounds(scan, begin, duration)):
-        seconds = (begin, duration, margin)
-        before, audio, after = _with_margins(sound, *(round(value * sampling_rate) for value in seconds))
+        before, audio, after = _with_margins(sound, *(round(t * sampling_rate) for t in (begin, duration, margin)))
         notes += too_loud(audio)
     found = tuple(dict.fromkeys(notes))
     if frames is None and audio is None:

@@ -16,7 +16,8 @@ class Limits:
         max_redirects (`int`): How often that server may send one elsewhere.
         decode_memory (`int`): Bytes that a decoding process may allocate beside what it has when it begins; where the
             system cannot hold it to that (all but Linux), it is not.
-        held_memory (`int`): Bytes of what is decoded and waits for the model, of all clips together. Windows of a
+        held_memory (`int`): Bytes of what is decoded and waits for the model, of all clips together, in the process
+            that has it decoded. Windows of a
             timeline have 0.4 MB each, with the frames and rates that models have by default.
         private_addresses (`bool`): Whether addresses may lead to private networks and to this machine. Only for those
             who serve nobody but themselves: with it, visitors reach whatever this machine reaches.

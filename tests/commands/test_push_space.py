@@ -173,6 +173,10 @@ def test_next_page_replaces_the_last_and_nothing_else(hub: HubServer, capsys: py
     said = capsys.readouterr().err
     assert "and files that are none of ours stay: packages.txt\n" in said
     assert "LICENSE is removed there: this page has none\n" in said
+    assert "the hub builds it now" in said
+    assert push("tester/small", SPACE, "--space") == 0
+    said = capsys.readouterr().err
+    assert f"nothing has changed: {SPACE} holds this very page" in said and "builds" not in said
 
 
 def test_page_that_somebody_changed_after_the_look_is_not_replaced(hub: HubServer):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emofusion.serving import addresses
-from emofusion.serving.addresses import Url, fetched, is_public
+from emofusion.serving.addresses import Url, fetched, is_own, is_public
 from emofusion.serving.limits import Limits
 from emofusion.serving.refused import Refused
 from helpers.servers.file_server import (
@@ -43,7 +43,8 @@ def one_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     """127.0.0.1 stands for a server in the internet; all that is said of other addresses holds."""
     real = is_public
     monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1" or real(address))
-    monkeypatch.setattr(addresses, "leads_here", lambda connection: False)
+    own = is_own
+    monkeypatch.setattr(addresses, "is_own", lambda address: address != "127.0.0.1" and own(address))
 
 
 @pytest.fixture
@@ -109,11 +110,18 @@ def test_this_machine_is_refused_however_it_is_written(server: FileServer, host:
     assert found.message == refusal("http://no-such-name.invalid/", Limits()).message
 
 
-def test_public_address_of_this_machine_is_refused(server: FileServer, monkeypatch: pytest.MonkeyPatch):
-    """As of a server in a data centre, whose other ports its firewall keeps from strangers."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_public_address_of_this_machine_is_refused(server: FileServer, monkeypatch: pytest.MonkeyPatch, host: str):
+    """Whether it listens there or not: as of a server whose other ports a firewall keeps from strangers."""
     monkeypatch.setattr(addresses, "is_public", lambda address: True)
-    assert refusal(f"{server.url}/clip.mp4", Limits()).status == 403
+    for port in (server.server_address[1], 9):
+        assert refusal(f"http://{host}:{port}/clip.mp4", Limits()).status == 403
     assert server.requests == []
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_addresses_of_others_are_not_own(address: str):
+    assert not is_own(address)
 
 
 @pytest.mark.usefixtures("one_is_public")

@@ -23,7 +23,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from emofusion.training.errors import PublishError
 
-from .contents import Part
+from .contents import HARMLESS, Part
 
 Say = Callable[[str], object]
 Found = TypeVar("Found")
@@ -113,10 +113,11 @@ class Repository:
                 self.name, repo_type=self.kind, private=private or None, space_sdk=sdk, exist_ok=True
             )
         )
-        self._made.append("the repository was made, and is empty")
         found = self.look()
         if found is None:
             raise PublishError(f"{self.name}: was made, and cannot be found; push again, or look at {self.address}")
+        if set(found.files) <= set(HARMLESS):
+            self._made.append("the repository was made, and is empty")
         return found
 
     def check_private(self, there: There, private: bool) -> None:

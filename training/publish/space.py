@@ -77,7 +77,10 @@ def push_space(parts: Sequence[Part], repository: Repository, say: Say, private:
             say(f"{name} is removed there: this page has none")
     say(f"pushing {len(parts)} files, {sum(part.size for part in parts) / 1e6:.1f} MB, to {repository.address}")
     commit = repository.commit(there, parts, "Page of emofusion", gone)
-    say(f"pushed: commit {commit[:8]}; the hub builds it now, which takes some minutes")
+    if commit == there.commit:
+        say(f"nothing has changed: {repository.name} holds this very page, commit {commit[:8]}")
+    else:
+        say(f"pushed: commit {commit[:8]}; the hub builds it now, which takes some minutes")
     return commit
 
 
