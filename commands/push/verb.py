@@ -22,8 +22,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 _DESCRIPTION = """\
 Publish a model on the Hugging Face hub: weights, processor, code, card, plots
-and metrics.json, by one commit. Nothing else of the folder goes, and no place
-of this machine stands in what does."""
+and metrics.json, by one commit. Nothing else of the folder goes, and of
+paths of this machine that stand by themselves in what does, the last name
+alone."""
 _EPILOG = """\
 It needs a login: `hf auth login`, or HF_TOKEN with a token that may write. What
 a reader must know (leaky scores, no licence or a contradictory one) is said
