@@ -81,7 +81,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def contents_of(folder: Path, repo: str) -> list[Part]:
-    """The files of a model, with texts as they are told to others: see places.py for which places of this machine are found.
+    """The files of a model, with texts as they are told to others: places.py says which places are found.
 
     Args:
         folder (`Path`): Of the model.
