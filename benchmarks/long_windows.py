@@ -5,8 +5,9 @@
 Repeats the clip without encoding it anew until it is so long. Then processes of their own read it: one decodes picture
 and sound with PyAV and keeps nothing; one also makes RGB of eight pictures a second and shrinks them to 112 pixels, as
 whoever shows a model other eight pictures of three seconds every second must; one takes the windows of a model of the
-original size, by the processor. Prints for each the peak of memory, in all and above what libraries and processor
-take, and the seconds of CPU.
+original size, by the processor; and one has that model answer about each, too. Prints for each the peak of memory, in
+all and above what libraries and processor take, and the seconds of CPU; then what a timeline takes of the time of bare
+decoding and forward passes.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
@@ -36,9 +38,14 @@ def main() -> None:
             "| peak, MB | above libraries, MB | CPU seconds | windows |"
         )
         print("| --- | ---: | ---: | ---: | ---: |")
+        seconds = {}
         for name, work in WAYS.items():
-            peak, above, took, windows = in_its_own_process(work, path)
-            print(f"| {name} | {peak:.0f} | {above:.0f} | {took:.1f} | {windows} |")
+            peak, above, seconds[name], windows = in_its_own_process(work, path)
+            print(f"| {name} | {peak:.0f} | {above:.0f} | {seconds[name]:.1f} | {windows} |", flush=True)
+        bare, _, taken, answered = seconds.values()
+        forward = answered - taken
+        ratio = answered / (bare + forward)
+        print(f"\nforward passes {forward:.1f} s; all of it is {ratio:.2f} times bare decoding and these")
 
 
 def repeat(clip: Path, path: Path, seconds: float) -> None:
@@ -100,13 +107,21 @@ def decode_and_shrink(path: Path) -> tuple[float, float, float, int]:
     return peak_mb(), peak_mb() - before, time.process_time() - begun, 0
 
 
-def take_windows(path: Path) -> tuple[float, float, float, int]:
-    """Take all windows, as inputs of a model, in batches."""
-    from emofusion.modeling import EmoFusionConfig, EmoFusionProcessor
+def take_windows(path: Path, answer: bool = False) -> tuple[float, float, float, int]:
+    """Take all windows, as inputs of a model, in batches; and have it answer about them."""
+    import torch
 
+    from emofusion.modeling import EmoFusionConfig, EmoFusionModel, EmoFusionProcessor
+
+    torch.set_num_threads(1)
     processor = EmoFusionProcessor.from_config(EmoFusionConfig())
-    before, begun = peak_mb(), time.process_time()
-    windows = sum(len(batch.start) for batch in processor.windows(path, hop=HOP, batch_size=8))
+    model = EmoFusionModel(EmoFusionConfig()).eval()
+    before, begun, windows = peak_mb(), time.process_time(), 0
+    for batch in processor.windows(path, hop=HOP, batch_size=8):
+        windows += len(batch.start)
+        if answer:
+            with torch.inference_mode():
+                model(**batch.inputs)
     return peak_mb(), peak_mb() - before, time.process_time() - begun, windows
 
 
@@ -114,6 +129,7 @@ WAYS = {
     "bare decoding": decode,
     "decoding, and eight pictures a second as a model takes them": decode_and_shrink,
     "decoding and windows": take_windows,
+    "decoding, windows and forward passes": partial(take_windows, answer=True),
 }
 
 

@@ -1,6 +1,7 @@
 """The benchmarks run; what they print is for docs/results.md, not for a test."""
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -84,8 +85,9 @@ def test_long_windows_prints_a_line_for_each_way(
     monkeypatch.setattr("sys.argv", ["long_windows.py", str(clip), "--minutes", "0.15"])
     monkeypatch.setattr(long_windows, "in_its_own_process", lambda work, path: work(path))
     long_windows.main()
-    lines = capsys.readouterr().out.splitlines()[2:]
+    *lines, _, ratio = capsys.readouterr().out.splitlines()[2:]
     assert [line.split(" | ")[0] for line in lines] == [f"| {way}" for way in long_windows.WAYS]
+    assert re.fullmatch(r"forward passes \d+\.\d s; all of it is \d\.\d\d times bare decoding and these", ratio)
     assert int(lines[-1].split(" | ")[4].removesuffix(" |")) >= 7
 
 
