@@ -30,7 +30,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 SLOWEST_FIRST = [
     "test_train_hf.py",
     "test_docs.py",
+    "test_page.py",
     "test_search.py",
+    "test_web.py",
     "test_stages.py",
     "test_transformers_common.py",
     "test_experiments.py",

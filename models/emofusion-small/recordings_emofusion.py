@@ -164,14 +164,14 @@ class ArrayRecording:
     def __init__(
         self, name: str, look: Look, picture: Picture | Face | None, samples: np.ndarray | None, ahead: float = 0.0
     ) -> None:
-        sees = picture is not None and (look.want_video or not isinstance(picture, Picture))
-        if sees and samples is not None and not samples.any():
-            samples = None  # as of a film: nobody was recorded
-        self.name, self.look, self.picture, self.samples, self.ahead = name, look, picture, samples, ahead
+        self.name, self.look, self.picture, self.ahead = name, look, picture, ahead
         self.notes: list[str] = []
         self.duration = 0.0 if samples is None else len(samples) / look.rate
-        if picture is not None:
-            self.duration = max(self.duration, ahead + picture.seconds(self.duration or look.seconds))
+        seen = 0.0 if picture is None else ahead + picture.seconds(self.duration or look.seconds)
+        sees = picture is not None and (look.want_video or not isinstance(picture, Picture))
+        if sees and samples is not None and not samples.any():
+            samples, self.duration = None, seen  # as of a film: nobody was recorded
+        self.samples, self.duration = samples, max(self.duration, seen)
         self.chosen = window_start(samples, look.rate, self.duration, look.seconds, look.video.window)
         self.still = samples is None and isinstance(picture, Picture) and len(picture.frames) == 1
 

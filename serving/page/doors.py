@@ -112,7 +112,8 @@ def _is_upload(path: Any, uploads: Path) -> bool:
     """Whether it is the path of a file as Gradio lays uploads down: in a folder of its own among them."""
     if not isinstance(path, str) or "\0" in path or Path(path).parent.parent != uploads or ".." in Path(path).parts:
         return False
-    return Path(path).is_file() and not Path(path).is_symlink()
+    # One that has been swept away meanwhile is let in, too: the desk tells its visitor so.
+    return not Path(path).is_dir() and not Path(path).is_symlink()
 
 
 async def _all_of(receive: Receive) -> bytes:
