@@ -82,7 +82,8 @@ def write_drawing(
     `options` are those of FFmpeg's muxer; pictures between the seconds `lost` are left out.
     """
     late = max(drawing.sound_late, 0.0), max(-drawing.sound_late, 0.0)  # sound, picture
-    with av.open(str(path), "w", options=options or {}) as container:
+    # Matroska numbers its tracks at random else, and now and then by bytes that look like the name of an element.
+    with av.open(str(path), "w", options={"fflags": "+bitexact"} | (options or {})) as container:
         video = container.add_stream(codec, rate=FPS, options=ENCODER[codec]) if picture else None
         if video is not None:
             video.height, video.width = drawing.size
