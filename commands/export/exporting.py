@@ -21,7 +21,7 @@ from .graph_files import Run, describe, metadata_of, open_archive, open_onnx, wr
 from .one_file import one_file
 from .parity import TOLERANCE, Parity, drawn_batches, parity_of
 from .verb import FILES, ORT_VERSION
-from .web import has_runtime, write_page
+from .web import has_runtime, read_runtime, write_page
 
 RUNNER = "run_onnx.py"
 
@@ -136,6 +136,7 @@ def export_model(
     Raises:
         UsageError, FailedError, ArgumentError, ValueError, OSError: Naming the flag or the file.
     """
+    runtime = {} if ort is None else read_runtime(ort)
     job = Export(model, sound)
     clips = None
     if files:
@@ -152,7 +153,7 @@ def export_model(
     if to == "torch":
         return
     if to == "web":
-        write_page(output, model, job.about, ort)
+        write_page(output, model, job.about, runtime)
         _say(_page_words(output))
         return
     if job.has_runner:

@@ -7,6 +7,7 @@ taken, of one version, by its checksum.
 import base64
 import hashlib
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -28,20 +29,21 @@ ORT_SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7
 """Of the package as npm gives it out, in npm's own form."""
 
 
-def write_page(output: Path, name: str, about: Mapping[str, str], archive: Path | None) -> None:
+def write_page(output: Path, name: str, about: Mapping[str, str], runtime: Mapping[str, bytes]) -> None:
     """Write what lies beside `model.onnx`.
 
     Args:
         output (`Path`): The folder.
         name (`str`): Folder or repository of the checkpoint; of a folder only its last part is told.
         about (`Mapping[str, str]`): The metadata of the model, each value as JSON.
-        archive (`Path`, *optional*): `onnxruntime-web-VERSION.tgz`; without it `ort/` is left as it is.
+        runtime (`dict`): What [`read_runtime`] took of onnxruntime-web; where it is empty, `ort/` is left as it is.
 
     Raises:
-        FailedError: The archive is another one, or the model wants faces and OpenCV's cascade is not there.
+        FailedError: The model wants faces and OpenCV's cascade is not there.
     """
-    if archive is not None:
-        _unpack_runtime(archive, output / "ort")
+    for file, content in runtime.items():
+        (output / "ort").mkdir(parents=True, exist_ok=True)
+        write_whole(output / "ort" / file, partial(_write, content))
     said = {key: json.loads(value) for key, value in about.items()}
     if "video" not in said["modalities"]:
         said["face_crop"] = "none"  # nobody looks at pictures
@@ -59,7 +61,18 @@ def has_runtime(output: Path) -> bool:
     return all((output / "ort" / file).is_file() for file in ORT_FILES)
 
 
-def _unpack_runtime(archive: Path, folder: Path) -> None:
+def read_runtime(archive: Path) -> dict[str, bytes]:
+    """Take what the page needs of onnxruntime-web, before anything slow is done.
+
+    Args:
+        archive (`Path`): `onnxruntime-web-VERSION.tgz`, as npm packs it.
+
+    Returns:
+        `dict`: By name: the content of a file.
+
+    Raises:
+        FailedError: It cannot be read, or is another one.
+    """
     try:
         content = archive.read_bytes()
     except OSError as error:
@@ -69,12 +82,14 @@ def _unpack_runtime(archive: Path, folder: Path) -> None:
             f"--ort {archive}: expected onnxruntime-web {ORT_VERSION} as npm gives it out, found another file; "
             f"npm pack onnxruntime-web@{ORT_VERSION}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as files:
-        for name in ORT_FILES:
-            member = files.extractfile(f"package/dist/{name}")
-            assert member is not None  # by its checksum it is there
-            write_whole(folder / name, partial(_write, member.read()))
+    with tarfile.open(fileobj=io.BytesIO(content)) as files:
+        return {name: _member(files, f"package/dist/{name}") for name in ORT_FILES}
+
+
+def _member(files: tarfile.TarFile, name: str) -> bytes:
+    member = files.extractfile(name)
+    assert member is not None  # by its checksum it is there
+    return member.read()
 
 
 def _write(content: bytes, path: Path) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from emofusion.commands.endings import FailedError
 from emofusion.commands.export import run_onnx, web
 from emofusion.commands.export.verb import ORT_VERSION
 from emofusion.commands.main import main
@@ -57,7 +56,9 @@ def whole(folder: Path) -> Path:
     if not RUNTIME.is_file():
         pytest.skip(f"needs .cache/{RUNTIME.name}: npm pack onnxruntime-web@{ORT_VERSION} --pack-destination .cache")
     about = run_onnx.ExportedModel(folder / "model.onnx").about
-    web.write_page(folder, str(MODEL), {name: json.dumps(value) for name, value in about.items()}, RUNTIME)
+    web.write_page(
+        folder, str(MODEL), {name: json.dumps(value) for name, value in about.items()}, web.read_runtime(RUNTIME)
+    )
     assert web.has_runtime(folder)
     return folder
 
@@ -155,11 +156,16 @@ def test_folder_without_its_runtime_says_what_is_missing(folder: Path, browser: 
         page.close()
 
 
-def test_other_archive_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(
+    "name, said", [("other.tgz", f"expected onnxruntime-web {ORT_VERSION}"), ("absent.tgz", "No such file")]
+)
+def test_other_archive_is_refused_before_anything_is_written(
+    name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
     (tmp_path / "other.tgz").write_bytes(b"another")
-    for name, said in (("other.tgz", f"expected onnxruntime-web {ORT_VERSION}"), ("absent.tgz", "No such file")):
-        with pytest.raises(FailedError, match=f"--ort .*{name}: {said}"):
-            web.write_page(tmp_path / "page", "model", {}, tmp_path / name)
+    words = ["export", str(MODEL), "--to", "web", "--ort", str(tmp_path / name), "--output", str(tmp_path / "page")]
+    assert main(words) == 1
+    assert f"--ort {tmp_path / name}: {said}" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["other.tgz"]
 
 
