@@ -47,7 +47,7 @@ def test_recipes_that_make_it_fit_together():
     """What faces.yaml trains is what small.yaml starts from; else `make model` would say so after an hour."""
     names = ("faces", "small", "audio_cnn")
     faces, small, voices = (yaml.safe_load((REPOSITORY / "recipes" / f"{name}.yaml").read_text()) for name in names)
-    assert {name: faces[name] for name in ("encoder_width", "grey")} == {"encoder_width": 16, "grey": True}
+    assert {name: faces[name] for name in ("encoder_width", "grey")} == {"encoder_width": 32, "grey": True}
     assert all(faces[name] == small[name] for name in ("encoder_width", "grey", "image_size", "face_crop"))
     assert (voices["audio_encoder"], small["audio_encoder"], small["audio_encoder_width"]) == ("cnn", "cnn", 64)
 
