@@ -10,7 +10,7 @@ SHARED ?= ../shared# voices, photographs of faces, and the tool that pairs them,
 help:
 	@echo "make demo   set up, make the synthetic demo corpus, train sound, picture and gate on it, compare"
 	@echo "make test   set up, run all tests, one on each core"
-	@echo "make model  set up, train the model in models/emofusion-small again (about four hours of one core, from what lies in SHARED)"
+	@echo "make model  set up, train the model in models/emofusion-small again (about two hours of one core, from what lies in SHARED)"
 	@echo "make lint   set up, run ruff and mypy"
 	@echo "make docs   set up, make a website of docs/ and of all docstrings in site/"
 	@echo "make clean  remove runs/ (demo corpus, checkpoints, decoded clips)"

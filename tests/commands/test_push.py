@@ -130,7 +130,7 @@ def test_model_goes_and_nothing_else(hub: HubServer, run: Path, tmp_path: Path, 
     assert {name for name in kept if kept[name] != metrics[name]} == {"load_from", "command"}
 
     said = capsys.readouterr().err
-    assert f"pushing {len(files) - 1} files, 2.6 MB, to {hub.endpoint}/{REPO}\n" in said
+    assert f"pushing {len(files) - 1} files, 6.8 MB, to {hub.endpoint}/{REPO}\n" in said
     (left,) = [line for line in said.splitlines() if line.startswith("left in ")]
     assert set(left.split(": ")[1].split(", ")) == {*PRIVATE_FILES, "checkpoint-3/", "plots/notes.txt"}
     assert "FER-2013, which trained these weights, has terms of its own" in said
