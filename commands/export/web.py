@@ -41,8 +41,9 @@ def write_page(output: Path, name: str, about: Mapping[str, str], runtime: Mappi
     Raises:
         FailedError: The model wants faces and OpenCV's cascade is not there.
     """
-    for file, content in runtime.items():
+    if runtime:
         (output / "ort").mkdir(parents=True, exist_ok=True)
+    for file, content in runtime.items():
         write_whole(output / "ort" / file, partial(_write, content))
     said = {key: json.loads(value) for key, value in about.items()}
     if "video" not in said["modalities"]:

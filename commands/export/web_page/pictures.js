@@ -18,20 +18,27 @@ export function middle(picture, side = Math.min(picture.width, picture.height)) 
   return cut(picture, toEven((picture.width - side) / 2), toEven((picture.height - side) / 2), side, side);
 }
 
-/** Shares of old pixels in each new one, for a bilinear filter that is as wide as the step: torchvision's antialiasing. */
-export function triangles(before, after) {
-  const scale = before / after, reach = Math.max(scale, 1);
-  return shares(before, after, (pixel, place) =>
-    Math.max(1 - Math.abs(pixel + 0.5 - (place + 0.5) * scale) / reach, 0));
-}
+/** A filter that is as wide as the step, to the bit as torch resizes bytes: weights of 16 bits, rounded after rows and columns. */
+export const triangles = {
+  shares(before, after) {
+    const scale = before / after, reach = Math.max(scale, 1);
+    return in16Bits(shares(before, after, (pixel, place) =>
+      Math.max(1 - Math.abs(pixel + 0.5 - (place + 0.5) * scale) / reach, 0)));
+  },
+  round: (value) => Math.floor(value + 0.5),
+};
 
-/** The same for a mean of what lies under the new pixel: OpenCV's INTER_AREA. */
-export function areas(before, after) {
-  const scale = before / after;
-  return shares(before, after, (pixel, place) =>
-    Math.max(Math.min(pixel + 1, (place + 1) * scale) - Math.max(pixel, place * scale), 0));
-}
+/** The mean of what lies under the new pixel: OpenCV's INTER_AREA, which rounds at the end alone. */
+export const areas = {
+  shares(before, after) {
+    const scale = before / after;
+    return shares(before, after, (pixel, place) =>
+      Math.max(Math.min(pixel + 1, (place + 1) * scale) - Math.max(pixel, place * scale), 0));
+  },
+  round: (value) => value,
+};
 
+/** Shares of old pixels in each new one. */
 function shares(before, after, weight) {
   const reach = Math.max(before / after, 1);
   return Array.from({ length: after }, (_, place) => {
@@ -43,9 +50,16 @@ function shares(before, after, weight) {
   });
 }
 
+function in16Bits(all) {
+  const largest = Math.max(...all.flatMap(({ weights }) => weights));
+  let unit = 2 ** 22;
+  while (largest * unit + 0.5 >= 2 ** 15) unit /= 2;
+  return all.map(({ first, weights }) => ({ first, weights: weights.map((value) => Math.floor(value * unit + 0.5) / unit) }));
+}
+
 /** A picture at another size, by `triangles` or `areas`. */
 export function resized(picture, width, height, filter) {
-  const columns = filter(picture.width, width), rows = filter(picture.height, height);
+  const columns = filter.shares(picture.width, width), rows = filter.shares(picture.height, height);
   const narrow = new Float32Array(width * picture.height * 4);
   for (let y = 0; y < picture.height; y++) {
     columns.forEach(({ first, weights }, x) => {
@@ -54,7 +68,7 @@ export function resized(picture, width, height, filter) {
         for (let k = 0; k < weights.length; k++) {
           value += weights[k] * picture.data[(y * picture.width + first + k) * 4 + channel];
         }
-        narrow[(y * width + x) * 4 + channel] = value;
+        narrow[(y * width + x) * 4 + channel] = filter.round(value);
       }
     });
   }
@@ -63,7 +77,7 @@ export function resized(picture, width, height, filter) {
     for (let at = 0; at < width * 4; at++) {
       let value = 0;
       for (let k = 0; k < weights.length; k++) value += weights[k] * narrow[(first + k) * width * 4 + at];
-      data[y * width * 4 + at] = value;
+      data[y * width * 4 + at] = filter.round(value);
     }
   });
   return { width, height, data };

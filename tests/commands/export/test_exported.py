@@ -94,9 +94,7 @@ def answers_without_package(exported: Path, *words: object) -> tuple[list[dict[s
 
 def assert_same_answer(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert found["label"] == expected["label"]
-    # A pixel may be one step of 255 off, and this head is 20 times as loud as one that is drawn; sound is the same.
-    near = 5e-3 if "video" in expected["modalities"] else 1e-4
-    assert found["scores"] == pytest.approx(expected["scores"], abs=near)
+    assert found["scores"] == pytest.approx(expected["scores"], abs=1e-4)
     assert found["gate"] == pytest.approx(expected["gate"], abs=1e-3)
     assert found["modalities"] == expected["modalities"]
     assert found["window"] == pytest.approx(expected["window"])

@@ -27,7 +27,7 @@ def test_pictures_are_made_small_as_torchvision_does(size: tuple[int, int]):
     found = run_onnx.resized(run_onnx.middle(frames, min(size)), 128)
     expected = square_resize(torch.from_numpy(frames).permute(0, 3, 1, 2), 128, 128).permute(0, 2, 3, 1).numpy()
     off = np.abs(found.astype(int) - expected)
-    assert off.max() <= 1 and off.mean() < 0.3
+    assert off.max() <= 1 and off.mean() < 0.02  # none where torch resizes bytes in whole numbers (AVX2)
 
 
 def test_grey_is_that_of_the_package():

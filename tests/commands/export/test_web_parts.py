@@ -163,7 +163,7 @@ def test_pictures_are_what_the_script_beside_onnx_files_makes_of_them(page: "Pag
     script = run_onnx.ExportedModel.__new__(run_onnx.ExportedModel)  # without a model: only what it makes of frames
     script.about, script.finder = about, None
     off = np.abs(found - script.pixels(frames, [])) * 0.2 * 255
-    assert off.max() <= 1.01 and off.mean() < 0.1
+    assert off.max() < 1e-3  # the very levels
 
 
 def test_faces_are_found_where_opencv_finds_them(page: "Page", test_data: Path):
