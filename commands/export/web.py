@@ -43,8 +43,8 @@ def write_page(output: Path, name: str, about: Mapping[str, str], runtime: Mappi
     """
     if runtime:
         (output / "ort").mkdir(parents=True, exist_ok=True)
-    for file, content in runtime.items():
-        write_whole(output / "ort" / file, partial(_write, content))
+    for name_of_file, content in runtime.items():
+        write_whole(output / "ort" / name_of_file, partial(_write, content))
     said = {key: json.loads(value) for key, value in about.items()}
     if "video" not in said["modalities"]:
         said["face_crop"] = "none"  # nobody looks at pictures
