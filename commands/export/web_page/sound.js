@@ -48,7 +48,7 @@ export function rateOf(bytes) {
 export function thinned(samples, times) {
   if (times === 1) return samples;
   const kernel = lowPass(times), half = kernel.length >> 1, size = samples.length;
-  return Float32Array.from({ length: Math.ceil(size / times) }, (_, place) => {
+  return Float32Array.from({ length: lengthOf(size, times) }, (_, place) => {
     let value = 0;
     for (let k = 0; k < kernel.length; k++) {
       const at = Math.abs(place * times + k - half); // mirrored at both ends, as there
@@ -56,6 +56,11 @@ export function thinned(samples, times) {
     }
     return value;
   });
+}
+
+/** How many samples FFmpeg makes of so many: one more for a rest of two, and of two samples for a rest of one. */
+function lengthOf(size, times) {
+  return Math.floor(size / times) + (size % times >= Math.min(2, times - 1) ? 1 : 0);
 }
 
 /** A sinc under Kaiser's window. */

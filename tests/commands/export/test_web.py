@@ -29,8 +29,8 @@ DRAWN = REPOSITORY / "docs" / "clips" / "drawn.mp4"
 RUNTIME = REPOSITORY / ".cache" / f"onnxruntime-web-{ORT_VERSION}.tgz"
 PATIENCE_MS = 120_000
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-NEAR_SOUND = 0.005
-"""Of probabilities: by wav and flac files of 16 and 48 kHz, 0.002 at most on the voices in ../shared/data."""
+NEAR_SOUND = 0.002
+"""Of probabilities: by wav and flac files of 16 and 48 kHz, 0.0001 at most on the voices in ../shared/data."""
 NEAR_FILM = 0.02
 """The same by films, of the same seconds: Chromium's colours are up to 3 of 255 brighter than FFmpeg's."""
 FILMS = ("derived/01-01-08-02-01-01-19.mp4", "derived/rotated_phone.mp4", "derived/vp9_opus.webm", "mead/happy.mp4")

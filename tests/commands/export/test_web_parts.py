@@ -97,15 +97,14 @@ def test_channels_become_one_as_in_the_package(page: "Page"):
         np.testing.assert_allclose(found, mix_to_mono(np.stack(channels)), atol=1e-5)
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 2, 3, 6])
 def test_sound_is_thinned_as_ffmpeg_does(page: "Page", times: int):
-    sound = bursts(2, 0.5)
     code = "(text, times) => Array.from(it.thinned(floats(text), times))"
-    found = computed(page, "sound.js", code, packed(sound), times)
-    expected = resample(sound, times * RATE, RATE)
-    assert abs(len(found) - len(expected)) <= 1
-    common = min(len(found), len(expected))
-    assert np.abs(found[:common] - expected[:common]).max() < 1e-3 * np.abs(sound).max()
+    for fewer in range(times):  # one sample more at the end of a short clip is seen in its log-mel
+        sound = bursts(2, 0.5)[fewer:]
+        found, expected = computed(page, "sound.js", code, packed(sound), times), resample(sound, times * RATE, RATE)
+        assert len(found) == len(expected), f"{len(sound)} samples"
+        assert np.abs(found - expected).max() < 1e-3 * np.abs(sound).max()
 
 
 def test_loud_sound_is_stored_as_the_package_stores_it(page: "Page"):
