@@ -198,6 +198,7 @@ def test_transformers_and_datasets(hub, tmp_path):
     print(sum(p.double().abs().sum().item() for p in model.parameters()))
     """
     data = """
+    import gc
     from datasets import Dataset, load_dataset
     for shift, shards in ((0, 2), (10, 1)):  # the second push deletes the first's files
         data = Dataset.from_dict({"x": [shift, shift + 1], "y": ["a", "b"]})
@@ -205,7 +206,10 @@ def test_transformers_and_datasets(hub, tmp_path):
         data.push_to_hub("tester/data", split="test", num_shards=shards)
     data = load_dataset("tester/data")
     assert {split: data[split]["x"][:] for split in data} == {"train": [10, 11], "test": [10, 11]}
-    assert [row["y"] for row in load_dataset("tester/data", split="test", streaming=True)] == ["a", "b"]
+    streamed = load_dataset("tester/data", split="test", streaming=True)
+    assert [row["y"] for row in streamed] == ["a", "b"]
+    del streamed
+    gc.collect()  # ends pyarrow's threads before Python does, else it may abort (huggingface/datasets issue 7566)
     """
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(client, hub, tmp_path / "data", data, USE_TORCH="0")
