@@ -131,6 +131,8 @@ def serve(settings: Settings) -> None:
             server.verify_worker_status()
             with suppress(KeyboardInterrupt):  # uvicorn raises the signal that has stopped it once more
                 http.run()
+            # Its watcher of the workers asks a process that ends before it does, and would say that it crashed.
+            logging.getLogger("litserve.server").disabled = True
 
 
 def make_server(settings: Settings, batches: BatchSizes, metrics: Metrics) -> LitServer:
