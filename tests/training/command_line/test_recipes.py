@@ -44,10 +44,19 @@ def test_every_stage_of_a_recipe_as_shipped_can_be_trained(
         save_backbone("vit", tmp_path / "google/vit-base-patch16-224-in21k")
         monkeypatch.chdir(tmp_path)
     if path.stem == "small":  # what `make model` has trained by then
-        branch = {"audio_encoder": "cnn", "audio_encoder_width": 64, "encoder_width": 32, "grey": True}
-        sizes = {"num_frames": 4, "image_size": 64, "face_crop": "haar", "label_set": "emotions8"}
+        small = parse_arguments([str(path), *PLACES])
+        names = (
+            "audio_encoder",
+            "audio_encoder_width",
+            "encoder_width",
+            "num_frames",
+            "image_size",
+            "face_crop",
+            "grey",
+        )
+        branch = {name: getattr(small.model, name) for name in names}
         for fusion, place in (("audio", "voices/fold_0_seed_42"), ("video", "faces")):
-            config = EmoFusionConfig(fusion=fusion, **branch, **sizes)
+            config = EmoFusionConfig(fusion=fusion, label_set=small.data.label_set, **branch)
             EmoFusionModel(config).save_pretrained(tmp_path / "runs" / "model" / place)
         monkeypatch.chdir(tmp_path)
     words = [str(path), *PLACES, *(["--face_tracks=tracks"] if path.stem == "gated_units" else [])]
