@@ -157,6 +157,9 @@ class TrainingFields(TypedDict, total=False):
         str, Note("which weights were kept: `best`, a checkpoint that the validation actors chose, or `last`, the end "
                   "of the run")
     ]  # fmt: skip
+    trained_on_validation: Annotated[
+        bool, Note("true where the validation actors trained, too, by `--train_on_validation`; absent otherwise")
+    ]  # fmt: skip
     validation_macro_f1: Annotated[float, Note("macro-F1 of the validation actors by the weights that were kept")]
     validation_weighted_f1: Annotated[float, Note("the same with `--metric_for_best_model weighted_f1`")]
     validation_uar: Annotated[float, Note("the same with `--metric_for_best_model uar`")]

@@ -30,6 +30,7 @@ _FACTS = (
     "encoder_width",
     "audio_encoder_width",
     "versions",
+    "trained_on_validation",
 )
 
 

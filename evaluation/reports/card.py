@@ -156,6 +156,8 @@ def _headline(metrics: Mapping[str, Any]) -> str:
 
 def _chosen(metrics: Mapping[str, Any]) -> str:
     """Which weights were kept, and how they did on the validation actors; empty where nothing was validated."""
+    if metrics.get("trained_on_validation"):
+        return "whoever would have validated trained, too, and the weights of the last step were kept"
     for name, title in (TITLES | {"loss": "loss"}).items():
         score = metrics.get(f"validation_{name}")
         if score is None:

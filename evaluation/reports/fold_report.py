@@ -35,6 +35,7 @@ _COMMON = (
     "test_part",
     "own_clips",
     "versions",
+    "trained_on_validation",
 )
 
 
@@ -127,8 +128,10 @@ def blind_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def fold_notes(record: dict[str, Any]) -> list[str]:
-    """Which folds were left out and why, and where others validated."""
+    """Which folds were left out and why, and where others validated, or nobody did."""
+    who = f"The validation {person(record)}s of each fold trained, too; nobody chose a checkpoint."
     return [
+        *([who] if record.get("trained_on_validation") else []),
         *(f"Left out: {reason}." for reason in record["refused_folds"].values()),
         *(
             f"Fold {k}: its own validation {person(record)}s are not there; {person(record)}s {numbers(actors)} "

@@ -70,6 +70,13 @@ class DataArguments:
         },
     )
     fold: int = field(default=0, metadata={"help": "Fold of the protocol, from 0."})
+    train_on_validation: bool = field(
+        default=False,
+        metadata={
+            "help": "Train on the validation actors, too, once they have said which settings are good: nobody is left "
+            "to choose a checkpoint then, and the end of the run is scored."
+        },
+    )
     allow_leaky_split: bool = field(
         default=False, metadata={"help": f"Push a model that was scored on {LEAKY} to the hub all the same."}
     )

@@ -105,5 +105,10 @@ class Arguments(NamedTuple):
 
     @property
     def validates(self) -> bool:
-        """Whether anything is measured on validation actors, of whom there are none where everybody trains."""
-        return self.trains and self.tests and self.training.eval_strategy != "no"
+        """Whether anything is measured on validation actors, of whom there are none where they or everybody trains."""
+        return self.has_validation and self.training.eval_strategy != "no"
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether a training leaves anybody to validate on."""
+        return self.trains and self.tests and not self.data.train_on_validation

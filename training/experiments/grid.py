@@ -152,7 +152,11 @@ def _choose_folds(
     return Folds(
         chosen={k: usable[k] for k in wanted},
         refused=refused if experiment.cross_validate and not experiment.folds else {},
-        stand_ins={k: sorted(usable[k].validation) for k in wanted if usable[k].validation - whole[k].validation},
+        stand_ins={
+            k: sorted(usable[k].validation)
+            for k in wanted
+            if usable[k].validation - whole[k].validation and not arguments.data.train_on_validation
+        },
     )
 
 

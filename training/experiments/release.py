@@ -32,8 +32,8 @@ from emofusion.training.run.stages import Finished, check_stages, in_stages, run
 
 from .grid import Cell, Plan
 
-_NOTHING_IS_FITTED = ["--calibrate=false", "--unsure_accuracy=0"]
-"""What the folds fit on their validation actors is taken from them."""
+_NOTHING_IS_FITTED = ["--calibrate=false", "--unsure_accuracy=0", "--train_on_validation=false"]
+"""What the folds fit on their validation actors is taken from them, and of everybody nobody validates."""
 
 
 def release(experiment: ExperimentArguments, planned: Plan, record: Mapping[str, Any], cells: Sequence[Cell]) -> Path:

@@ -33,7 +33,7 @@ def fill_in_protocol(arguments: Arguments) -> None:
 
 def fill_in_what_splits_need(arguments: Arguments) -> None:
     """Where nothing is trained, or nobody is left to validate, nothing is validated and no checkpoint is the best."""
-    if not arguments.trains or not arguments.tests:
+    if not arguments.has_validation:
         arguments.training.eval_strategy = IntervalStrategy.NO
         arguments.training.select, arguments.training.load_best_model_at_end = "last", False
 

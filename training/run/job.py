@@ -121,6 +121,8 @@ def train(run: Run) -> PreparedFields:
     trained = training_fields(trainer.state, str(args.metric_for_best_model), str(args.select), loss)
     if views := run.arguments.model.embedding_views:
         trained["embedding_views"] = views
+    if run.arguments.data.train_on_validation:
+        trained["trained_on_validation"] = True
     return {**trained, **fitted}
 
 

@@ -209,6 +209,11 @@ def _check(arguments: Arguments) -> None:
             f"--model_name_or_path {start} with --branches_first: its branches are trained first; start them from "
             "weights with --audio_encoder_weights and --video_encoder_weights, or add --branches_first false"
         )
+    if arguments.data.train_on_validation and arguments.stages.joint_epochs:
+        raise ArgumentError(
+            "--train_on_validation with --joint_epochs: these are kept only where validation actors gain by them, and "
+            "nobody is left to validate; leave one of them out"
+        )
     wanted = str(arguments.training.resume_from_checkpoint)
     if resumes(arguments.training) and wanted.lower() not in ("latest", "true"):
         raise ArgumentError(

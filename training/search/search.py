@@ -228,6 +228,8 @@ def _check_run(arguments: Arguments) -> None:
     args = arguments.training
     if not arguments.trains:
         raise ArgumentError("--do_predict with --search: trials must train")
+    if arguments.data.train_on_validation:
+        raise ArgumentError("--train_on_validation with --search: trials are compared on the validation actors")
     if args.eval_strategy == IntervalStrategy.NO:
         raise ArgumentError("--eval_strategy no with --search: trials are compared on the validation actors")
     if args.metric_for_best_model != _METRIC or not args.greater_is_better:

@@ -5,7 +5,7 @@ from pathlib import Path
 from huggingface_hub import get_token
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, SchedulerType
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from emofusion.data.corpora.registry import CORPORA, flags_of_some
@@ -14,6 +14,7 @@ from emofusion.data.sources.action_units import is_table_of_means
 from emofusion.evaluation.run_files import IDENTITY_FILE, METRICS_FILE
 from emofusion.modeling import EmoFusionConfig
 from emofusion.training.command_line.arguments import ModelArguments
+from emofusion.training.command_line.built_flags import GO_BY_SCORES
 from emofusion.training.command_line.data_arguments import DataArguments
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
 from emofusion.training.errors import ArgumentError
@@ -66,12 +67,37 @@ def _check_protocol(arguments: Arguments) -> None:
             f"{fits} with --protocol {data.protocol}: it has no validation actors to calibrate by; leave it "
             "out, or name a protocol that has some"
         )
+    if data.train_on_validation:
+        _check_train_on_validation(arguments)
     if arguments.trains and not entry.still and not folds[data.fold].train:
         others = [other for other in entry.protocols if entry.protocols[other][0].train]
         raise ArgumentError(
             f"--protocol {data.protocol}: it has no training actors; train by {' or '.join(others)}, or score a "
             "checkpoint with --do_predict"
         )
+
+
+def _check_train_on_validation(arguments: Arguments) -> None:
+    """Refuse what needs the validation actors where they train, and to train on nobody, or on who is scored."""
+    data, entry, args = arguments.data, CORPORA[arguments.data.corpus], arguments.training
+    if not entry.still and not entry.protocols[str(data.protocol)][data.fold].validation:
+        raise ArgumentError(
+            f"--train_on_validation with --protocol {data.protocol}: it has nobody to validate; leave it out"
+        )
+    if entry.test_part == "validation":
+        raise ArgumentError(
+            f"--train_on_validation with --corpus {data.corpus}: no labels of its test split were ever published, so "
+            "its validation split is scored; leave it out"
+        )
+    needs = {
+        args.fits: bool(args.fits),
+        "--early_stopping_patience": args.early_stopping_patience is not None,
+        "--eval_on_start": args.eval_on_start,
+        "--save_strategy best": args.save_strategy == "best",
+        f"--lr_scheduler_type {SchedulerType(args.lr_scheduler_type).value}": args.lr_scheduler_type in GO_BY_SCORES,
+    }
+    for flag in (flag for flag, given in needs.items() if given):
+        raise ArgumentError(f"--train_on_validation with {flag}: nobody is left to validate; leave one of them out")
 
 
 def _check_corpus_flags(arguments: Arguments) -> None:

@@ -77,6 +77,8 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
     builder = decode_corpus(arguments, config, processor)
     select = _published_splits if isinstance(builder, StillImages) else _splits_by_actor
     splits = select(builder, data, needed_splits(arguments))
+    if arguments.trains and data.train_on_validation:
+        splits["train"] = datasets.concatenate_datasets([splits["train"], splits.pop("validation")])
     for rows in splits.values():
         check_modalities(rows, config)
     if "video" not in config.modalities:
@@ -88,10 +90,14 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
 
 
 def needed_splits(arguments: Arguments) -> tuple[str, ...]:
-    """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on."""
+    """Clips to learn from, others to choose the checkpoint and to calibrate by, and others to be scored on.
+
+    Where the second train, too, they are read all the same, and dealt to the first afterwards.
+    """
+    joins_training = arguments.trains and arguments.data.train_on_validation
     needed = {
         "train": arguments.trains,
-        "validation": arguments.validates or bool(arguments.training.fits),
+        "validation": arguments.validates or bool(arguments.training.fits) or joins_training,
         "test": arguments.tests,
     }
     return tuple(name for name in SPLITS if needed[name])
