@@ -18,7 +18,7 @@ BLOCKS = {stage: f"{stage}_settings" for stage in ("audio", "video", "fusion")}
 ALIKE = (
     *("corpus", "data_dir", "cache_dir", "label_set", "protocol", "fold", "channel", "face_tracks", "strict"),
     *("keep_copies", "dataset_name", "label_column", "speaker_column"),
-    "max_eval_samples",
+    *("max_eval_samples", "train_on_validation"),
     *("encoder_width", "audio_encoder_width", "audio_encoder", "video_encoder", "num_frames", "image_size"),
     *("window", "face_crop", "grey"),
     *("audio_backbone", "video_backbone", "backbone_weights", "audio_pooling"),

@@ -28,7 +28,7 @@ from .grid import Cell, Plan, plan, run_cells, summary_of, words_of_experiment
 # What variants must share, because they are compared clip by clip under one heading; and what the grid sets.
 _SHARED = {
     *("corpus", "data_dir", "dataset_name", "label_column", "speaker_column", "label_set", "protocol", "channel"),
-    *("strict", "max_eval_samples", "allow_leaky_split"),
+    *("strict", "max_eval_samples", "allow_leaky_split", "train_on_validation"),
 }
 _SET_BY_GRID = {"fold", "seed", "output_dir"}
 

@@ -178,6 +178,7 @@ def test_fusions_that_differ_in_their_head_alone_share_their_branches(recipe):
         ("audio:\n  num_train_epoch: 3", "audio: no such field 'num_train_epoch'; did you mean 'num_train_epochs'"),
         ("video:\n  encoder_width: 8", "video: encoder_width is about all stages; write it beside the blocks"),
         ("video:\n  max_eval_samples: 8", "video: max_eval_samples is about all stages"),
+        ("video:\n  train_on_validation: true", "video: train_on_validation is about all stages"),
         ("fusion:\n  branches_first: true", "fusion: branches_first is about all stages"),
         ("audio: resnet18", "audio: expected a block, `field: value` lines below it, found 'resnet18'"),
         ("audoi:\n  seed: 1", "no such field 'audoi'; did you mean 'audio'"),

@@ -221,6 +221,7 @@ def test_ablation_trains_and_compares(words: list[str], tmp_path: Path):
         (("{learning_rate: 1.0e-5}", "{cross_validate: true}"), "write it on the command line"),
         (("{learning_rate: 1.0e-5}", "{protocol: random_clips}"), "slow: protocol must be the same for all variants"),
         (("{learning_rate: 1.0e-5}", "{seed: 3}"), "slow: seed must be the same for all variants"),
+        (("{learning_rate: 1.0e-5}", "{train_on_validation: true}"), "slow: train_on_validation must be the same"),
     ],
 )
 def test_wrong_plan_is_refused_by_field(tmp_path: Path, change: tuple[str, str], message: str):
