@@ -1,9 +1,12 @@
-"""Which corpora an encoder had learnt from before a run began, as the metrics.json beside its weights says."""
+"""From which corpora, and whom, weights had learnt before a run began, as the metrics.json beside them says."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from emofusion.evaluation.people import Person
+
 from .metrics_file import read_metrics
+from .run_record import RunRecord
 
 UNTOLD = "weights "
 """Before the name of weights of others, of which no record says what they had learnt from."""
@@ -29,17 +32,38 @@ def learnt_before(sources: Mapping[str, str | None], corpus: str) -> dict[str, l
     return {modality: names for modality, names in found.items() if names}
 
 
+def learnt_from(source: str) -> set[Person]:
+    """Who was in the training split of a checkpoint's run, by its metrics.json; nobody where there is none.
+
+    Whom the checkpoint was only chosen by is not among them.
+    """
+    metrics = _record_of(source)
+    if metrics is None or not metrics["trained"]:
+        return set()
+    return set(metrics.get("actors", {}).get("train", []))
+
+
 def _corpora(source: str, modality: str) -> list[str]:
     if source in _IMAGENET:
         return [_IMAGENET[source]]
+    metrics = _record_of(source)
+    if metrics is None:
+        folder = Path(source).expanduser()
+        return [UNTOLD + (folder.name if folder.exists() else source)]
+    own = [str(metrics["corpus"])] if metrics["trained"] else []
+    before: dict[str, list[str]] = metrics.get("learnt_before", {})
+    return list(dict.fromkeys([*before.get(modality, []), *own]))
+
+
+def _record_of(source: str) -> RunRecord | None:
+    """The metrics.json beside a checkpoint's weights; None where none can be read."""
     folder = Path(source).expanduser()
     # A checkpoint of a training lies in the folder of its run, which has the record.
     for place in (folder, folder.parent) if folder.name.startswith("checkpoint-") else (folder,):
         try:
             metrics = read_metrics(place, tested=False)
-            own = [str(metrics["corpus"])] if metrics["trained"] else []
-            before: dict[str, list[str]] = metrics.get("learnt_before", {})
-            return list(dict.fromkeys([*before.get(modality, []), *own]))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError):
             continue
-    return [UNTOLD + (folder.name if folder.exists() else source)]
+        if {"corpus", "trained"} <= set(metrics):
+            return metrics
+    return None

@@ -108,4 +108,4 @@ def _notes(record: dict[str, Any]) -> list[str]:
             f"p: two-sided, by {flips} of the {who}' differences in UAR; beside it adjusted for {count} (Holm). With "
             f"{actors} {who} it cannot be below {smallest_p(actors):.3g}, however large the difference."
         )
-    return notes + blind_notes(record["variants"]) + fold_notes(record)
+    return notes + blind_notes(record["variants"]) + fold_notes(record | pooled)

@@ -18,7 +18,7 @@ from emofusion.evaluation.tables import in_brackets, markdown_table, number
 from .branch_words import branches_table, verdict
 from .calibration_words import unsure_words
 from .illustrations import branches_plot, coverage_plot, gate_plot
-from .subject import blind_spot, classes_of, interval_units, person, tested_on, trained_together, worst_leak
+from .subject import blind_spot, classes_of, interval_units, people, person, tested_on, trained_together, worst_leak
 
 FEWEST = 3
 """So many runs have a deviation; of two it would be their difference, told as if it were more."""
@@ -118,7 +118,7 @@ def _notes(record: dict[str, Any]) -> list[str]:
         notes.append("A clip counts once for each seed.")
     if unsure := unsure_words(as_one(record)):
         notes.append(f"Of all test clips: the model {unsure}.")
-    return notes + blind_notes([record]) + fold_notes(record)
+    return notes + blind_notes([record]) + fold_notes(as_one(record))
 
 
 def blind_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -129,7 +129,7 @@ def blind_notes(records: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def fold_notes(record: dict[str, Any]) -> list[str]:
     """Which folds were left out and why, and where others validated, or nobody did."""
-    who = f"The validation {person(record)}s of each fold trained, too; nobody chose a checkpoint."
+    who = f"The validation {people(record)} of each fold trained, too; nobody chose a checkpoint."
     return [
         *([who] if record.get("trained_on_validation") else []),
         *(f"Left out: {reason}." for reason in record["refused_folds"].values()),

@@ -30,7 +30,7 @@ from emofusion.training.setup.clips import Clips, augmentation_for, load_clips
 from emofusion.training.setup.embeddings import EmbeddedClips, embed, embed_training
 from emofusion.training.setup.encoder_weights import check_encoder_weights, start_weights
 from emofusion.training.setup.identity import check_same_run, identity_of
-from emofusion.training.setup.leaks import leak_of, seen_after, seen_before
+from emofusion.training.setup.leaks import check_validation_is_new, leak_of, seen_after, seen_before
 from emofusion.training.setup.model import make_config, make_model, make_processor, standardise
 
 from .defaults import fill_in_protocol, fill_in_what_splits_need, leave_out_absent_trackers
@@ -151,6 +151,7 @@ def make_ready(arguments: Arguments, within: Path | None = None) -> Run:
         before = seen_before(arguments, checkpoint)
         seen = seen_after(before, arguments, config, clips)
         leaky = leak_of(seen, arguments, clips)
+        check_validation_is_new(arguments, clips.splits.get("validation"))
         model = make_model(config, arguments.model, clips.splits["train"]["label"] if arguments.trains else None)
     check_checkpointing(model, arguments.training)
     if arguments.trains:

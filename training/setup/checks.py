@@ -78,8 +78,8 @@ def _check_protocol(arguments: Arguments) -> None:
 
 
 def _check_train_on_validation(arguments: Arguments) -> None:
-    """Refuse what needs the validation actors where they train, and to train on nobody, or on who is scored."""
-    data, entry, args = arguments.data, CORPORA[arguments.data.corpus], arguments.training
+    """Refuse to train on nobody, or on who is scored."""
+    data, entry = arguments.data, CORPORA[arguments.data.corpus]
     if not entry.still and not entry.protocols[str(data.protocol)][data.fold].validation:
         raise ArgumentError(
             f"--train_on_validation with --protocol {data.protocol}: it has nobody to validate; leave it out"
@@ -89,15 +89,6 @@ def _check_train_on_validation(arguments: Arguments) -> None:
             f"--train_on_validation with --corpus {data.corpus}: no labels of its test split were ever published, so "
             "its validation split is scored; leave it out"
         )
-    needs = {
-        args.fits: bool(args.fits),
-        "--early_stopping_patience": args.early_stopping_patience is not None,
-        "--eval_on_start": args.eval_on_start,
-        "--save_strategy best": args.save_strategy == "best",
-        f"--lr_scheduler_type {SchedulerType(args.lr_scheduler_type).value}": args.lr_scheduler_type in GO_BY_SCORES,
-    }
-    for flag in (flag for flag, given in needs.items() if given):
-        raise ArgumentError(f"--train_on_validation with {flag}: nobody is left to validate; leave one of them out")
 
 
 def _check_corpus_flags(arguments: Arguments) -> None:
@@ -244,6 +235,7 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
         rate = getattr(arguments.training, f"{name}_learning_rate")
         if rate is not None and name not in config.modalities:
             raise ArgumentError(f"--{name}_learning_rate: this model reads {' and '.join(config.modalities)} alone")
+    _check_nobody_validates(arguments)
     check_start_head(arguments.model, config.fusion)
     check_backbones(arguments, config)
     _check_embedding_views(arguments.model, config)
@@ -261,6 +253,24 @@ def check_model(arguments: Arguments, config: EmoFusionConfig) -> None:
             f"{f'--model_name_or_path {source}: ' if source else ''}a model with fusion={config.fusion!r} reads sound "
             f"alone, and the still pictures of {entry.corpus.name} have none; take a model that reads pictures"
         )
+
+
+def _check_nobody_validates(arguments: Arguments) -> None:
+    """Refuse what needs validation actors where they train, and to let them train where nobody does."""
+    args = arguments.training
+    if not arguments.data.train_on_validation:
+        return
+    if not arguments.trains:
+        raise ArgumentError("--train_on_validation with --do_predict: nothing is trained; leave one of them out")
+    needs = {
+        args.fits: bool(args.fits),
+        "--early_stopping_patience": args.early_stopping_patience is not None,
+        "--eval_on_start": args.eval_on_start,
+        "--save_strategy best": args.save_strategy == "best",
+        f"--lr_scheduler_type {SchedulerType(args.lr_scheduler_type).value}": args.lr_scheduler_type in GO_BY_SCORES,
+    }
+    for flag in (flag for flag, given in needs.items() if given):
+        raise ArgumentError(f"--train_on_validation with {flag}: nobody is left to validate; leave one of them out")
 
 
 def _check_embedding_views(model_args: ModelArguments, config: EmoFusionConfig) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import datasets
@@ -32,7 +32,6 @@ from .own_labels import check_place_is_there, has_own_labels, names_of, place_op
 logger = logging.getLogger(__name__)
 
 CorpusBuilder = ClipBuilder | StillImages
-_WITHOUT_VALIDATION = "; --eval_strategy no does without validation, unless there is --calibrate or --unsure_accuracy"
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,10 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
     builder = decode_corpus(arguments, config, processor)
     select = _published_splits if isinstance(builder, StillImages) else _splits_by_actor
     splits = select(builder, data, needed_splits(arguments))
+    account = builder.account
     if arguments.trains and data.train_on_validation:
         splits["train"] = datasets.concatenate_datasets([splits["train"], splits.pop("validation")])
+        account = replace(account, held_out=0) if isinstance(account, ImageAccount) else account
     for rows in splits.values():
         check_modalities(rows, config)
     if "video" not in config.modalities:
@@ -86,7 +87,7 @@ def load_clips(arguments: Arguments, config: EmoFusionConfig, processor: EmoFusi
         splits = {name: rows.remove_columns(_pictures(rows)) for name, rows in splits.items()}
     limits = {"train": data.max_train_samples}
     splits = {name: thin_out(rows, limits.get(name, data.max_eval_samples)) for name, rows in splits.items()}
-    return Clips(splits, builder.corpus, builder.account, builder.fingerprint)
+    return Clips(splits, builder.corpus, account, builder.fingerprint)
 
 
 def needed_splits(arguments: Arguments) -> tuple[str, ...]:
@@ -135,8 +136,15 @@ def _splits_by_actor(builder: ClipBuilder, data: DataArguments, needed: Sequence
         only_validation = any(part in str(error) for part in ("validation actors", "is in its validation part")) and (
             "none of its test" not in str(error)
         )
-        hint = _WITHOUT_VALIDATION if only_validation else ""
+        hint = _without_validation(data) if only_validation else ""
         raise ArgumentError(f"{_place(data)}: {error}{hint}") from error
+
+
+def _without_validation(data: DataArguments) -> str:
+    """What to do where only validation clips are lacking."""
+    if data.train_on_validation:
+        return "; leave out --train_on_validation, and add --eval_strategy no"
+    return "; --eval_strategy no does without validation, unless there is --calibrate or --unsure_accuracy"
 
 
 def _place(data: DataArguments) -> str:
@@ -149,7 +157,7 @@ def _published_splits(builder: StillImages, data: DataArguments, needed: Sequenc
     entry, there = CORPORA[data.corpus], builder.as_dataset()
     lacking = [name for name in needed if entry.part(name) not in there]
     if lacking:
-        hint = _WITHOUT_VALIDATION if lacking == ["validation"] else ""
+        hint = _without_validation(data) if lacking == ["validation"] else ""
         split = entry.scored_part(str(data.protocol)) if lacking[0] == "test" else lacking[0]
         raise ArgumentError(
             f"--data_dir {data.data_dir}: no picture of its split {split} in it, only of "

@@ -78,6 +78,7 @@ _DATA = (
     "protocol",
     "fold",
     "channel",
+    "train_on_validation",
     "keep_copies",
     "dataset_name",
     "label_column",
@@ -85,6 +86,10 @@ _DATA = (
     "face_tracks",
     *AUGMENTATION,
 )
+
+
+_NOT_WRITTEN_DOWN_BEFORE = {"train_on_validation": False}
+"""What folders of earlier versions do not say, and how it was."""
 
 
 def identity_of(config: EmoFusionConfig, arguments: Arguments, clips: Clips) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = Fal
                 "run was begun; start from the checkpoint with --model_name_or_path instead"
             )
         return
-    begun = json.loads(path.read_text(encoding="utf-8"))
+    begun = _begun(path)
     for name in identity:
         if begun.get(name) != identity[name]:
             before = f"with {name} {begun[name]}" if name in begun else f"by a version that did not write down {name}"
@@ -154,7 +159,12 @@ def check_same_run(identity: dict[str, Any], folder: Path, must_know: bool = Fal
 def same_run(identity: dict[str, Any], folder: Path) -> bool:
     """Whether the run in this folder was trained with these very settings."""
     path = folder / IDENTITY_FILE
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == identity
+    return path.is_file() and _begun(path) == identity
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    """The settings with which the run of a run.json was begun."""
+    return _NOT_WRITTEN_DOWN_BEFORE | json.loads(path.read_text(encoding="utf-8"))
 
 
 def save_identity(identity: dict[str, Any], folder: Path) -> None:

@@ -8,6 +8,7 @@ import datasets
 from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
 from emofusion.data.protocols import LEAKY, numbers
 from emofusion.evaluation.people import people_of
+from emofusion.evaluation.record.learnt_before import learnt_from
 from emofusion.modeling import EmoFusionConfig
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
@@ -72,6 +73,33 @@ def find_leak(seen: Seen, rows: datasets.Dataset, args: EmoFusionTrainingArgumen
         )
         return None
     return False
+
+
+def check_validation_is_new(arguments: Arguments, validation: datasets.Dataset | None) -> None:
+    """Say, or refuse, that the run begins with weights that learnt from whom it validates on.
+
+    Args:
+        arguments (`Arguments`): Those of the run.
+        validation (`Dataset`, *optional*): The validation clips, where anything is validated or fitted.
+
+    Raises:
+        ArgumentError: Something is to be fitted on these clips, by whom it would seem certain.
+    """
+    people = None if validation is None else people_of(validation)
+    if people is None:
+        return
+    model_args = arguments.model
+    for source in (model_args.model_name_or_path, model_args.audio_encoder_weights, model_args.video_encoder_weights):
+        both = learnt_from(source) & set(people) if source is not None else set()
+        if not both:
+            continue
+        found = f"{source} learnt from {numbers(both)}, who are to validate here"
+        if arguments.training.fits:
+            raise ArgumentError(
+                f"{arguments.training.fits}: {found}: what it has learnt by heart would seem certain; name a "
+                "checkpoint that was trained without --train_on_validation, by the same protocol and fold"
+            )
+        logger.warning("%s: what they choose says little; --train_on_validation lets them train here, too", found)
 
 
 def _called(rows: datasets.Dataset, actors: Collection[int]) -> str:

@@ -229,7 +229,9 @@ class ClipBuilder(SplitBuilder[tuple[Store, Account]]):
             if missing:
                 logger.warning("%s fold %d: %s actors %s are not there", name, k, part, protocols.numbers(missing))
         if found.validation - whole.validation:
-            logger.warning("%s fold %d: actors %s validate", name, k, protocols.numbers(found.validation))
+            logger.warning(
+                "%s fold %d: actors %s are its validation actors", name, k, protocols.numbers(found.validation)
+            )
 
     def _labelled(self) -> tuple[Dataset, list[int]]:
         """The rows of the store with their label, and those of them that have one.

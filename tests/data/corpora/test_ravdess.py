@@ -198,7 +198,7 @@ def test_load_dataset_msaf6_lets_the_next_group_validate_and_says_so(tmp_path: P
     folder = write_corpus(tmp_path / "corpus", actors=(1, 9, 17), emotions=(3,), kind="wav")
     splits = load(folder, tmp_path / "cache", protocol="msaf6", fold=4)
     assert {name: rows["actor"][:] for name, rows in splits.items()} == {"train": [9], "validation": [1], "test": [17]}
-    assert "msaf6 fold 4: actors 1 validate" in caplog.text
+    assert "msaf6 fold 4: actors 1 are its validation actors" in caplog.text
 
 
 def test_load_dataset_random_clips_deals_clips(tmp_path: Path):
