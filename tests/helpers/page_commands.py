@@ -316,9 +316,10 @@ def shortened_plan(stage: Stage, plan: Path) -> Path:
     """An ablation with no more variants than a comparison needs: one that the last is compared with, and the last."""
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     names = list(content["variants"])
-    reference = names[-2] if content["reference"] == "previous" else content["reference"][0]
+    told = [content["reference"]] if isinstance(content["reference"], str) else content["reference"]
+    reference = names[-2] if told == ["previous"] else told[0]
     content["variants"] = {name: content["variants"][name] for name in (reference, names[-1])}
-    content["reference"] = content["reference"] if content["reference"] == "previous" else [reference]
+    content["reference"] = "previous" if told == ["previous"] else [reference]
     path = stage.folder / plan.name
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
