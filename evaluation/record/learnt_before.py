@@ -32,15 +32,12 @@ def learnt_before(sources: Mapping[str, str | None], corpus: str) -> dict[str, l
     return {modality: names for modality, names in found.items() if names}
 
 
-def learnt_from(source: str) -> set[Person]:
-    """Who was in the training split of a checkpoint's run, by its metrics.json; nobody where there is none.
-
-    Whom the checkpoint was only chosen by is not among them.
-    """
+def trained_with_validation(source: str) -> set[Person]:
+    """Who trained a checkpoint whose validation actors trained, too, by its metrics.json; nobody of any other."""
     metrics = _record_of(source)
-    if metrics is None or not metrics["trained"]:
+    if metrics is None or not metrics.get("trained_on_validation"):
         return set()
-    return set(metrics.get("actors", {}).get("train", []))
+    return set(metrics["actors"].get("train", []))
 
 
 def _corpora(source: str, modality: str) -> list[str]:

@@ -8,7 +8,7 @@ import datasets
 from emofusion.data.corpora.own.own_clips import FIRST_NUMBER
 from emofusion.data.protocols import LEAKY, numbers
 from emofusion.evaluation.people import people_of
-from emofusion.evaluation.record.learnt_before import learnt_from
+from emofusion.evaluation.record.learnt_before import trained_with_validation
 from emofusion.modeling import EmoFusionConfig
 from emofusion.modeling.seen_emofusion import NOBODY_KNOWS, Seen, together
 from emofusion.training.command_line.training_arguments import Arguments, EmoFusionTrainingArguments
@@ -76,7 +76,7 @@ def find_leak(seen: Seen, rows: datasets.Dataset, args: EmoFusionTrainingArgumen
 
 
 def check_validation_is_new(arguments: Arguments, validation: datasets.Dataset | None) -> None:
-    """Say, or refuse, that the run begins with weights that learnt from whom it validates on.
+    """Say, or refuse, that a run validates on whom its start weights learnt from by `--train_on_validation`.
 
     Args:
         arguments (`Arguments`): Those of the run.
@@ -90,7 +90,7 @@ def check_validation_is_new(arguments: Arguments, validation: datasets.Dataset |
         return
     model_args = arguments.model
     for source in (model_args.model_name_or_path, model_args.audio_encoder_weights, model_args.video_encoder_weights):
-        both = learnt_from(source) & set(people) if source is not None else set()
+        both = trained_with_validation(source) & set(people) if source is not None else set()
         if not both:
             continue
         found = f"{source} learnt from {numbers(both)}, who are to validate here"

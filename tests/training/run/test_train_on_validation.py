@@ -101,6 +101,12 @@ def test_whoever_trained_is_not_calibrated_by_and_chooses_with_a_warning(
     assert "model learnt from 5-6, who are to validate here: what they choose says little" in caplog.text
 
 
+def test_branches_whose_people_are_in_all_parts_are_calibrated_as_before(words: list[str], tmp_path: Path):
+    dealt = [word for word in words if word not in ("--train_on_validation", "--protocol=msaf6")]
+    dealt += ["--protocol=random_clips", "--branches_first", "--calibrate", f"--output_dir={tmp_path}"]
+    assert "validation_calibration_error" in run_stages(dealt).metrics
+
+
 def test_run_is_not_resumed_without_the_flag(voices: list[str], tmp_path: Path):
     run_job([*voices, f"--output_dir={tmp_path}"])
     without = [word for word in voices if word != "--train_on_validation"]
